@@ -1,1 +1,4 @@
-//! Placeholder while the workspace is laid out.
+//! Client of Xác Minh: the library behind the command line `xacminh`.
+
+pub mod cert;
+pub mod population;

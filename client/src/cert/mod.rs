@@ -1,0 +1,1 @@
+//! Development certificates: a CA, and certificates for nodes, peers and callers.

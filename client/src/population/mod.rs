@@ -1,0 +1,1 @@
+//! A synthetic population: invented people with the shape of the real one.

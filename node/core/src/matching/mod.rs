@@ -1,0 +1,1 @@
+//! How statements are compared with a record.

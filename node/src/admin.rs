@@ -1,0 +1,1 @@
+//! Admin HTTP: metrics, liveness, readiness and status as JSON.

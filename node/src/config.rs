@@ -1,0 +1,1 @@
+//! The node's configuration: TOML in, checked types out.

@@ -1,0 +1,1 @@
+//! Keys at rest: sealing, opening and row keys.

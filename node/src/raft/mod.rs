@@ -1,0 +1,5 @@
+//! Replication: openraft over QUIC.
+
+pub mod types;
+
+pub use types::{Applied, CommandBytes, Member, TypeConfig};

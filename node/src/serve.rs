@@ -1,0 +1,1 @@
+//! The door: bytes become questions here and nowhere else.

@@ -1,0 +1,1 @@
+//! What a node remembers: the Raft log and the state.

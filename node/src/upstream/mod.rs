@@ -1,0 +1,1 @@
+//! The authority upstream: the national population database.

@@ -1,0 +1,1 @@
+//! The desk: the story of one question.

@@ -1,0 +1,1 @@
+//! The leaf of the transparency log, its commitments and the sealed addendum.

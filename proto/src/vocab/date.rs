@@ -1,0 +1,225 @@
+//! Days of the Gregorian calendar, and birth dates that may be a year alone.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A day that exists, in years 1800 to 2399 (citizen numbers code birth years up to 2399).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "(u16, u8, u8)", into = "(u16, u8, u8)")]
+pub struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+/// A birth date as the national database holds it: a day, or a year alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BirthDate {
+    /// The full date.
+    Day(Date),
+    /// Only the year is known.
+    Year(BirthYear),
+}
+
+/// A year within the calendar's bounds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct BirthYear(u16);
+
+/// Why something is not a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DateError {
+    /// No such day in the calendar, or a year out of 1800–2399.
+    #[error("no such day: years 1800 to 2399, real months and days only")]
+    NoSuchDay,
+    /// The text has another form.
+    #[error("a date is written YYYY-MM-DD, DD/MM/YYYY or YYYY")]
+    Form,
+}
+
+impl Date {
+    /// The day, if it exists.
+    ///
+    /// # Errors
+    /// [`DateError::NoSuchDay`].
+    pub fn new(year: u16, month: u8, day: u8) -> Result<Self, DateError> {
+        let real = (1800..=2399).contains(&year) && (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+        if real { Ok(Self { year, month, day }) } else { Err(DateError::NoSuchDay) }
+    }
+
+    /// Parses `YYYY-MM-DD` or the Vietnamese `DD/MM/YYYY`.
+    ///
+    /// # Errors
+    /// [`DateError`].
+    pub fn parse(text: &str) -> Result<Self, DateError> {
+        let (year, month, day) = if text.contains('-') {
+            let mut parts = text.splitn(3, '-');
+            (parts.next(), parts.next(), parts.next())
+        } else {
+            let mut parts = text.rsplitn(3, '/');
+            (parts.next(), parts.next(), parts.next())
+        };
+        let (Some(year), Some(month), Some(day)) = (year, month, day) else { return Err(DateError::Form) };
+        Self::new(digits(year, 4)?, u8_digits(month)?, u8_digits(day)?)
+    }
+
+    /// The Gregorian year.
+    #[must_use]
+    pub fn year(&self) -> u16 {
+        self.year
+    }
+
+    /// The month, 1 to 12.
+    #[must_use]
+    pub fn month(&self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, 1 to 31.
+    #[must_use]
+    pub fn day(&self) -> u8 {
+        self.day
+    }
+
+    /// The day in Vietnam (UTC+7, no summer time) at a moment given in Unix milliseconds.
+    ///
+    /// Days before 1970 or after 2399 are clamped to those bounds.
+    #[must_use]
+    pub fn in_vietnam(unix_ms: u64) -> Self {
+        const VIETNAM_OFFSET_MS: u64 = 7 * 3_600_000;
+        const LAST: Date = Date { year: 2399, month: 12, day: 31 };
+        let days = unix_ms.saturating_add(VIETNAM_OFFSET_MS) / 86_400_000;
+        civil_from_days(days).unwrap_or(LAST)
+    }
+
+    /// Whole years from this day to `on`; a birthday on 29 February is reached on 1 March of common years
+    /// (Civil Code 2015 article 148: a period ends at the end of its last day).
+    #[must_use]
+    pub fn years_until(&self, on: Self) -> Option<u16> {
+        let years = on.year.checked_sub(self.year)?;
+        if (on.month, on.day) >= (self.month, self.day) { Some(years) } else { years.checked_sub(1) }
+    }
+}
+
+impl BirthDate {
+    /// A year alone.
+    ///
+    /// # Errors
+    /// [`DateError::NoSuchDay`] outside 1800–2399.
+    pub fn of_year(year: u16) -> Result<Self, DateError> {
+        BirthYear::try_from(year).map(Self::Year)
+    }
+
+    /// Parses a day as [`Date::parse`] does, or four digits as a year alone.
+    ///
+    /// # Errors
+    /// [`DateError`].
+    pub fn parse(text: &str) -> Result<Self, DateError> {
+        if text.len() == 4 { Self::of_year(digits(text, 4)?) } else { Date::parse(text).map(Self::Day) }
+    }
+
+    /// The birth year.
+    #[must_use]
+    pub fn year(&self) -> u16 {
+        match self {
+            Self::Day(date) => date.year,
+            Self::Year(year) => year.0,
+        }
+    }
+
+    /// The form a person may read: `YYYY-MM-DD` or `YYYY`.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        match self {
+            Self::Day(date) => date.to_string(),
+            Self::Year(year) => year.0.to_string(),
+        }
+    }
+}
+
+fn digits(text: &str, length_max: usize) -> Result<u16, DateError> {
+    let sound = !text.is_empty() && text.len() <= length_max && text.bytes().all(|byte| byte.is_ascii_digit());
+    if sound { text.parse().map_err(|_| DateError::Form) } else { Err(DateError::Form) }
+}
+
+fn u8_digits(text: &str) -> Result<u8, DateError> {
+    u8::try_from(digits(text, 2)?).map_err(|_| DateError::Form)
+}
+
+fn is_leap(year: u16) -> bool {
+    (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400)
+}
+
+fn days_in(year: u16, month: u8) -> u8 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap(year) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 to a date, after Howard Hinnant's `civil_from_days`.
+fn civil_from_days(days: u64) -> Option<Date> {
+    let shifted = days.checked_add(719_468)?;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
+    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    Date::new(u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?).ok()
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Date(…)")
+    }
+}
+
+impl fmt::Debug for BirthDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BirthDate(…)")
+    }
+}
+
+impl fmt::Debug for BirthYear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BirthYear(…)")
+    }
+}
+
+impl TryFrom<(u16, u8, u8)> for Date {
+    type Error = DateError;
+    fn try_from((year, month, day): (u16, u8, u8)) -> Result<Self, DateError> {
+        Self::new(year, month, day)
+    }
+}
+
+impl From<Date> for (u16, u8, u8) {
+    fn from(date: Date) -> Self {
+        (date.year, date.month, date.day)
+    }
+}
+
+impl TryFrom<u16> for BirthYear {
+    type Error = DateError;
+    fn try_from(year: u16) -> Result<Self, DateError> {
+        if (1800..=2399).contains(&year) { Ok(Self(year)) } else { Err(DateError::NoSuchDay) }
+    }
+}
+
+impl From<BirthYear> for u16 {
+    fn from(year: BirthYear) -> Self {
+        year.0
+    }
+}

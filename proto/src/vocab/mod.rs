@@ -1,0 +1,24 @@
+//! The words of a question and an answer.
+//!
+//! Every type here is parsed once, at an edge, and then true: a [`CitizenNumber`] has twelve digits, a [`Date`] exists.
+//! Whatever identifies a person prints as `…` in debug output (promise P5).
+
+mod attribute;
+mod claim;
+mod date;
+mod error_number;
+mod ids;
+mod number;
+mod outcome;
+mod person;
+mod place;
+
+pub use attribute::{Attribute, AttributeClass, AttributeSet, Value};
+pub use claim::{CLAIMS_MAX, Claim, ClaimKind, ResidenceKind};
+pub use date::{BirthDate, Date, DateError};
+pub use error_number::{ErrorNumber, Fault};
+pub use ids::{DossierId, IdError, OfficialId, PortalId, ProcedureCode, RequestId};
+pub use number::{CitizenNumber, NumberError, NumberStructure, OldNumber, PersonNumber};
+pub use outcome::{Cause, ClaimVerdict, Outcome, Reason, Verdict};
+pub use person::{FullName, Living, Marital, NameError, Sex};
+pub use place::{Address, Place, PlaceError};
