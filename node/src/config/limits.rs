@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Authority, AuthoritySource, Config, Member};
 
-/// Largest batch the log format allows (`transparency-log`: one entry, up to 256 leaves).
+/// Largest batch the log allows: one entry, up to 256 leaves.
 const BATCH_ITEMS_MAX: u32 = 256;
 /// An election timeout below three heartbeats calls an election when two packets are lost.
 const HEARTBEATS_PER_ELECTION_MIN: u64 = 3;
@@ -113,6 +113,7 @@ fn doors(config: &Config) -> Option<Problem> {
     let limits = &config.client.limits;
     let counts = [
         ("connections_max", limits.connections_max, u32::MAX),
+        ("connections_per_caller_max", limits.connections_per_caller_max, u32::MAX),
         ("handshakes_max", limits.handshakes_max, u32::MAX),
         ("streams_max", limits.streams_max, STREAMS_MAX),
         ("in_flight_connection_max", limits.in_flight_connection_max, u32::MAX),

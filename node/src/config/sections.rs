@@ -83,9 +83,11 @@ pub struct Client {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientLimits {
-    /// Connections at once; default 4096. Higher costs about 40 KiB each when idle; lower turns portals away.
+    /// Connections at once; default 8192. Higher costs about 40 KiB each when idle; lower turns portals away.
     pub connections_max: u32,
-    /// Handshakes under way at once; default 256. Higher lets a flood take memory and 0.6 ms of processor each.
+    /// Connections at once of one certificate; default 512. Higher lets one portal take the places of the others.
+    pub connections_per_caller_max: u32,
+    /// Handshakes under way at once; default 512. Higher lets a flood take memory and 0.6 ms of processor each.
     pub handshakes_max: u32,
     /// Handshakes under way above which a caller must first prove its address; default 64.
     /// Higher makes spoofed floods cheaper; 0 costs every caller a round trip.
@@ -95,7 +97,7 @@ pub struct ClientLimits {
     /// Milliseconds without a packet until a connection is closed; default 30000.
     /// Lower makes quiet portals shake hands again; higher keeps the memory of the dead.
     pub idle_timeout_ms: u64,
-    /// Question streams at once on one connection; default 64. Every permitted stream costs about 80 bytes at once.
+    /// Question streams at once on one connection; default 128. Every permitted stream costs about 80 bytes at once.
     pub streams_max: u32,
     /// Questions in flight on one connection, sessions included; default 256, enough to fill one batch.
     pub in_flight_connection_max: u32,
@@ -238,12 +240,13 @@ pub struct Bootstrap {
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {
-            connections_max: 4096,
-            handshakes_max: 256,
+            connections_max: 8_192,
+            connections_per_caller_max: 512,
+            handshakes_max: 512,
             address_validation_above: 64,
             handshake_timeout_ms: 5_000,
             idle_timeout_ms: 30_000,
-            streams_max: 64,
+            streams_max: 128,
             in_flight_connection_max: 256,
             in_flight_max: 8_192,
             question_timeout_ms: 5_000,
