@@ -6,6 +6,7 @@
 mod attribute;
 mod claim;
 mod date;
+mod display;
 mod error_number;
 mod ids;
 mod number;
