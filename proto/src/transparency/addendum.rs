@@ -61,8 +61,8 @@ pub struct Addendum {
     /// Salts of the commitments under the attributes root, in the order of [`statements`](super::statements).
     #[serde(deserialize_with = "crate::bounds::list::<_, _, SALTS_MAX>")]
     pub salts: Vec<Salt>,
-    /// What was answered: a retry of the request gets exactly this again.
-    pub outcome: Outcome,
+    /// What was answered: a retry of the request gets exactly this again. None for administrative entries.
+    pub outcome: Option<Outcome>,
 }
 
 /// The sealed form that travels and is stored.
