@@ -133,7 +133,7 @@ fn register(document: Document) -> Result<Register, Wrong> {
     }
     let procedures = procedures(document.procedure)?;
     let mut portals = portals(document.portal, &procedures)?;
-    for row in document.official {
+    for row in &document.official {
         enrol(row, &mut portals, &procedures)?;
     }
     Ok(Register { revision, portals, procedures })
@@ -259,7 +259,7 @@ fn portals(
 }
 
 fn enrol(
-    row: OfficialRow,
+    row: &OfficialRow,
     portals: &mut BTreeMap<PortalId, Portal>,
     procedures: &BTreeMap<ProcedureCode, Procedure>,
 ) -> Result<(), Wrong> {
