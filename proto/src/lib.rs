@@ -8,6 +8,7 @@
 //! schema        the population database as we read it (SQL)
 //! ```
 
+mod bounds;
 pub mod codec;
 pub mod identity;
 pub mod schema;
