@@ -10,6 +10,7 @@
 //! ```
 
 pub mod cert;
+pub mod cli;
 mod client;
 pub mod clock;
 mod connection;

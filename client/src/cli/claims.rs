@@ -1,6 +1,7 @@
 //! Claims as a clerk types them, on the command line or in a CSV row: one set of names, one parser.
 
 use clap::Args;
+use unicode_normalization::UnicodeNormalization;
 use xacminh_proto::vocab::{
     Attribute, AttributeSet, BirthDate, CLAIMS_MAX, CitizenNumber, Claim, Date, FullName, Living, Marital, OldNumber,
     Place, ResidenceKind, Sex,
@@ -9,7 +10,7 @@ use xacminh_proto::vocab::{
 /// Claims to check. In a CSV file the columns have the same names with `_` for `-`.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Claims")]
-pub struct ClaimArgs {
+pub(crate) struct ClaimArgs {
     /// The full name is this [default: the name that identifies the person]
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = SAME)]
     full_name: Option<String>,
@@ -162,7 +163,9 @@ impl ClaimArgs {
         each(&mut claims, "spouse-of", &self.spouse_of, |typed| citizen(typed).map(Claim::SpouseOf))?;
         each(&mut claims, "guardian-of", &self.guardian_of, |typed| citizen(typed).map(Claim::GuardianOf))?;
         if let Some(typed) = &self.head_of_household {
-            claims.extend(yes(typed).map_err(|why| format!("head-of-household: {why}"))?.then_some(Claim::HeadOfHousehold));
+            claims.extend(
+                yes(typed).map_err(|why| format!("head-of-household: {why}"))?.then_some(Claim::HeadOfHousehold),
+            );
         }
         each(&mut claims, "same-household", &self.same_household, |typed| citizen(typed).map(Claim::SameHousehold))?;
         if claims.len() > CLAIMS_MAX { Err(format!("at most {CLAIMS_MAX} claims in one question")) } else { Ok(claims) }
@@ -227,17 +230,26 @@ fn residence(
 }
 
 fn sex(typed: &str) -> Result<Sex, String> {
-    match typed.to_lowercase().as_str() {
+    match folded(typed).as_str() {
         "nam" | "male" | "m" => Ok(Sex::Male),
-        "nữ" | "nữ" | "nu" | "female" | "f" => Ok(Sex::Female),
+        "nữ" | "nu" | "female" | "f" => Ok(Sex::Female),
         _ => Err("nam, nữ, male or female".into()),
     }
+}
+
+/// Some keyboards compose letters, some do not.
+fn folded(typed: &str) -> String {
+    typed.trim().nfc().collect::<String>().to_lowercase()
 }
 
 fn nationality(typed: &str) -> Result<[u8; 2], String> {
     let wrong = || "two letters of ISO 3166-1".to_owned();
     let code: [u8; 2] = typed.as_bytes().try_into().map_err(|_| wrong())?;
-    if code.iter().all(u8::is_ascii_alphabetic) { Ok(code.map(|letter| letter.to_ascii_uppercase())) } else { Err(wrong()) }
+    if code.iter().all(u8::is_ascii_alphabetic) {
+        Ok(code.map(|letter| letter.to_ascii_uppercase()))
+    } else {
+        Err(wrong())
+    }
 }
 
 fn marital(typed: &str) -> Result<Marital, String> {
@@ -267,7 +279,7 @@ fn citizen(typed: &str) -> Result<CitizenNumber, String> {
 }
 
 fn yes(typed: &str) -> Result<bool, String> {
-    match typed.trim().to_lowercase().as_str() {
+    match folded(typed).as_str() {
         "yes" | "true" | "1" | "x" | "có" => Ok(true),
         "no" | "false" | "0" | "không" => Ok(false),
         _ => Err("yes or no".into()),

@@ -18,7 +18,7 @@ use super::{
 
 /// Options of every verb.
 #[derive(Debug, Args)]
-pub struct GlobalArgs {
+pub(crate) struct GlobalArgs {
     /// Configuration file [default: $XACMINH_CONFIG, then ~/.config/xacminh/client.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -68,18 +68,27 @@ impl GlobalArgs {
 
     /// A client as flags and file say. Needs a tokio runtime around it.
     pub(super) async fn client(&self) -> Result<Client, CliError> {
+        Ok(self.client_of().await?.0)
+    }
+
+    /// As [`GlobalArgs::client`], and the cluster's name.
+    pub(super) async fn client_of(&self) -> Result<(Client, String), CliError> {
         let file = self.file()?;
-        let missing = |what: &str| CliError::Usage(format!("no {what}: give --{what} or set `{what}` in the configuration file"));
+        let missing =
+            |what: &str| CliError::Usage(format!("no {what}: give --{what} or set `{what}` in the configuration file"));
         let cluster = self.cluster.clone().or(file.cluster).ok_or_else(|| missing("cluster"))?;
         let names = if self.endpoints.is_empty() { file.endpoints } else { self.endpoints.clone() };
         if names.is_empty() {
-            return Err(CliError::Usage("no endpoint: give --endpoint or set `endpoints` in the configuration file".into()));
+            return Err(CliError::Usage(
+                "no endpoint: give --endpoint or set `endpoints` in the configuration file".into(),
+            ));
         }
         let cert = self.cert.clone().or(file.cert).ok_or_else(|| missing("cert"))?;
         let key = self.key.clone().or(file.key).ok_or_else(|| missing("key"))?;
         let ca = self.ca.clone().or(file.ca).ok_or_else(|| missing("ca"))?;
         let endpoints = resolve(&names).await?;
-        Ok(Client::new(ClientConfig::from_files(cluster, endpoints, &cert, &key, &ca)?)?)
+        let config = ClientConfig::from_files(cluster.clone(), endpoints, &cert, &key, &ca)?;
+        Ok((Client::new(config)?, cluster))
     }
 
     fn file(&self) -> Result<ConfigFile, CliError> {
@@ -111,9 +120,9 @@ fn read(path: &Path) -> Result<ConfigFile, CliError> {
 async fn resolve(names: &[String]) -> Result<Vec<SocketAddr>, CliError> {
     let mut endpoints: Vec<SocketAddr> = Vec::new();
     for name in names {
-        let found = tokio::net::lookup_host(name)
-            .await
-            .map_err(|error| CliError::Usage(format!("endpoint `{name}` is not HOST:PORT or has no address: {error}")))?;
+        let found = tokio::net::lookup_host(name).await.map_err(|error| {
+            CliError::Usage(format!("endpoint `{name}` is not HOST:PORT or has no address: {error}"))
+        })?;
         for addr in found {
             if !endpoints.contains(&addr) {
                 endpoints.push(addr);

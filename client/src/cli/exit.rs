@@ -74,6 +74,7 @@ pub enum CliError {
 }
 
 impl CliError {
+    #[expect(clippy::needless_pass_by_value, reason = "errors and texts are handed over where they are made")]
     pub(super) fn file(path: &std::path::Path, why: impl ToString) -> Self {
         Self::File { path: path.display().to_string(), line: None, why: why.to_string() }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// A language of the clerk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
+pub(crate) enum Lang {
     /// Tiếng Việt.
     Vi,
     /// English.

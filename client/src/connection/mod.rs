@@ -11,6 +11,7 @@ use std::{
 
 use quinn::{VarInt, crypto::rustls::QuicClientConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use xacminh_proto::close::CloseCode;
 
 use crate::error::Breach;
 
@@ -184,6 +185,7 @@ fn link_error(error: &quinn::ConnectionError) -> LinkError {
     let code = match error {
         quinn::ConnectionError::TransportError(error) => u64::from(error.code),
         quinn::ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
+        quinn::ConnectionError::ApplicationClosed(close) => return closed(close.error_code.into_inner()),
         _ => return LinkError::Lost(error.to_string()),
     };
     if !CRYPTO_CODES.contains(&code) {
@@ -195,5 +197,15 @@ fn link_error(error: &quinn::ConnectionError) -> LinkError {
     match error {
         quinn::ConnectionError::ConnectionClosed(_) => LinkError::Caller(error.to_string()),
         _ => ServerRefusal::Chain(error.to_string()).into(),
+    }
+}
+
+/// What the node meant by closing: its number counts, not its words.
+fn closed(code: u64) -> LinkError {
+    use CloseCode::{NoIdentity, Revoked, WrongCluster, WrongRole};
+    match CloseCode::from_code(code) {
+        Some(code @ (NoIdentity | Revoked | WrongCluster | WrongRole)) => LinkError::Caller(code.to_string()),
+        Some(code) => LinkError::Lost(format!("closed by the node: {code}")),
+        None => LinkError::Lost(format!("closed by the node with code {code}")),
     }
 }

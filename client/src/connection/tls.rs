@@ -20,7 +20,10 @@ use rustls::{
     server::ParsedCertificate,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
-use xacminh_proto::wire;
+use xacminh_proto::{
+    identity::{self, Role},
+    wire,
+};
 
 /// Certificates a chain or CA file may hold: a leaf, an intermediate, and roots during a change of CA.
 const CERTIFICATES_MAX: usize = 16;
@@ -206,21 +209,20 @@ impl NodeVerifier {
     }
 }
 
-/// Exactly one of our URIs, of this cluster, role `node`, and a node id for a name.
-fn check_identity(names: impl Iterator<Item = &str>, cluster: &str) -> Result<(), ServerRefusal> {
-    let mut identities = names.filter_map(|name| name.strip_prefix("xacminh://"));
-    let (Some(identity), None) = (identities.next(), identities.next()) else { return Err(ServerRefusal::NoIdentity) };
-    let mut parts = identity.split('/');
-    let (Some(found), Some(role), Some(name), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(ServerRefusal::NoIdentity);
-    };
-    if found != cluster {
-        return Err(ServerRefusal::OtherCluster { expected: cluster.to_owned(), found: found.to_owned() });
+/// Exactly one identity, of this cluster and role `node`.
+#[expect(single_use_lifetimes, reason = "anonymous lifetimes in `impl Trait` are unstable")]
+fn check_identity<'a>(names: impl Iterator<Item = &'a str>, cluster: &str) -> Result<(), ServerRefusal> {
+    let mut ours = names.filter(|name| name.starts_with(identity::SCHEME));
+    let (Some(uri), None) = (ours.next(), ours.next()) else { return Err(ServerRefusal::NoIdentity) };
+    let identity = identity::Identity::parse(uri).map_err(|_| ServerRefusal::NoIdentity)?;
+    if identity.cluster() != cluster {
+        let found = identity.cluster().to_owned();
+        return Err(ServerRefusal::OtherCluster { expected: cluster.to_owned(), found });
     }
-    if role != "node" {
-        return Err(ServerRefusal::OtherRole(role.to_owned()));
+    match identity.role() {
+        Role::Node => Ok(()),
+        role => Err(ServerRefusal::OtherRole(role.as_str().to_owned())),
     }
-    if name.parse::<u64>().is_err() { Err(ServerRefusal::NoIdentity) } else { Ok(()) }
 }
 
 impl ServerCertVerifier for NodeVerifier {
