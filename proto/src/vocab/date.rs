@@ -44,7 +44,8 @@ impl Date {
     /// # Errors
     /// [`DateError::NoSuchDay`].
     pub fn new(year: u16, month: u8, day: u8) -> Result<Self, DateError> {
-        let real = (1800..=2399).contains(&year) && (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+        let real =
+            (1800..=2399).contains(&year) && (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
         if real { Ok(Self { year, month, day }) } else { Err(DateError::NoSuchDay) }
     }
 

@@ -1,1 +1,48 @@
-//! What travels between portals and nodes.
+//! What travels between portals and nodes, version 1 (ALPN `xacminh/1`).
+//!
+//! Two ways of asking over one connection:
+//!
+//! ```text
+//! one question a stream   0x01 | frame(Request) FIN          →   frame(Reply) FIN
+//! a session stream        0x02 | frame(Tagged<Request>) …    →   frame(Tagged<Reply>) … in any order, matched by tag
+//! frame(x) = u32 big-endian length | bincode(x)
+//! ```
+//!
+//! Every length is checked against its limit before a byte of the body is read.
+
+pub mod frame;
+pub mod peer;
+mod question;
+mod reply;
+
+pub use question::{Ask, AuditPage, Request};
+pub use reply::{Answer, AuditEntries, AuditEntry, Failure, MemberStatus, Reply, Status};
+
+use serde::{Deserialize, Serialize};
+
+/// ALPN of the client endpoint: the protocol's version is in its name, so that another version fails in the handshake.
+pub const ALPN: &[u8] = b"xacminh/1";
+
+/// ALPN of the peer endpoint.
+pub const PEER_ALPN: &[u8] = b"xacminh-peer/1";
+
+/// First byte of a stream that carries one question.
+pub const STREAM_ONE: u8 = 1;
+
+/// First byte of a session stream.
+pub const STREAM_SESSION: u8 = 2;
+
+/// Largest request: a question with all its claims stays under 6 KiB, a register under this.
+pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest reply: a page of audit entries.
+pub const REPLY_BYTES_MAX: usize = 256 * 1024;
+
+/// A message on a session stream with the tag that pairs question and reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tagged<T> {
+    /// Chosen by the caller, unique among its questions in flight on this stream.
+    pub tag: u64,
+    /// The message.
+    pub body: T,
+}

@@ -1,0 +1,224 @@
+//! Statements to check about a person.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttributeClass, BirthDate, CitizenNumber, Date, FullName, Living, Marital, OldNumber, Place, Sex};
+
+/// Claims one question may carry: more than any procedure asks for, few enough to bound the work of one question.
+pub const CLAIMS_MAX: usize = 16;
+
+/// A statement to check against the record.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Claim {
+    /// The full name is this (besides the name among the three keys, e.g. an earlier spelling).
+    FullName(FullName),
+    /// The birth date, or year, is this.
+    BirthDate(BirthDate),
+    /// The sex is this.
+    Sex(Sex),
+    /// The nationality is this: two letters of ISO 3166-1.
+    Nationality([u8; 2]),
+    /// At least so many whole years old on a day (the day of the answer if none is given).
+    AgeAtLeast {
+        /// Whole years.
+        years: u8,
+        /// The day that counts.
+        on: Option<Date>,
+    },
+    /// Lives in this place, or at this address of it.
+    Residence {
+        /// Which of the three residences.
+        kind: ResidenceKind,
+        /// Province or commune.
+        place: Place,
+        /// The street part, if the full address is claimed.
+        detail: Option<String>,
+    },
+    /// The marital status is this.
+    MaritalStatus(Marital),
+    /// The living status is this.
+    LivingStatus(Living),
+    /// The old number is this.
+    OldNumber(OldNumber),
+    /// The identity card was issued on this day.
+    CardIssued(Date),
+    /// The identity card is valid until this day.
+    CardExpires(Date),
+    /// Is a parent of this person.
+    ParentOf(CitizenNumber),
+    /// Is a child of this person.
+    ChildOf(CitizenNumber),
+    /// Is married to this person.
+    SpouseOf(CitizenNumber),
+    /// Is the legal guardian of this person.
+    GuardianOf(CitizenNumber),
+    /// Is the head of the household.
+    HeadOfHousehold,
+    /// Is registered in the same household as this person.
+    SameHousehold(CitizenNumber),
+}
+
+/// Which residence a claim speaks of (Law on Residence 68/2020/QH14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ResidenceKind {
+    /// Nơi thường trú.
+    Permanent,
+    /// Nơi tạm trú.
+    Temporary,
+    /// Nơi ở hiện tại.
+    Current,
+}
+
+/// The kind of a claim. The number is its bit in registers and, shifted by 32, in the leaf: never renumbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum ClaimKind {
+    /// [`Claim::FullName`]
+    FullName = 0,
+    /// [`Claim::BirthDate`]
+    BirthDate = 1,
+    /// [`Claim::Sex`]
+    Sex = 2,
+    /// [`Claim::Nationality`]
+    Nationality = 3,
+    /// [`Claim::AgeAtLeast`]
+    AgeAtLeast = 4,
+    /// [`Claim::Residence`]
+    Residence = 5,
+    /// [`Claim::MaritalStatus`]
+    MaritalStatus = 6,
+    /// [`Claim::LivingStatus`]
+    LivingStatus = 7,
+    /// [`Claim::OldNumber`]
+    OldNumber = 8,
+    /// [`Claim::CardIssued`]
+    CardIssued = 9,
+    /// [`Claim::CardExpires`]
+    CardExpires = 10,
+    /// [`Claim::ParentOf`]
+    ParentOf = 11,
+    /// [`Claim::ChildOf`]
+    ChildOf = 12,
+    /// [`Claim::SpouseOf`]
+    SpouseOf = 13,
+    /// [`Claim::GuardianOf`]
+    GuardianOf = 14,
+    /// [`Claim::HeadOfHousehold`]
+    HeadOfHousehold = 15,
+    /// [`Claim::SameHousehold`]
+    SameHousehold = 16,
+}
+
+impl Claim {
+    /// The kind, which is what a procedure allows or does not.
+    #[must_use]
+    pub const fn kind(&self) -> ClaimKind {
+        match self {
+            Self::FullName(_) => ClaimKind::FullName,
+            Self::BirthDate(_) => ClaimKind::BirthDate,
+            Self::Sex(_) => ClaimKind::Sex,
+            Self::Nationality(_) => ClaimKind::Nationality,
+            Self::AgeAtLeast { .. } => ClaimKind::AgeAtLeast,
+            Self::Residence { .. } => ClaimKind::Residence,
+            Self::MaritalStatus(_) => ClaimKind::MaritalStatus,
+            Self::LivingStatus(_) => ClaimKind::LivingStatus,
+            Self::OldNumber(_) => ClaimKind::OldNumber,
+            Self::CardIssued(_) => ClaimKind::CardIssued,
+            Self::CardExpires(_) => ClaimKind::CardExpires,
+            Self::ParentOf(_) => ClaimKind::ParentOf,
+            Self::ChildOf(_) => ClaimKind::ChildOf,
+            Self::SpouseOf(_) => ClaimKind::SpouseOf,
+            Self::GuardianOf(_) => ClaimKind::GuardianOf,
+            Self::HeadOfHousehold => ClaimKind::HeadOfHousehold,
+            Self::SameHousehold(_) => ClaimKind::SameHousehold,
+        }
+    }
+}
+
+impl ClaimKind {
+    /// All kinds in the order of their bits.
+    pub const ALL: [Self; 17] = [
+        Self::FullName,
+        Self::BirthDate,
+        Self::Sex,
+        Self::Nationality,
+        Self::AgeAtLeast,
+        Self::Residence,
+        Self::MaritalStatus,
+        Self::LivingStatus,
+        Self::OldNumber,
+        Self::CardIssued,
+        Self::CardExpires,
+        Self::ParentOf,
+        Self::ChildOf,
+        Self::SpouseOf,
+        Self::GuardianOf,
+        Self::HeadOfHousehold,
+        Self::SameHousehold,
+    ];
+
+    /// The bit of this kind in a 32-bit set.
+    #[must_use]
+    pub const fn bit(self) -> u32 {
+        1 << self as u8
+    }
+
+    /// The name used in registers, commitments and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FullName => "full_name",
+            Self::BirthDate => "birth_date",
+            Self::Sex => "sex",
+            Self::Nationality => "nationality",
+            Self::AgeAtLeast => "age_at_least",
+            Self::Residence => "residence",
+            Self::MaritalStatus => "marital_status",
+            Self::LivingStatus => "living_status",
+            Self::OldNumber => "old_number",
+            Self::CardIssued => "card_issued",
+            Self::CardExpires => "card_expires",
+            Self::ParentOf => "parent_of",
+            Self::ChildOf => "child_of",
+            Self::SpouseOf => "spouse_of",
+            Self::GuardianOf => "guardian_of",
+            Self::HeadOfHousehold => "head_of_household",
+            Self::SameHousehold => "same_household",
+        }
+    }
+
+    /// The kind of a name, as [`ClaimKind::name`] writes it.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The class of attributes it is decided from, which sets how old the record may be.
+    #[must_use]
+    pub const fn class(self) -> AttributeClass {
+        match self {
+            Self::FullName
+            | Self::BirthDate
+            | Self::Sex
+            | Self::Nationality
+            | Self::AgeAtLeast
+            | Self::OldNumber
+            | Self::CardIssued
+            | Self::CardExpires => AttributeClass::Identity,
+            Self::Residence | Self::HeadOfHousehold | Self::SameHousehold => AttributeClass::Residence,
+            Self::MaritalStatus | Self::ParentOf | Self::ChildOf | Self::SpouseOf | Self::GuardianOf => {
+                AttributeClass::Family
+            }
+            Self::LivingStatus => AttributeClass::Status,
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim::{}(…)", self.kind().name())
+    }
+}

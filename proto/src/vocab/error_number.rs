@@ -1,0 +1,161 @@
+//! Stable error numbers, sorted by whose fault, with advice for the clerk in two languages.
+
+use serde::{Deserialize, Serialize};
+
+/// Whose fault an error is; the thousands of its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 1xxx: the calling system sent something wrong.
+    Caller,
+    /// 2xxx: the rules do not allow it.
+    Policy,
+    /// 3xxx: the authority could not help.
+    Authority,
+    /// 4xxx: this cluster could not help.
+    Us,
+}
+
+macro_rules! error_numbers {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $vi:literal, $en:literal;)*) => {
+        /// An error's number, which never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "u16", into = "u16")]
+        #[repr(u16)]
+        pub enum ErrorNumber {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl ErrorNumber {
+            /// Every number there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What a clerk can do about it, in Vietnamese.
+            #[must_use]
+            pub const fn advice_vi(self) -> &'static str {
+                match self { $(Self::$name => $vi,)* }
+            }
+
+            /// What a clerk can do about it, in English.
+            #[must_use]
+            pub const fn advice_en(self) -> &'static str {
+                match self { $(Self::$name => $en,)* }
+            }
+        }
+
+        impl TryFrom<u16> for ErrorNumber {
+            type Error = &'static str;
+            fn try_from(number: u16) -> Result<Self, Self::Error> {
+                match number {
+                    $($number => Ok(Self::$name),)*
+                    _ => Err("an error number this version does not know"),
+                }
+            }
+        }
+    };
+}
+
+error_numbers! {
+    /// The bytes are no message.
+    MalformedMessage = 1001, "Phần mềm gửi yêu cầu sai định dạng; báo quản trị cổng.", "The portal sent a malformed request; tell its operator.";
+    /// The message is larger than allowed.
+    MessageTooLarge = 1002, "Yêu cầu quá lớn; báo quản trị cổng.", "The request is too large; tell the portal's operator.";
+    /// Not twelve (or nine) digits.
+    BadNumber = 1003, "Số định danh phải có 12 chữ số (CMND 9 chữ số); kiểm tra lại.", "A citizen number has 12 digits (an old one 9); check what was typed.";
+    /// Not a name.
+    BadName = 1004, "Họ tên trống, quá dài hoặc có ký tự lạ; nhập lại.", "The name is empty, too long or has strange characters; type it again.";
+    /// Not a day.
+    BadDate = 1005, "Ngày không tồn tại; nhập lại.", "There is no such day; type it again.";
+    /// Not a place code.
+    BadPlace = 1006, "Mã địa bàn không hợp lệ.", "The place code is not valid.";
+    /// Not an identifier.
+    BadIdentifier = 1007, "Mã hồ sơ, mã cán bộ hoặc mã thủ tục không hợp lệ.", "The dossier, official or procedure id is not valid.";
+    /// Neither claim nor attribute.
+    EmptyQuestion = 1008, "Yêu cầu không hỏi gì.", "The request asks nothing.";
+    /// More claims than allowed.
+    TooManyClaims = 1009, "Quá nhiều nội dung cần xác minh trong một yêu cầu.", "Too many claims in one request.";
+    /// The request id was used for another question.
+    RequestIdReused = 1010, "Mã yêu cầu đã dùng cho câu hỏi khác; báo quản trị cổng.", "The request id belongs to another question; tell the portal's operator.";
+    /// The time in the request id is outside the window.
+    RequestIdExpired = 1011, "Mã yêu cầu quá hạn hoặc đồng hồ máy sai; gửi lại yêu cầu mới.", "The request id is too old or the clock is wrong; send a new request.";
+    /// The caller's role may not do this.
+    RoleNotAllowed = 1012, "Chứng thư không có quyền này.", "The certificate's role does not allow this.";
+    /// More questions at once than allowed.
+    TooManyInFlight = 1013, "Cổng gửi quá nhiều yêu cầu cùng lúc; thử lại sau giây lát.", "Too many questions at once; try again in a moment.";
+    /// A frame did not arrive in time.
+    TooSlow = 1014, "Yêu cầu gửi quá chậm; kiểm tra đường truyền.", "The request arrived too slowly; check the line.";
+
+    /// The portal is not in the register.
+    PortalUnknown = 2001, "Cổng chưa được đăng ký.", "The portal is not registered.";
+    /// The portal is suspended.
+    PortalSuspended = 2002, "Cổng đang bị tạm dừng.", "The portal is suspended.";
+    /// The official is not enrolled by this portal.
+    OfficialUnknown = 2003, "Cán bộ chưa được cổng đăng ký.", "The official is not enrolled by this portal.";
+    /// No such procedure.
+    ProcedureUnknown = 2004, "Thủ tục không có trong danh mục.", "The procedure is not in the register.";
+    /// The portal may not use the procedure.
+    ProcedureNotGranted = 2005, "Cổng không được dùng thủ tục này.", "The portal may not use this procedure.";
+    /// The official may not use the procedure.
+    OfficialNotGranted = 2006, "Cán bộ không được giao thủ tục này.", "The official may not use this procedure.";
+    /// The procedure does not allow a claim.
+    ClaimNotAllowed = 2007, "Thủ tục không cho phép xác minh nội dung này.", "The procedure does not allow this claim.";
+    /// The procedure does not allow an attribute.
+    AttributeNotAllowed = 2008, "Thủ tục không cho phép khai thác thông tin này.", "The procedure does not allow this attribute.";
+    /// Too many unconfirmed people in this hour.
+    MissBudgetSpent = 2009, "Quá nhiều lần không xác nhận được trong giờ này; liên hệ người phụ trách.", "Too many unconfirmed questions this hour; see the supervisor.";
+
+    /// The authority could not be reached.
+    AuthorityUnavailable = 3001, "Chưa tra cứu được CSDL quốc gia; phiếu này là căn cứ để nhận giấy tờ.", "The national database cannot be reached; this answer is the ground for accepting paper.";
+    /// What is remembered is too old.
+    RecordTooOld = 3002, "Dữ liệu đã lưu cũ hơn mức cho phép; phiếu này là căn cứ để nhận giấy tờ.", "The data held is older than allowed; this answer is the ground for accepting paper.";
+    /// Several people share the old number.
+    Ambiguous = 3003, "Số CMND trùng nhiều người; hỏi số định danh 12 chữ số.", "Several people share the old number; ask for the 12-digit number.";
+    /// The record is being corrected.
+    UnderCorrection = 3004, "Dữ liệu đang được điều chỉnh; phiếu này là căn cứ để nhận giấy tờ.", "The record is being corrected; this answer is the ground for accepting paper.";
+    /// The number was replaced.
+    NumberReissued = 3005, "Số định danh đã hủy và cấp lại; hỏi số mới.", "The number was cancelled and re-issued; ask for the new one.";
+
+    /// No leader, or not caught up.
+    NotReady = 4001, "Hệ thống đang chuyển đổi; phần mềm sẽ tự gửi lại.", "The cluster is changing over; the client will retry.";
+    /// The answer could not be audited in time.
+    DeadlineExceeded = 4002, "Hết thời gian chờ; gửi lại cùng mã yêu cầu.", "Out of time; send the same request id again.";
+    /// Too much at once for everybody.
+    Overloaded = 4003, "Hệ thống quá tải; thử lại sau giây lát.", "The cluster is overloaded; try again in a moment.";
+    /// The node is going down.
+    ShuttingDown = 4004, "Máy chủ đang dừng; phần mềm sẽ hỏi máy khác.", "The node is stopping; the client will ask another.";
+    /// A defect of ours.
+    Internal = 4005, "Lỗi hệ thống; báo quản trị.", "A defect of ours; tell the operator.";
+}
+
+impl ErrorNumber {
+    /// The number itself.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn fault(self) -> Fault {
+        match self.number() / 1000 {
+            1 => Fault::Caller,
+            2 => Fault::Policy,
+            3 => Fault::Authority,
+            _ => Fault::Us,
+        }
+    }
+
+    /// Whether the same request may be sent again, with the same id.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::TooManyInFlight | Self::NotReady | Self::DeadlineExceeded | Self::Overloaded | Self::ShuttingDown
+        )
+    }
+}
+
+impl From<ErrorNumber> for u16 {
+    fn from(number: ErrorNumber) -> Self {
+        number.number()
+    }
+}

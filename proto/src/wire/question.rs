@@ -1,0 +1,77 @@
+//! What a caller may send.
+
+use serde::{Deserialize, Serialize};
+
+use crate::vocab::{AttributeSet, BirthDate, Claim, PersonNumber, RequestId};
+
+/// A request. New kinds are added at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// A question about a person (role portal or official-client).
+    Ask(Box<Ask>),
+    /// How the node and its cluster are (any role).
+    Status,
+    /// Audit entries in the order of the log (role auditor).
+    Audit(AuditPage),
+    /// A new revision of the register, as TOML (role operator).
+    PutRegister(String),
+}
+
+/// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The caller's name for this request; a retry carries the same.
+    pub request_id: RequestId,
+    /// The official who asks.
+    pub official: String,
+    /// The dossier the question belongs to.
+    pub dossier: String,
+    /// The procedure that allows it.
+    pub procedure: String,
+    /// First key: the person's number, digits as typed.
+    pub number: String,
+    /// Second key: full name as typed.
+    pub name: String,
+    /// Third key: birth date or year, `YYYY-MM-DD`, `DD/MM/YYYY` or `YYYY`.
+    pub birth: String,
+    /// Statements to check.
+    pub claims: Vec<Claim>,
+    /// Values asked for.
+    pub attributes: AttributeSet,
+    /// Oldest record the caller accepts, seconds; the procedure's contract applies if it is tighter.
+    pub max_age_s: Option<u32>,
+    /// How long the caller waits, milliseconds, counted from arrival at the node.
+    pub deadline_ms: u32,
+}
+
+/// Which audit entries to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// First position.
+    pub from: u64,
+    /// How many at the most; the node gives no more than 256.
+    pub limit: u16,
+}
+
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ask").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
+}
+
+/// The parsed third key, for callers that hold one.
+impl From<&BirthDate> for String {
+    fn from(birth: &BirthDate) -> Self {
+        birth.reveal()
+    }
+}
+
+/// The first key as typed, for callers that hold a parsed one.
+impl From<&PersonNumber> for String {
+    fn from(number: &PersonNumber) -> Self {
+        match number {
+            PersonNumber::Citizen(number) => number.reveal(),
+            PersonNumber::Old(number) => number.reveal(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a node may answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::vocab::{ErrorNumber, Outcome, RequestId};
+
+/// A reply. New kinds are added at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// A question was decided, and its leaf is durable on a quorum.
+    Answer(Box<Answer>),
+    /// Nothing was decided, or whether it was is unknown: send the same request id again if the number says so.
+    Failure(Failure),
+    /// How the node and its cluster are.
+    Status(Status),
+    /// A page of audit entries.
+    Audit(AuditEntries),
+    /// The register revision is in force.
+    RegisterAccepted {
+        /// The revision.
+        revision: u64,
+    },
+}
+
+/// A decided question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Which request this answers.
+    pub request_id: RequestId,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// Position of the leaf in the province's log.
+    pub position: u64,
+    /// When the leader stamped the leaf, Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// An error that has no leaf: nothing was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The stable number.
+    pub number: ErrorNumber,
+    /// What exactly, in English, without personal data; may be empty.
+    pub detail: String,
+}
+
+/// How a node sees itself and its cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The node that answers.
+    pub node: u64,
+    /// Software version.
+    pub version: String,
+    /// The leader it knows.
+    pub leader: Option<u64>,
+    /// Raft term.
+    pub term: u64,
+    /// Last applied Raft index.
+    pub applied: u64,
+    /// Leaves in the log.
+    pub leaves: u64,
+    /// Register revision in force.
+    pub register_revision: u64,
+    /// Whether it can commit an audit entry now.
+    pub ready: bool,
+    /// The members.
+    pub members: Vec<MemberStatus>,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// Node id.
+    pub node: u64,
+    /// Where its client endpoint is.
+    pub client_addr: String,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Last log index the leader knows it has; known on the leader only.
+    pub matched: Option<u64>,
+}
+
+/// A page of audit entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntries {
+    /// Leaves in the log when the page was read.
+    pub leaves: u64,
+    /// The entries, in order.
+    pub entries: Vec<AuditEntry>,
+}
+
+/// One audit entry as an auditor reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Position in the log.
+    pub position: u64,
+    /// The leaf's bytes.
+    pub leaf: Vec<u8>,
+}
