@@ -1,0 +1,246 @@
+//! What nodes agree on, as values: the content of a Raft entry.
+//!
+//! A command starts with a version byte; a version is switched on by all nodes understanding it, never by one writing it.
+//! Nothing in a command is in clear: records and addenda are sealed before they get here (promise P5).
+
+use serde::{Deserialize, Serialize};
+use xacminh_proto::{
+    codec::{self, CodecError},
+    transparency::{LEAF_BYTES, LeafBytes},
+    vocab::{PortalId, RequestId},
+};
+
+/// Items in one batch: enough to spread one fsync over, few enough that a batch stays under a megabyte.
+pub const BATCH_ITEMS_MAX: usize = 256;
+
+/// Largest encoded command: 256 items of sealed record and addendum, or a register document.
+pub const COMMAND_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+const VERSION: u8 = 1;
+
+/// The content of one Raft entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Leaves of concurrent questions, and the records they were decided from.
+    Batch(Batch),
+    /// A new revision of the register.
+    Register(RegisterChange),
+}
+
+/// Leaves that share one entry, one time stamp and one fsync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The leader's stamp, Unix milliseconds; strictly greater than that of the entry before.
+    pub at_ms: u64,
+    /// At most [`BATCH_ITEMS_MAX`].
+    pub items: Vec<Item>,
+}
+
+/// One question's part of a batch; all of it happens or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Whose item it is: the proposing node recognises its own at apply.
+    pub ticket: Ticket,
+    /// When the proposing node decided, Unix milliseconds, by its own clock.
+    pub decided_at_ms: u64,
+    /// The record the decision was made from, to be remembered.
+    pub remember: Option<RecordChange>,
+    /// The version of the record that was read, to be checked again.
+    pub read: Option<RecordRead>,
+    /// The audit entry.
+    pub entry: Entry,
+}
+
+/// Names an item across the cluster: node, its start, and a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The proposing node.
+    pub node: u64,
+    /// Random number of the proposing process, so that a restarted node does not take an old item for its own.
+    pub boot: u64,
+    /// Counts the process's items.
+    pub seq: u64,
+}
+
+/// Row key of a person: keyed BLAKE3 of the number.
+pub type RecordKey = [u8; 32];
+
+/// A record to remember.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordChange {
+    /// The person's row key.
+    pub key: RecordKey,
+    /// Version expected before the change; 0 if nothing was remembered.
+    pub before: u64,
+    /// The sealed record.
+    #[serde(with = "bytes_as_slice")]
+    pub sealed: Vec<u8>,
+}
+
+/// A record that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRead {
+    /// The person's row key.
+    pub key: RecordKey,
+    /// The version read; 0 if nothing was remembered.
+    pub version: u64,
+}
+
+/// An audit entry on its way into the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The leaf's bytes, stamped by the leader.
+    #[serde(with = "leaf_as_slice")]
+    pub leaf: LeafBytes,
+    /// The sealed addendum.
+    #[serde(with = "bytes_as_slice")]
+    pub envelope: Vec<u8>,
+    /// The request, for de-duplication.
+    pub request: RequestKey,
+    /// Keyed digest of the question, so that an id cannot be used for another one.
+    pub question: [u8; 16],
+    /// Register revision the question was decided under.
+    pub register_revision: u64,
+    /// Present if the question missed: counted against the official's budget.
+    pub miss: Option<Miss>,
+}
+
+/// A request's key: ids of one portal never collide with another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestKey {
+    /// The id, which starts with its time: old ids lie together and are dropped together.
+    pub id: RequestId,
+    /// The portal.
+    pub portal: PortalId,
+}
+
+/// A question that named nobody, to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miss {
+    /// Pseudonym of the official.
+    pub official: [u8; 16],
+    /// Misses the register allows per hour.
+    pub limit: u32,
+}
+
+/// A new revision of the register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterChange {
+    /// Whose change it is.
+    pub ticket: Ticket,
+    /// The leader's stamp, Unix milliseconds.
+    pub at_ms: u64,
+    /// The revision in force that it replaces.
+    pub before: u64,
+    /// The revision it introduces, greater than `before`.
+    pub revision: u64,
+    /// The document: TOML text.
+    pub document: String,
+    /// The leaf (kind policy), stamped.
+    #[serde(with = "leaf_as_slice")]
+    pub leaf: LeafBytes,
+    /// The sealed addendum.
+    #[serde(with = "bytes_as_slice")]
+    pub envelope: Vec<u8>,
+}
+
+/// Why bytes are not a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Another version.
+    #[error("command version {0} is not known here: upgrade this node")]
+    Version(u8),
+    /// Not a command.
+    #[error("command: {0}")]
+    Codec(#[from] CodecError),
+    /// More items than a batch may have.
+    #[error("a batch has at most {BATCH_ITEMS_MAX} items, this one has {0}")]
+    TooManyItems(usize),
+}
+
+impl Command {
+    /// Version byte, then bincode.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLarge`] beyond [`COMMAND_BYTES_MAX`].
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        let mut bytes = vec![VERSION];
+        codec::encode_into::<COMMAND_BYTES_MAX, _>(self, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, CommandError> {
+        let command = match bytes.split_first() {
+            Some((&VERSION, body)) => codec::decode::<COMMAND_BYTES_MAX, Self>(body)?,
+            Some((version, _)) => return Err(CommandError::Version(*version)),
+            None => return Err(CommandError::Codec(CodecError::Malformed)),
+        };
+        match &command {
+            Self::Batch(batch) if batch.items.len() > BATCH_ITEMS_MAX => {
+                Err(CommandError::TooManyItems(batch.items.len()))
+            }
+            _ => Ok(command),
+        }
+    }
+}
+
+impl RequestKey {
+    /// The key as stored: id, then portal, so that keys sort by time.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 20] {
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(self.id.bytes());
+        bytes[16..].copy_from_slice(&self.portal.0.to_be_bytes());
+        bytes
+    }
+}
+
+/// Byte strings as one slice instead of element by element.
+mod bytes_as_slice {
+    use std::fmt;
+
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl de::Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+        }
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+}
+
+/// A leaf as a slice of exactly [`LEAF_BYTES`].
+mod leaf_as_slice {
+    use serde::{Deserializer, Serializer, de::Error};
+
+    use super::{LEAF_BYTES, LeafBytes, bytes_as_slice};
+
+    pub(super) fn serialize<S: Serializer>(leaf: &LeafBytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(leaf)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LeafBytes, D::Error> {
+        let bytes = bytes_as_slice::deserialize(deserializer)?;
+        bytes.try_into().map_err(|bytes: Vec<u8>| D::Error::invalid_length(bytes.len(), &LEAF_LENGTH))
+    }
+
+    const LEAF_LENGTH: &str = const { if LEAF_BYTES == 169 { "169 bytes" } else { "the bytes of a leaf" } };
+}
