@@ -194,7 +194,8 @@ mod tests {
     }
 
     fn declared(opening: &str) -> Vec<(String, String)> {
-        let body = TABLES.sql.split(opening).nth(1).and_then(|rest| rest.split("\n);").next()).expect("the table is there");
+        let body =
+            TABLES.sql.split(opening).nth(1).and_then(|rest| rest.split("\n);").next()).expect("the table is there");
         let lines = body.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
         let mut words = lines.map(|line| line.split_whitespace().map(|word| word.trim_end_matches(',').to_owned()));
         let pairs = words.by_ref().map(|mut word| (word.next().expect("a name"), word.next().expect("a type")));

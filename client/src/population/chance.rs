@@ -68,7 +68,9 @@ mod tests {
 
     #[test]
     fn streams_differ_and_repeat() {
-        let draws = |seed, index| (0..8).map(|_| 0).scan(Chance::of(seed, index), |chance, _| Some(chance.below(1 << 30))).collect::<Vec<_>>();
+        let draws = |seed, index| {
+            (0..8).map(|_| 0).scan(Chance::of(seed, index), |chance, _| Some(chance.below(1 << 30))).collect::<Vec<_>>()
+        };
         assert_eq!(draws(1, 2), draws(1, 2));
         assert_ne!(draws(1, 2), draws(1, 3));
         assert_ne!(draws(1, 2), draws(2, 2));

@@ -13,12 +13,36 @@ const PROVINCES: &str = include_str!("../../data/provinces.csv");
 const WARD_WEIGHT: u32 = 5;
 const RURAL_WEIGHT: u32 = 2;
 
+/// Old mountain districts of Quảng Nam, whose communes hold half the people of others.
+const MOUNTAIN_DISTRICTS: [i16; 6] = [504, 505, 510, 511, 515, 516];
+const MOUNTAIN_WEIGHT: u32 = 1;
+
 /// Streets that nearly every town has; numbers make them addresses.
 const STREETS: [&str; 24] = [
-    "Lê Lợi", "Trần Phú", "Nguyễn Huệ", "Quang Trung", "Hùng Vương", "Lê Duẩn", "Phan Châu Trinh", "Nguyễn Trãi",
-    "Hai Bà Trưng", "Lý Thường Kiệt", "Trần Hưng Đạo", "Nguyễn Văn Cừ", "Điện Biên Phủ", "Lê Hồng Phong",
-    "Hoàng Diệu", "Phan Đình Phùng", "Ngô Quyền", "Bà Triệu", "Tôn Đức Thắng", "Cách Mạng Tháng Tám",
-    "Nguyễn Tất Thành", "Huỳnh Thúc Kháng", "Phạm Văn Đồng", "Nguyễn Thị Minh Khai",
+    "Lê Lợi",
+    "Trần Phú",
+    "Nguyễn Huệ",
+    "Quang Trung",
+    "Hùng Vương",
+    "Lê Duẩn",
+    "Phan Châu Trinh",
+    "Nguyễn Trãi",
+    "Hai Bà Trưng",
+    "Lý Thường Kiệt",
+    "Trần Hưng Đạo",
+    "Nguyễn Văn Cừ",
+    "Điện Biên Phủ",
+    "Lê Hồng Phong",
+    "Hoàng Diệu",
+    "Phan Đình Phùng",
+    "Ngô Quyền",
+    "Bà Triệu",
+    "Tôn Đức Thắng",
+    "Cách Mạng Tháng Tám",
+    "Nguyễn Tất Thành",
+    "Huỳnh Thúc Kháng",
+    "Phạm Văn Đồng",
+    "Nguyễn Thị Minh Khai",
 ];
 
 /// The tables, indexed.
@@ -57,7 +81,9 @@ pub enum PlacesError {
     #[error("{0:02} is no province code since 1 July 2025 (see client/data/provinces.csv)")]
     NoSuchProvince(i16),
     /// The tables name no commune of it, and communes are never invented.
-    #[error("client/data/communes.csv has no commune with an old code for province {0:02}: nobody can be settled there")]
+    #[error(
+        "client/data/communes.csv has no commune with an old code for province {0:02}: nobody can be settled there"
+    )]
     NoCommunes(i16),
     /// A table compiled into this program is broken.
     #[error("table {table}, line {line}: not understood")]
@@ -97,7 +123,7 @@ impl Places {
         if province.communes.is_empty() { Err(PlacesError::NoCommunes(code)) } else { Ok(province) }
     }
 
-    /// Some prefix of the country, by population, and today's province of it.
+    /// Some prefix of the country, by population, and today's province of it, in which people can be settled.
     pub fn any_prefix(&self, chance: &mut Chance) -> (i16, i16) {
         let drawn = &self.prefixes[chance.weighted(self.prefixes.iter().map(|prefix| prefix.weight))];
         (drawn.prefix, drawn.province)
@@ -143,7 +169,12 @@ fn read_communes(provinces: &mut BTreeMap<i16, Province>) -> Result<(), PlacesEr
             continue;
         }
         let ward = fields[2] == "Phường";
-        province.weights.push(if ward { WARD_WEIGHT } else { RURAL_WEIGHT });
+        let mountain = old.iter().any(|(_, district, _)| MOUNTAIN_DISTRICTS.contains(district));
+        province.weights.push(match (ward, mountain) {
+            (true, _) => WARD_WEIGHT,
+            (false, true) => MOUNTAIN_WEIGHT,
+            (false, false) => RURAL_WEIGHT,
+        });
         province.communes.push(CommuneRow { code, ward, old });
     }
     Ok(())
@@ -160,6 +191,7 @@ fn read_prefixes(provinces: &mut BTreeMap<i16, Province>) -> Result<Vec<Prefix>,
         province.prefixes.push(prefix);
         prefixes.push(Prefix { prefix, province: code, weight: province.population });
     }
+    prefixes.retain(|row| provinces.get(&row.province).is_some_and(|province| !province.communes.is_empty()));
     for row in &mut prefixes {
         let merged = provinces.get(&row.province).map_or(1, |province| province.prefixes.len());
         row.weight /= 1_000 * u32::try_from(merged).unwrap_or(1);
@@ -180,7 +212,11 @@ fn rows(table: &'static str, text: &'static str, columns: usize) -> Result<Vec<R
     lines
         .map(|(index, line)| {
             let fields: Vec<_> = line.split(',').collect();
-            if fields.len() == columns { Ok((index + 1, fields)) } else { Err(PlacesError::Table { table, line: index + 1 }) }
+            if fields.len() == columns {
+                Ok((index + 1, fields))
+            } else {
+                Err(PlacesError::Table { table, line: index + 1 })
+            }
         })
         .collect()
 }

@@ -30,40 +30,133 @@ pub(super) struct Group {
     pub(super) given: &'static [&'static str],
 }
 
-const NORTHERN_GIVEN: &[&str] = &["Páo", "Sùng", "Dế", "Chứ", "Say", "Pàng", "Tủa", "Dở", "Mỷ", "Sua", "Dua", "Chía", "Chá", "Lử", "Xía"];
-const HIGHLAND_GIVEN: &[&str] = &["Nhun", "Blơng", "Bia", "Hen", "Bhăm", "Krơn", "Thuk", "Đim", "Nhăn", "Bút", "Lai", "Hlơi", "Jôn", "Phương", "Brêu", "Tèo", "Kim", "Mlô", "Thương", "Dơn"];
-const KATU_GIVEN: &[&str] = &["Nhơ", "Pring", "Mia", "Nghĩa", "Bông", "Plênh", "Ngước", "Đhơr", "Thị Hoa", "Văn Bình", "Crói", "Trơn", "Hiền", "Vinh", "Ly"];
+const NORTHERN_GIVEN: &[&str] =
+    &["Páo", "Sùng", "Dế", "Chứ", "Say", "Pàng", "Tủa", "Dở", "Mỷ", "Sua", "Dua", "Chía", "Chá", "Lử", "Xía"];
+const HIGHLAND_GIVEN: &[&str] = &[
+    "Nhun", "Blơng", "Bia", "Hen", "Bhăm", "Krơn", "Thuk", "Đim", "Nhăn", "Bút", "Lai", "Hlơi", "Jôn", "Phương",
+    "Brêu", "Tèo", "Kim", "Mlô", "Thương", "Dơn",
+];
+const KATU_GIVEN: &[&str] = &[
+    "Nhơ",
+    "Pring",
+    "Mia",
+    "Nghĩa",
+    "Bông",
+    "Plênh",
+    "Ngước",
+    "Đhơr",
+    "Thị Hoa",
+    "Văn Bình",
+    "Crói",
+    "Trơn",
+    "Hiền",
+    "Vinh",
+    "Ly",
+];
 const KINH_LIKE: &[&str] = &[];
 
 const GROUPS: [Group; 24] = [
-    Group { code: 2, form: Form::Kinh, clans: &["Nông", "Hoàng", "Lương", "Hà", "Triệu", "Đàm", "Bế", "Ma", "Lý", "Vi"], given: KINH_LIKE },
-    Group { code: 3, form: Form::Kinh, clans: &["Lò", "Cầm", "Quàng", "Lường", "Tòng", "Cà", "Vi", "Lô", "Lữ", "Lương", "Sầm"], given: KINH_LIKE },
-    Group { code: 4, form: Form::Kinh, clans: &["Lý", "Trần", "Lâm", "Quách", "Tăng", "Vương", "Châu", "Mã", "Hứa", "Huỳnh"], given: KINH_LIKE },
-    Group { code: 5, form: Form::Kinh, clans: &["Thạch", "Sơn", "Kim", "Danh", "Lâm", "Kiên", "Châu", "Chau", "Néang"], given: KINH_LIKE },
-    Group { code: 6, form: Form::Kinh, clans: &["Bùi", "Quách", "Đinh", "Hà", "Bạch", "Phạm", "Trương"], given: KINH_LIKE },
-    Group { code: 7, form: Form::Kinh, clans: &["Nông", "Hoàng", "Lương", "Lục", "Vi", "Triệu", "Mông", "Chu"], given: KINH_LIKE },
-    Group { code: 8, form: Form::Kinh, clans: &["Giàng", "Vàng", "Sùng", "Thào", "Lý", "Mùa", "Vừ", "Lầu", "Hạng", "Cứ", "Xồng"], given: NORTHERN_GIVEN },
-    Group { code: 9, form: Form::Kinh, clans: &["Triệu", "Bàn", "Đặng", "Phùng", "Lý", "Chảo", "Tẩn", "Phàn"], given: NORTHERN_GIVEN },
-    Group { code: 10, form: Form::ClanFirst, clans: &["Rơ Châm", "Rmah", "Ksor", "Siu", "Kpă", "Nay", "Puih", "Ksor-Krơn"], given: HIGHLAND_GIVEN },
-    Group { code: 12, form: Form::ClanLast, clans: &["Niê", "Mlô", "Ayun", "Êban", "Kbuôr", "Byă", "Niê Kdăm"], given: HIGHLAND_GIVEN },
+    Group {
+        code: 2,
+        form: Form::Kinh,
+        clans: &["Nông", "Hoàng", "Lương", "Hà", "Triệu", "Đàm", "Bế", "Ma", "Lý", "Vi"],
+        given: KINH_LIKE,
+    },
+    Group {
+        code: 3,
+        form: Form::Kinh,
+        clans: &["Lò", "Cầm", "Quàng", "Lường", "Tòng", "Cà", "Vi", "Lô", "Lữ", "Lương", "Sầm"],
+        given: KINH_LIKE,
+    },
+    Group {
+        code: 4,
+        form: Form::Kinh,
+        clans: &["Lý", "Trần", "Lâm", "Quách", "Tăng", "Vương", "Châu", "Mã", "Hứa", "Huỳnh"],
+        given: KINH_LIKE,
+    },
+    Group {
+        code: 5,
+        form: Form::Kinh,
+        clans: &["Thạch", "Sơn", "Kim", "Danh", "Lâm", "Kiên", "Châu", "Chau", "Néang"],
+        given: KINH_LIKE,
+    },
+    Group {
+        code: 6,
+        form: Form::Kinh,
+        clans: &["Bùi", "Quách", "Đinh", "Hà", "Bạch", "Phạm", "Trương"],
+        given: KINH_LIKE,
+    },
+    Group {
+        code: 7,
+        form: Form::Kinh,
+        clans: &["Nông", "Hoàng", "Lương", "Lục", "Vi", "Triệu", "Mông", "Chu"],
+        given: KINH_LIKE,
+    },
+    Group {
+        code: 8,
+        form: Form::Kinh,
+        clans: &["Giàng", "Vàng", "Sùng", "Thào", "Lý", "Mùa", "Vừ", "Lầu", "Hạng", "Cứ", "Xồng"],
+        given: NORTHERN_GIVEN,
+    },
+    Group {
+        code: 9,
+        form: Form::Kinh,
+        clans: &["Triệu", "Bàn", "Đặng", "Phùng", "Lý", "Chảo", "Tẩn", "Phàn"],
+        given: NORTHERN_GIVEN,
+    },
+    Group {
+        code: 10,
+        form: Form::ClanFirst,
+        clans: &["Rơ Châm", "Rmah", "Ksor", "Siu", "Kpă", "Nay", "Puih", "Ksor-Krơn"],
+        given: HIGHLAND_GIVEN,
+    },
+    Group {
+        code: 12,
+        form: Form::ClanLast,
+        clans: &["Niê", "Mlô", "Ayun", "Êban", "Kbuôr", "Byă", "Niê Kdăm"],
+        given: HIGHLAND_GIVEN,
+    },
     Group { code: 13, form: Form::NoClan, clans: &[], given: HIGHLAND_GIVEN },
     Group { code: 14, form: Form::NoClan, clans: &[], given: HIGHLAND_GIVEN },
     Group { code: 16, form: Form::OneWord, clans: &[], given: HIGHLAND_GIVEN },
-    Group { code: 17, form: Form::Kinh, clans: &["Đàng", "Thành", "Bá", "Quảng", "Kiều", "Châu", "Báo"], given: KINH_LIKE },
+    Group {
+        code: 17,
+        form: Form::Kinh,
+        clans: &["Đàng", "Thành", "Bá", "Quảng", "Kiều", "Châu", "Báo"],
+        given: KINH_LIKE,
+    },
     Group { code: 19, form: Form::Kinh, clans: &["Phạm", "Đinh"], given: KINH_LIKE },
-    Group { code: 20, form: Form::ClanLast, clans: &["Bkrông", "Êung", "Rtung", "Bdơng", "Kđoh"], given: HIGHLAND_GIVEN },
-    Group { code: 21, form: Form::ClanFirst, clans: &["Chamaléa", "Katơr", "Pinăng", "Cao", "Mấu", "Tro"], given: HIGHLAND_GIVEN },
+    Group {
+        code: 20,
+        form: Form::ClanLast,
+        clans: &["Bkrông", "Êung", "Rtung", "Bdơng", "Kđoh"],
+        given: HIGHLAND_GIVEN,
+    },
+    Group {
+        code: 21,
+        form: Form::ClanFirst,
+        clans: &["Chamaléa", "Katơr", "Pinăng", "Cao", "Mấu", "Tro"],
+        given: HIGHLAND_GIVEN,
+    },
     Group { code: 22, form: Form::BySex, clans: &[], given: HIGHLAND_GIVEN },
     Group { code: 23, form: Form::Kinh, clans: &["Hồ"], given: KINH_LIKE },
-    Group { code: 26, form: Form::ClanFirst, clans: &["Alăng", "A Lăng", "Bhnướch", "Bríu", "Bhling", "Arất", "Zơ Râm", "Coor", "Pơloong", "Hôih"], given: KATU_GIVEN },
+    Group {
+        code: 26,
+        form: Form::ClanFirst,
+        clans: &["Alăng", "A Lăng", "Bhnướch", "Bríu", "Bhling", "Arất", "Zơ Râm", "Coor", "Pơloong", "Hôih"],
+        given: KATU_GIVEN,
+    },
     Group { code: 27, form: Form::NoClan, clans: &[], given: HIGHLAND_GIVEN },
     Group { code: 28, form: Form::OneWord, clans: &[], given: HIGHLAND_GIVEN },
     Group { code: 30, form: Form::Kinh, clans: &["Hồ", "Đinh"], given: KINH_LIKE },
     Group { code: 31, form: Form::Kinh, clans: &["Hồ", "A Viết", "Lê"], given: KINH_LIKE },
 ];
 
+/// A place, the percent of minorities among its people, and their groups by weight.
+type Settlement = (i16, u32, &'static [(i16, u32)]);
+
 /// Percent of minorities among people of rural communes, by today's province, and which groups.
-const BY_PROVINCE: [(i16, u32, &[(i16, u32)]); 22] = [
+const BY_PROVINCE: [Settlement; 22] = [
     (4, 95, &[(2, 41), (7, 30), (8, 11), (9, 10)]),
     (8, 75, &[(2, 26), (8, 34), (9, 15), (7, 10)]),
     (11, 83, &[(3, 36), (8, 38)]),
@@ -89,7 +182,7 @@ const BY_PROVINCE: [(i16, u32, &[(i16, u32)]); 22] = [
 ];
 
 /// The mountain districts of former Quảng Nam (old district codes), where the minorities of province 48 live.
-const QUANG_NAM_DISTRICTS: [(i16, u32, &[(i16, u32)]); 6] = [
+const QUANG_NAM_DISTRICTS: [Settlement; 6] = [
     (504, 93, &[(26, 1)]),
     (505, 75, &[(26, 1)]),
     (510, 80, &[(26, 60), (27, 40)]),

@@ -6,7 +6,7 @@ mod tables;
 use super::chance::Chance;
 use tables::{COHORTS, Cohort, Weighted};
 
-pub(super) use minority::{KINH, group_at};
+pub(super) use minority::group_at;
 
 /// A family's part of the name, handed from father to child.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,14 @@ fn kinh_name(surname: &str, female: bool, birth_year: i16, chance: &mut Chance) 
     words.join(" ")
 }
 
-fn push_middles<'a>(words: &mut Vec<&'a str>, middles: usize, female: bool, birth_year: i16, cohort: &Cohort, chance: &mut Chance) {
+fn push_middles(
+    words: &mut Vec<&str>,
+    middles: usize,
+    female: bool,
+    birth_year: i16,
+    cohort: &Cohort,
+    chance: &mut Chance,
+) {
     let others: &'static Weighted = if female { tables::MIDDLE_FEMALE } else { tables::MIDDLE_MALE };
     let by_custom = match (female, middles) {
         (_, 0) => return,
@@ -99,6 +106,7 @@ fn surnames_of(province: i16) -> &'static Weighted {
 
 #[cfg(test)]
 mod tests {
+    use super::minority::KINH;
     use super::*;
     use unicode_normalization::is_nfc;
     use xacminh_proto::vocab::FullName;
