@@ -52,8 +52,8 @@ pub struct Addendum {
     pub subject_salt: Salt,
     /// Salts of the commitments under the attributes root, in the order of the outcome's claims and attributes.
     pub salts: Vec<Salt>,
-    /// What was answered: a retry of the request gets exactly this again.
-    pub outcome: Outcome,
+    /// What was answered: a retry of the request gets exactly this again. None for administrative entries.
+    pub outcome: Option<Outcome>,
 }
 
 /// The sealed form that travels and is stored.
