@@ -205,6 +205,22 @@ impl Keyring {
         open_in(key.cipher(purpose), nonce, aad, body).ok_or(KeyringError::Rejected { id: key.id })
     }
 
+    /// Seals what is remembered of a person; it opens under the same row key only.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_record(&self, row_key: &[u8; 32], plaintext: &[u8]) -> Result<Vec<u8>, KeyringError> {
+        self.seal(Purpose::Record, row_key, plaintext)
+    }
+
+    /// Opens what [`Self::seal_record`] sealed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_record(&self, row_key: &[u8; 32], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+        self.open(Purpose::Record, row_key, sealed)
+    }
+
     /// The key under which sealed bytes were sealed: re-sealing looks for those of retired keys.
     #[must_use]
     pub fn key_id_of(sealed: &[u8]) -> Option<u32> {
@@ -273,8 +289,8 @@ impl Keyring {
         let rejected = || KeyringError::Rejected { id: key.id };
         let data_key =
             open_in(&key.wrapping(&envelope.nonce), wrap.nonce, ADDENDUM_AAD, &wrap.wrapped).ok_or_else(rejected)?;
-        let plaintext = open_in(&cipher(&data_key), envelope.nonce, ADDENDUM_AAD, &envelope.ciphertext)
-            .ok_or_else(rejected)?;
+        let plaintext =
+            open_in(&cipher(&data_key), envelope.nonce, ADDENDUM_AAD, &envelope.ciphertext).ok_or_else(rejected)?;
         Ok(Addendum::decode(&plaintext)?)
     }
 

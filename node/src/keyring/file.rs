@@ -148,7 +148,8 @@ impl KeyringFile {
         if wrapped.version != VERSION {
             return Err(wrong(path, "another version than this program knows"));
         }
-        let kek = kek.key()?.ok_or(KeyringError::Kek("the keyring is wrapped and no source of its key is configured"))?;
+        let kek =
+            kek.key()?.ok_or(KeyringError::Kek("the keyring is wrapped and no source of its key is configured"))?;
         let bytes = unhex(&wrapped.wrapped).ok_or_else(|| wrong(path, "`wrapped` is not hexadecimal"))?;
         let (nonce, body) =
             bytes.split_first_chunk::<NONCE_LEN>().ok_or_else(|| wrong(path, "`wrapped` is cut off"))?;
@@ -198,7 +199,8 @@ impl KeyringFile {
 
     fn parse(path: &Path, text: &str) -> Result<Self, KeyringError> {
         // The parser's own message may quote a line with a secret, so only a fixed text leaves.
-        let text: Text = toml::from_str(text).map_err(|_| wrong(path, "not a keyring file, or an unknown field in it"))?;
+        let text: Text =
+            toml::from_str(text).map_err(|_| wrong(path, "not a keyring file, or an unknown field in it"))?;
         if text.version != VERSION {
             return Err(wrong(path, "another version than this program knows"));
         }
@@ -206,8 +208,12 @@ impl KeyringFile {
             let bytes = unhex(digits).and_then(|bytes| <[u8; SECRET_BYTES]>::try_from(bytes.as_slice()).ok());
             bytes.ok_or_else(|| wrong(path, "a secret is not 64 hexadecimal digits"))
         };
-        let mut file =
-            Self { current: text.current, keys: Vec::new(), index: secret(&text.index)?, official: secret(&text.official)? };
+        let mut file = Self {
+            current: text.current,
+            keys: Vec::new(),
+            index: secret(&text.index)?,
+            official: secret(&text.official)?,
+        };
         for key in &text.key {
             if file.keys.iter().any(|(id, _)| *id == key.id) {
                 return Err(wrong(path, "two keys have the same id"));

@@ -147,7 +147,7 @@ fn an_addendum_comes_back_and_its_envelope_shows_nothing() {
         as_of_ms: 0,
         subject_salt: Salt([3; 32]),
         salts: vec![Salt([4; 32])],
-        outcome: Outcome::NotConfirmed,
+        outcome: Some(Outcome::NotConfirmed),
     };
     let envelope = keyring.seal_addendum(&addendum).unwrap();
     assert!(keyring.open_addendum(&envelope).unwrap() == addendum);

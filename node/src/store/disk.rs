@@ -116,8 +116,12 @@ impl DataDir {
             Ok(text) => read_identity(root, &text)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 refuse_foreign(root)?;
-                let identity =
-                    Identity { version: VERSION, cluster: cluster.to_owned(), node, incarnation: format!("{incarnation:032x}") };
+                let identity = Identity {
+                    version: VERSION,
+                    cluster: cluster.to_owned(),
+                    node,
+                    incarnation: format!("{incarnation:032x}"),
+                };
                 let text = toml::to_string(&identity).expect("four plain fields are TOML");
                 // If we crash before the rename the directory is still new; after it, it is ours for ever.
                 replace(root, IDENTITY, text.as_bytes())?;
@@ -196,7 +200,10 @@ impl DataDir {
         if !self.states().join(ACTIVE).exists() {
             // The pointer is written before the log is made, so a log without a pointer means that it was lost.
             if self.log().exists() {
-                return Err(damaged(&self.states().join(ACTIVE), "lost: restore it, or start this node anew with a new id"));
+                return Err(damaged(
+                    &self.states().join(ACTIVE),
+                    "lost: restore it, or start this node anew with a new id",
+                ));
             }
             self.activate(1)?;
         }
@@ -357,7 +364,13 @@ mod tests {
     fn leftovers_are_removed_and_the_active_state_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let directory = open(folder.path()).unwrap();
-        for leftover in [directory.state(1), directory.state(2), directory.incoming().join("a"), directory.snapshots().join("b.tmp"), directory.snapshots().join("c")] {
+        for leftover in [
+            directory.state(1),
+            directory.state(2),
+            directory.incoming().join("a"),
+            directory.snapshots().join("b.tmp"),
+            directory.snapshots().join("c"),
+        ] {
             fs::create_dir(leftover).unwrap();
         }
         drop(directory);

@@ -138,6 +138,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::raft::Member;
 
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn every_kind_of_entry_comes_back() {
         let member = Member { peer_addr: "127.0.0.1:9001".into(), client_addr: "127.0.0.1:9002".into() };
-        let membership = Membership::new_with_defaults(vec![[1].into()], [(1, member)]);
+        let membership = Membership::new(vec![[1].into()], BTreeMap::from([(1, member)])).unwrap();
         for payload in [
             EntryPayload::Blank,
             EntryPayload::Normal(CommandBytes(Bytes::from_static(b"command"))),

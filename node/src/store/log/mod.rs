@@ -30,7 +30,7 @@ use bytes::Bytes;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options};
 
 use super::{
-    encoding::{self, Entry, LogIdOf, VoteOf, malformed},
+    encoding::{self, LogIdOf, VoteOf, malformed},
     fatal::{Fatal, FatalHook},
     floor::FlushedFloor,
     rocks,
@@ -71,6 +71,8 @@ struct Inner {
 #[derive(Default)]
 struct Index {
     purged: Option<LogIdOf>,
+    /// Index of the first entry present, if there is any.
+    first: u64,
     last: Option<LogIdOf>,
     vote: Option<VoteOf>,
     committed: Option<LogIdOf>,
@@ -175,6 +177,7 @@ impl Index {
         };
         index.last = index.purged;
         let mut expected = index.purged.map_or(0, |purged| purged.index + 1);
+        index.first = expected;
         let from = expected.to_be_bytes();
         for pair in db.iterator_cf(rocks::family(db, LOG), IteratorMode::From(&from, rocksdb::Direction::Forward)) {
             let (key, value) = pair.map_err(|error| failed(rocks::io_error(error)))?;
@@ -194,7 +197,6 @@ impl Index {
         index.committed = index.committed.min(index.last);
         Ok(index)
     }
-
 }
 
 fn options() -> Options {

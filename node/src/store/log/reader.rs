@@ -39,7 +39,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     where
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
-        let (start, end) = self.bounds_of(&range);
+        let (start, end) = bounds_of(&range);
         let store = self.clone();
         let pieces = stream::try_unfold(start, move |start| {
             let store = store.clone();
@@ -58,7 +58,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     where
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
-        let (start, end) = self.bounds_of(&range);
+        let (start, end) = bounds_of(&range);
         let store = self.clone();
         let pieces = stream::try_unfold(start, move |start| {
             let store = store.clone();
@@ -71,7 +71,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     where
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
-        let (start, end) = self.bounds_of(&range);
+        let (start, end) = bounds_of(&range);
         self.read(start, end, usize::MAX).await
     }
 
@@ -143,28 +143,13 @@ impl LogStore {
             _ => Err(LeaderBoundedStreamError::LeaderChanged(LeaderChanged::new(leader, vote))),
         }
     }
-
-    fn bounds_of<RB: RangeBounds<u64>>(&self, range: &RB) -> (u64, u64) {
-        let start = match range.start_bound() {
-            Bound::Included(start) => *start,
-            Bound::Excluded(before) => before + 1,
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(last) => last + 1,
-            Bound::Excluded(end) => *end,
-            Bound::Unbounded => u64::MAX,
-        };
-        (start, end)
-    }
 }
 
 impl Index {
     /// The part of `start..end` that the log has.
     fn clamp(&self, start: u64, end: u64) -> (u64, u64) {
-        let first = self.purged.map_or(0, |purged| purged.index + 1);
         let after = self.last.map_or(0, |last| last.index + 1);
-        (start.max(first), end.min(after))
+        (start.max(self.first), end.min(after))
     }
 }
 
@@ -177,4 +162,18 @@ fn next_piece(piece: Vec<Entry>) -> Option<(Vec<Entry>, u64)> {
 fn flat<E>(pieces: impl Stream<Item = Result<Vec<Entry>, E>>) -> impl Stream<Item = Result<Entry, E>> {
     use futures::{StreamExt, TryStreamExt};
     pieces.map_ok(|piece| stream::iter(piece).map(Ok)).try_flatten()
+}
+
+fn bounds_of<RB: RangeBounds<u64>>(range: &RB) -> (u64, u64) {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(before) => before + 1,
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(last) => last + 1,
+        Bound::Excluded(end) => *end,
+        Bound::Unbounded => u64::MAX,
+    };
+    (start, end)
 }

@@ -67,6 +67,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.write(batch)?;
         {
             let mut index = self.inner.index();
+            if index.last.is_none() {
+                index.first = entries.first().map_or(0, |entry| entry.log_id.index);
+            }
             index.last = entries.last().map_or(index.last, |entry| Some(entry.log_id));
             entries.into_iter().for_each(|entry| index.cache.push(entry));
         }
@@ -110,6 +113,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         dropped.map_err(|error| self.inner.fail(error))?;
         let mut index = self.inner.index();
         index.purged = Some(upto);
+        index.first = end;
         index.last = index.last.max(Some(upto));
         index.cache.purge(upto.index);
         Ok(())

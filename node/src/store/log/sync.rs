@@ -123,8 +123,9 @@ impl Durable for Arc<DB> {
 impl Synced {
     /// Opens the note in the log's folder and reads it; nothing noted is 0.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, u64)> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = file.open(folder.join(SYNCED))?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(folder.join(SYNCED))?;
         let noted = match file.metadata()?.len() {
             0 => 0,
             _ => read_note(&file)?,
