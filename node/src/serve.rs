@@ -1,1 +1,0 @@
-//! The door: bytes become questions here and nowhere else.

@@ -1,0 +1,166 @@
+//! What a request of each kind leads to, and who may send it.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use tokio::time::Instant;
+use xacminh_core::question::Question;
+use xacminh_proto::{
+    identity::{Identity, Role},
+    vocab::{ErrorNumber, Outcome, PortalId},
+    wire::{Answer, Ask, AuditEntries, AuditPage, Failure, Reply, Request, Status},
+};
+
+use super::{Hall, parse};
+use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
+use crate::verify::Answered;
+
+/// A future of the office.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The question side of the node, as the door needs it.
+pub trait Desk: Send + Sync {
+    /// Answers a question; see [`crate::verify::Desk::answer`].
+    fn answer<'a>(
+        &'a self,
+        question: &'a Question,
+        canonical: &'a [u8],
+        deadline: Instant,
+        watch: &'a mut Stopwatch,
+    ) -> Work<'a, Result<Answered, ErrorNumber>>;
+}
+
+/// Everything behind the door.
+pub trait Office: Desk + 'static {
+    /// How the node and its cluster are.
+    fn status(&self) -> Work<'_, Status>;
+
+    /// A page of audit entries; itself to be audited in the next version of the log.
+    fn audit(&self, page: AuditPage) -> Result<AuditEntries, ErrorNumber>;
+
+    /// Puts a register revision in force.
+    fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Failure>>;
+}
+
+/// What a certificate allows, read once per connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rights {
+    /// Asks questions for its officials.
+    Portal(PortalId),
+    /// Asks questions as one official of a portal.
+    Official(PortalId, String),
+    /// Changes the register.
+    Operator(String),
+    /// Reads the log.
+    Auditor,
+    /// Nothing: a role or name that has no business at this door.
+    Nothing,
+}
+
+impl Rights {
+    /// The rights of a certificate's identity.
+    ///
+    /// A portal's name is its number in the register; an official's client is named `<portal>.<official>`.
+    #[must_use]
+    pub fn of(identity: &Identity) -> Self {
+        match identity.role {
+            Role::Portal => identity.name.parse().map_or(Self::Nothing, |id| Self::Portal(PortalId(id))),
+            Role::OfficialClient => match identity.name.split_once('.') {
+                Some((portal, official)) => {
+                    portal.parse().map_or(Self::Nothing, |id| Self::Official(PortalId(id), official.to_owned()))
+                }
+                None => Self::Nothing,
+            },
+            Role::Operator => Self::Operator(identity.name.clone()),
+            Role::Auditor => Self::Auditor,
+            Role::Peer | Role::Node => Self::Nothing,
+        }
+    }
+
+    /// The portal for which a question may be asked, if any.
+    fn portal(&self, ask: &Ask) -> Option<PortalId> {
+        match self {
+            Self::Portal(portal) => Some(*portal),
+            Self::Official(portal, official) if *official == ask.official => Some(*portal),
+            Self::Official(..) | Self::Operator(_) | Self::Auditor | Self::Nothing => None,
+        }
+    }
+}
+
+impl Hall {
+    /// The reply to one request.
+    pub(super) async fn reply(&self, rights: &Rights, request: Request, watch: &mut Stopwatch) -> Reply {
+        let denied = || fail(ErrorNumber::RoleNotAllowed, "the certificate's role does not allow this request");
+        match (request, rights) {
+            (Request::Ask(ask), _) => match rights.portal(&ask) {
+                Some(portal) => self.ask(portal, ask, watch).await,
+                None => denied(),
+            },
+            (Request::Status, Rights::Nothing) => denied(),
+            (Request::Status, _) => Reply::Status(self.office.status().await),
+            (Request::Audit(page), Rights::Auditor) => match self.office.audit(page) {
+                Ok(entries) => Reply::Audit(entries),
+                Err(number) => fail(number, ""),
+            },
+            (Request::PutRegister(document), Rights::Operator(name)) => {
+                match self.office.put_register(name, document).await {
+                    Ok(revision) => Reply::RegisterAccepted { revision },
+                    Err(failure) => Reply::Failure(failure),
+                }
+            }
+            (Request::Audit(_) | Request::PutRegister(_), _) => denied(),
+        }
+    }
+
+    async fn ask(&self, portal: PortalId, ask: Box<Ask>, watch: &mut Stopwatch) -> Reply {
+        let _counted = self.metrics.enter();
+        // Admission comes before everything else: a question too many must cost next to nothing.
+        let Ok(_place) = self.in_flight.try_acquire() else {
+            return fail(ErrorNumber::Overloaded, "");
+        };
+        if *self.stop.borrow() {
+            return fail(ErrorNumber::ShuttingDown, "");
+        }
+        let asked = match parse::question(portal, ask) {
+            Ok(asked) => asked,
+            Err(wrong) => {
+                watch.finish(QuestionOutcome::Failed, &self.metrics);
+                return fail(wrong.number, wrong.field);
+            }
+        };
+        watch.lap(Stage::Door, &self.metrics);
+        let question = &asked.question;
+        let span = question_span(question.request_id, portal, &question.procedure);
+        let deadline = Instant::now() + Duration::from_millis(u64::from(asked.deadline_ms));
+        let answered = {
+            use tracing::Instrument;
+            self.office.answer(question, &asked.canonical, deadline, watch).instrument(span.clone()).await
+        };
+        let (outcome, error) = match &answered {
+            Ok(answered) => (QuestionOutcome::from(&answered.outcome), refused(&answered.outcome)),
+            Err(number) => (QuestionOutcome::Failed, Some(*number)),
+        };
+        watch.finish(outcome, &self.metrics);
+        if let Some(number) = error {
+            self.metrics.refusal(number);
+        }
+        log_question(&span, outcome, error, watch);
+        match answered {
+            Ok(Answered { outcome, position, at_ms }) => {
+                Reply::Answer(Box::new(Answer { request_id: question.request_id, outcome, position, at_ms }))
+            }
+            Err(number) => fail(number, ""),
+        }
+    }
+}
+
+fn refused(outcome: &Outcome) -> Option<ErrorNumber> {
+    match outcome {
+        Outcome::Refused(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// A failure reply; the detail never carries what the caller sent.
+pub(super) fn fail(number: ErrorNumber, detail: &str) -> Reply {
+    Reply::Failure(Failure { number, detail: detail.to_owned() })
+}

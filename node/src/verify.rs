@@ -1,1 +1,0 @@
-//! The desk: the story of one question.

@@ -1,0 +1,45 @@
+//! From a decision to an audit entry: commitments, sealed addendum, leaf.
+
+use xacminh_core::{
+    command::{Entry, Item, Miss, RequestKey},
+    draft,
+    question::Question,
+};
+use xacminh_proto::{
+    transparency::{Envelope, Salt},
+    vocab::ErrorNumber,
+};
+
+use crate::env;
+
+use super::{Basis, Decided, Desk, internal};
+
+impl Desk {
+    /// The item that carries a decision into the log. Nothing in it is in clear (promise P5).
+    pub(super) fn item(&self, question: &Question, digest: [u8; 16], decided: Decided) -> Result<Item, ErrorNumber> {
+        let Decided { decision, grounds, misses_max, basis } = decided;
+        let decided_at_ms = self.clock.now_ms();
+        let official = self.keyring.official_pseudonym(question.portal, &question.official);
+        let salts = draft::Salts {
+            subject: Salt(env::random()),
+            statements: (0..draft::statement_count(&decision.outcome, &question.claims))
+                .map(|_| Salt(env::random()))
+                .collect(),
+        };
+        let addendum = draft::addendum(question, &decision, &salts, decided_at_ms);
+        let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
+        let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
+        let leaf = draft::leaf(question, &decision, &salts, &context);
+        let miss =
+            permit.filter(|_| decision.is_miss).map(|permit| Miss { official, limit: permit.misses_per_official_hour });
+        let (read, remember) = match basis {
+            Basis::Nothing => (None, None),
+            Basis::Read(read) => (Some(read), None),
+            Basis::Said(change) => (None, Some(change)),
+        };
+        let request = RequestKey { id: question.request_id, portal: question.portal };
+        let register_revision = grounds.register_revision;
+        let entry = Entry { leaf, envelope, request, question: digest, register_revision, miss };
+        Ok(Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry })
+    }
+}

@@ -1,0 +1,284 @@
+//! The desk: the story of one question.
+//!
+//! ```text
+//! ① register   may this portal, official, procedure ask this?      refuse, or go on
+//! ② store      what do we remember, and is it fresh enough?        miss, stale or mismatch → ③
+//! ③ upstream   ask the authority; what it says is remembered in the same entry as the leaf
+//! ④ decide     question × record × register × now → outcome        (pure)
+//! ⑤ raft       the leaf travels with those of other questions
+//! ⑥ apply      checks again what was read; changed in between → ① once more
+//! ```
+//!
+//! Only after ⑥ is there anything to answer: no byte of a decision exists outside this room before (promise P1).
+//!
+//! Architecture invariant: no wire type, no socket and no clock of its own.
+
+mod administrative;
+mod entry;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::time::Instant;
+use xacminh_core::{
+    apply::ItemOutcome,
+    command::{RecordChange, RecordKey, RecordRead},
+    decide::{self, Asked, Decision, Next},
+    question::Question,
+    record::Known,
+    register::{self, Grounds, Register},
+};
+use xacminh_proto::{
+    transparency::Leaf,
+    vocab::{ErrorNumber, Outcome},
+};
+
+use crate::{
+    env::Clock,
+    keyring::Keyring,
+    raft::submit::{Settled, SubmitError, Submitter},
+    store::State,
+    telemetry::{CacheResult, Metrics, Stage, Stopwatch},
+    upstream::Upstream,
+};
+
+/// How often a question is decided again because something it read was changed by another.
+/// Each round loses to a change that won, so that many rounds mean a record that never rests.
+const ROUNDS_MAX: usize = 8;
+
+/// The desk of one node.
+pub struct Desk {
+    /// Wall clock of decisions.
+    pub clock: Arc<dyn Clock>,
+    /// Keys at rest.
+    pub keyring: Arc<Keyring>,
+    /// What is remembered.
+    pub state: State,
+    /// The authority.
+    pub upstream: Arc<Upstream>,
+    /// The way into the log.
+    pub submitter: Submitter,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// The register in force, parsed; none before the first question.
+    pub register: ArcSwapOption<Register>,
+}
+
+/// A decided question whose leaf is durable on a quorum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What was decided.
+    pub outcome: Outcome,
+    /// Position of the leaf.
+    pub position: u64,
+    /// The leader's stamp, Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// What one question has learnt so far, kept from round to round.
+#[derive(Default)]
+struct Learnt {
+    /// What the authority said, if it was asked.
+    said: Option<Known>,
+    /// It was asked and could not be reached.
+    unavailable: bool,
+    /// The official's misses are spent: the question is to be refused.
+    over_budget: bool,
+}
+
+/// A decision on its way into the log.
+struct Decided {
+    decision: Decision,
+    grounds: Grounds,
+    /// How many misses the official may have this hour, where a miss counts.
+    misses_max: u32,
+    /// What was read, or what is to be remembered with the leaf.
+    basis: Basis,
+}
+
+enum Basis {
+    /// No record was looked at.
+    Nothing,
+    /// A remembered record, or its absence.
+    Read(RecordRead),
+    /// What the authority said just now.
+    Said(RecordChange),
+}
+
+impl Desk {
+    /// Answers a question, or says why nothing can be answered.
+    ///
+    /// `canonical` are the question's bytes, by which a retry is told from another question under the same id.
+    ///
+    /// # Errors
+    /// The number of what went wrong; there may be a leaf all the same, and a retry then gets its answer.
+    pub async fn answer(
+        &self,
+        question: &Question,
+        canonical: &[u8],
+        deadline: Instant,
+        watch: &mut Stopwatch,
+    ) -> Result<Answered, ErrorNumber> {
+        let digest = self.keyring.question_digest(canonical);
+        let mut learnt = Learnt::default();
+        for _ in 0..ROUNDS_MAX {
+            let decided = self.decide(question, &mut learnt, deadline, watch).await?;
+            let outcome = decided.decision.outcome.clone();
+            let item = self.item(question, digest, decided)?;
+            watch.lap(Stage::Decide, &self.metrics);
+            let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;
+            watch.lap(Stage::Commit, &self.metrics);
+            match settled.outcome {
+                ItemOutcome::Appended { position } => return Ok(Answered { outcome, position, at_ms: settled.at_ms }),
+                ItemOutcome::Duplicate { position } => return self.answered_before(position),
+                ItemOutcome::Stale => {}
+                ItemOutcome::OverBudget => learnt.over_budget = true,
+                ItemOutcome::Conflict => return Err(ErrorNumber::RequestIdReused),
+                ItemOutcome::Expired => return Err(ErrorNumber::RequestIdExpired),
+                ItemOutcome::ClockSkewed => return Err(self.skewed(settled)),
+            }
+        }
+        tracing::warn!(rounds = ROUNDS_MAX, "a question met a change in every round");
+        Err(ErrorNumber::Overloaded)
+    }
+
+    /// Steps ① to ④.
+    async fn decide(
+        &self,
+        question: &Question,
+        learnt: &mut Learnt,
+        deadline: Instant,
+        watch: &mut Stopwatch,
+    ) -> Result<Decided, ErrorNumber> {
+        let register = self.register()?;
+        let permit = match register::permit(question, &register) {
+            Ok(permit) if learnt.over_budget => {
+                return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
+            }
+            Ok(permit) => permit,
+            Err(number) => return Ok(Decided::refused(number, register.grounds(&question.procedure))),
+        };
+        watch.lap(Stage::Register, &self.metrics);
+        let key = self.keyring.row_key(question.person.number);
+        let (version, remembered) = self.recall(&key)?;
+        watch.lap(Stage::Store, &self.metrics);
+        loop {
+            let (asked, known) = learnt.basis(remembered.as_ref());
+            let now_ms = self.clock.now_ms();
+            match decide::decide(question, &permit, known, asked, now_ms) {
+                Next::Answer(decision) => {
+                    self.count_cache(asked, remembered.is_some());
+                    let basis = match learnt.newer_than(remembered.as_ref()) {
+                        Some(said) => Basis::Said(self.change(key, version, said)?),
+                        None => Basis::Read(RecordRead { key, version }),
+                    };
+                    let misses_max = permit.misses_per_official_hour;
+                    return Ok(Decided { decision, grounds: permit.grounds(), misses_max, basis });
+                }
+                Next::AskAuthority => {
+                    self.ask(question, learnt, now_ms, deadline).await;
+                    watch.lap(Stage::Upstream, &self.metrics);
+                }
+            }
+        }
+    }
+
+    /// Step ①: the register in force, parsed once for each revision. Without one nobody may ask anything yet.
+    fn register(&self) -> Result<Arc<Register>, ErrorNumber> {
+        let document = self.state.document();
+        if document.revision == 0 {
+            return Err(ErrorNumber::NotReady);
+        }
+        if let Some(known) = self.register.load_full().filter(|known| known.revision == document.revision) {
+            return Ok(known);
+        }
+        let parsed = Arc::new(Register::parse(&document.text).map_err(internal)?);
+        self.register.store(Some(Arc::clone(&parsed)));
+        Ok(parsed)
+    }
+
+    /// Step ②: version 0 and nothing, if nothing is remembered.
+    fn recall(&self, key: &RecordKey) -> Result<(u64, Option<Known>), ErrorNumber> {
+        let Some((version, sealed)) = self.state.record(key).map_err(internal)? else { return Ok((0, None)) };
+        let opened = self.keyring.open_record(key, &sealed).map_err(internal)?;
+        let known = Known::decode(&opened).map_err(internal)?;
+        Ok((version, Some(known)))
+    }
+
+    /// Step ③. Whatever the authority answers, the question goes on.
+    async fn ask(&self, question: &Question, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
+        match self.upstream.fetch(&question.person, deadline).await {
+            Ok(people) => learnt.said = Some(Known { people, read_at_ms: now_ms }),
+            Err(error) => {
+                tracing::debug!(%error, "the authority did not answer");
+                learnt.unavailable = true;
+            }
+        }
+    }
+
+    fn change(&self, key: RecordKey, before: u64, said: &Known) -> Result<RecordChange, ErrorNumber> {
+        let plain = said.encode().map_err(internal)?;
+        let sealed = self.keyring.seal_record(&key, &plain).map_err(internal)?;
+        Ok(RecordChange { key, before, sealed })
+    }
+
+    /// A retry gets what the first one got: the addendum beside the only leaf holds it.
+    fn answered_before(&self, position: u64) -> Result<Answered, ErrorNumber> {
+        let missing = || internal("a leaf that was seen is not in the state");
+        let leaf = self.state.leaf(position).map_err(internal)?.ok_or_else(missing)?;
+        let envelope = self.state.addendum(position).map_err(internal)?.ok_or_else(missing)?;
+        let addendum = self.keyring.open_addendum(&envelope).map_err(internal)?;
+        let outcome = addendum.outcome.ok_or_else(missing)?;
+        Ok(Answered { outcome, position, at_ms: Leaf::stamped_ms(&leaf) })
+    }
+
+    fn skewed(&self, settled: Settled) -> ErrorNumber {
+        let apart_ms = self.clock.now_ms().abs_diff(settled.at_ms);
+        tracing::error!(apart_ms, "this node's clock is too far from the leader's: its decisions are not accepted");
+        ErrorNumber::NotReady
+    }
+
+    fn count_cache(&self, asked: Asked, remembered: bool) {
+        self.metrics.cache(match (asked, remembered) {
+            (Asked::NotYet, _) => CacheResult::Hit,
+            (_, true) => CacheResult::Stale,
+            (_, false) => CacheResult::Miss,
+        });
+    }
+}
+
+impl Learnt {
+    /// What to decide from: the newer of what is remembered and what the authority said for this question.
+    fn basis<'a>(&'a self, remembered: Option<&'a Known>) -> (Asked, Option<&'a Known>) {
+        match (&self.said, self.unavailable) {
+            (Some(_), _) => (Asked::Answered, self.newer_than(remembered).or(remembered)),
+            (None, true) => (Asked::Unavailable, remembered),
+            (None, false) => (Asked::NotYet, remembered),
+        }
+    }
+
+    /// What the authority said, unless another question brought something newer meanwhile.
+    fn newer_than(&self, remembered: Option<&Known>) -> Option<&Known> {
+        self.said.as_ref().filter(|said| remembered.is_none_or(|known| known.read_at_ms < said.read_at_ms))
+    }
+}
+
+impl Decided {
+    fn refused(number: ErrorNumber, grounds: Grounds) -> Self {
+        Self { decision: Decision::refused(number), grounds, misses_max: 0, basis: Basis::Nothing }
+    }
+}
+
+fn submit_error(error: SubmitError) -> ErrorNumber {
+    match error {
+        SubmitError::Overloaded => ErrorNumber::Overloaded,
+        SubmitError::Deadline => ErrorNumber::DeadlineExceeded,
+        SubmitError::Stopping => ErrorNumber::ShuttingDown,
+    }
+}
+
+/// A defect or a damaged disk: logged once, here, by its kind; the caller learns that it is ours.
+fn internal(error: impl std::fmt::Display) -> ErrorNumber {
+    tracing::error!(%error, "a question could not be answered");
+    ErrorNumber::Internal
+}
