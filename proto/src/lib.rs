@@ -9,6 +9,7 @@
 //! schema        the population database as we read it (SQL)
 //! ```
 
+mod bounds;
 pub mod close;
 pub mod codec;
 pub mod identity;
