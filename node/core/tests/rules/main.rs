@@ -9,6 +9,7 @@ mod decide_table;
 mod disk;
 mod draft;
 mod fixtures;
+mod golden;
 mod invariant;
 mod permit_table;
 mod register;
