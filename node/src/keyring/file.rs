@@ -236,7 +236,9 @@ impl KekSource {
     fn key(&self) -> Result<Option<Zeroizing<[u8; SECRET_BYTES]>>, KeyringError> {
         let text = match self {
             Self::None => return Ok(None),
-            Self::Environment(name) => env::var(name).map_err(|_| KeyringError::Kek("its environment variable is not set"))?,
+            Self::Environment(name) => {
+                env::var(name).map_err(|_| KeyringError::Kek("its environment variable is not set"))?
+            }
             Self::File(path) => fs::read_to_string(path)
                 .map_err(|source| KeyringError::File { path: path.display().to_string(), source })?,
         };
