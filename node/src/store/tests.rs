@@ -293,7 +293,7 @@ async fn a_contradiction_stops_the_node_and_writes_nothing() {
     let hook: FatalHook = {
         let faults = Arc::clone(&faults);
         Arc::new(move |fault: Fatal| {
-            faults.lock().unwrap().push(matches!(fault, Fatal::Contradiction { index: 0, .. }))
+            faults.lock().unwrap().push(matches!(fault, Fatal::Contradiction { index: 0, .. }));
         })
     };
     let mut store = try_open(folder.path(), 1, Arc::new(Notes::default()), hook).unwrap();
