@@ -43,7 +43,7 @@ pub enum KekSource {
     /// The keyring is in clear; the file's permissions protect it.
     None,
     /// 64 hexadecimal digits in an environment variable of this name.
-    Environment(String),
+    Env(String),
     /// 64 hexadecimal digits in a file, e.g. a systemd credential.
     File(PathBuf),
 }
@@ -236,9 +236,7 @@ impl KekSource {
     fn key(&self) -> Result<Option<Zeroizing<[u8; SECRET_BYTES]>>, KeyringError> {
         let text = match self {
             Self::None => return Ok(None),
-            Self::Environment(name) => {
-                env::var(name).map_err(|_| KeyringError::Kek("its environment variable is not set"))?
-            }
+            Self::Env(name) => env::var(name).map_err(|_| KeyringError::Kek("its environment variable is not set"))?,
             Self::File(path) => fs::read_to_string(path)
                 .map_err(|source| KeyringError::File { path: path.display().to_string(), source })?,
         };

@@ -88,7 +88,7 @@ fn the_file_comes_back_in_clear_and_wrapped() {
     assert!(!fs::read_to_string(&wrapped).unwrap().contains("secret"));
     assert!(matches!(Keyring::load(&wrapped, &KekSource::None), Err(KeyringError::Kek(_))));
     assert!(matches!(Keyring::load(&wrapped, &KekSource::File(wrong_kek)), Err(KeyringError::Kek(_))));
-    let unset = KekSource::Environment("XACMINH_TEST_KEK_THAT_NOBODY_SETS".into());
+    let unset = KekSource::Env("XACMINH_TEST_KEK_THAT_NOBODY_SETS".into());
     assert!(matches!(Keyring::load(&wrapped, &unset), Err(KeyringError::Kek(_))));
 }
 
