@@ -23,7 +23,7 @@ use tokio::{
     time::{self, Instant},
 };
 use xacminh_core::{
-    apply::ItemOutcome,
+    apply::{ItemOutcome, check_item},
     command::{BATCH_ITEMS_MAX, Item, Ticket},
 };
 use xacminh_proto::codec;
@@ -105,13 +105,8 @@ impl Submitter {
     #[must_use]
     pub fn new(node: u64, boot: u64) -> (Self, Pump) {
         let (sender, queue) = mpsc::channel(QUEUE_ITEMS_MAX);
-        let shared = Arc::new(Shared {
-            node,
-            boot,
-            next_seq: AtomicU64::new(1),
-            queue: sender,
-            waiting: Mutex::default(),
-        });
+        let shared =
+            Arc::new(Shared { node, boot, next_seq: AtomicU64::new(1), queue: sender, waiting: Mutex::default() });
         (Self { shared: Arc::clone(&shared) }, Pump { shared, queue })
     }
 
@@ -167,7 +162,12 @@ impl Submitter {
 
 impl Pump {
     /// Moves items to whoever leads until the submitter is dropped.
-    pub async fn run(mut self, mut leader: watch::Receiver<Option<u64>>, proposer: Proposer, link: Arc<dyn LeaderLink>) {
+    pub async fn run(
+        mut self,
+        mut leader: watch::Receiver<Option<u64>>,
+        proposer: Proposer,
+        link: Arc<dyn LeaderLink>,
+    ) {
         let mut fresh = Vec::with_capacity(BATCH_ITEMS_MAX);
         let mut tick = time::interval(RESEND_TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -270,6 +270,7 @@ fn encode(items: &[Arc<Item>]) -> Vec<Vec<u8>> {
 #[must_use]
 pub fn decode(from: u64, bytes: &[u8]) -> Option<Vec<Item>> {
     let items: Vec<Item> = codec::decode::<FORWARD_BYTES_MAX, _>(bytes).ok()?;
-    let sound = items.len() <= BATCH_ITEMS_MAX && items.iter().all(|item| item.ticket.node == from);
-    sound.then_some(items)
+    // An item that contradicts itself would stop every node once it is in the log: it goes no further than here.
+    let sound = |item: &Item| item.ticket.node == from && check_item(item).is_ok();
+    (items.len() <= BATCH_ITEMS_MAX && items.iter().all(sound)).then_some(items)
 }

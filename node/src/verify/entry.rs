@@ -2,12 +2,13 @@
 
 use xacminh_core::{
     command::{Entry, Item, Miss, RequestKey},
+    decide::Decision,
     draft,
     question::Question,
 };
 use xacminh_proto::{
     transparency::{Envelope, Salt},
-    vocab::ErrorNumber,
+    vocab::{ErrorNumber, Outcome},
 };
 
 use crate::env;
@@ -17,7 +18,7 @@ use super::{Basis, Decided, Desk, internal};
 impl Desk {
     /// The item that carries a decision into the log. Nothing in it is in clear (promise P5).
     pub(super) fn item(&self, question: &Question, digest: [u8; 16], decided: Decided) -> Result<Item, ErrorNumber> {
-        let Decided { decision, permit, register_revision, basis } = decided;
+        let Decided { decision, grounds, misses_max, basis } = decided;
         let decided_at_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
         let salts = draft::Salts {
@@ -28,22 +29,22 @@ impl Desk {
         };
         let addendum = draft::addendum(question, &decision, &salts, decided_at_ms);
         let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
-        let context = draft::Context {
-            official,
-            register_revision,
-            permit: permit.as_ref(),
-            addendum_digest: Envelope::digest(&envelope),
-        };
+        let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
-        let miss =
-            permit.filter(|_| decision.is_miss).map(|permit| Miss { official, limit: permit.misses_per_official_hour });
+        let miss = answers_about_a_person(&decision).then_some(Miss { official, limit: misses_max, counts: decision.is_miss });
         let (read, remember) = match basis {
             Basis::Nothing => (None, None),
             Basis::Read(read) => (Some(read), None),
             Basis::Said(change) => (None, Some(change)),
         };
         let request = RequestKey { id: question.request_id, portal: question.portal };
+        let register_revision = grounds.register_revision;
         let entry = Entry { leaf, envelope, request, question: digest, register_revision, miss };
         Ok(Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry })
     }
+}
+
+/// Refusals need no budget: they must find their way into the log when it is spent.
+fn answers_about_a_person(decision: &Decision) -> bool {
+    !matches!(decision.outcome, Outcome::Refused(_))
 }
