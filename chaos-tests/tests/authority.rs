@@ -167,6 +167,7 @@ fn postgres_config(url: &str, ca_file: Option<PathBuf>) -> AuthorityConfig {
     AuthorityConfig::Postgres(PostgresConfig {
         url,
         ca_file,
+        password_file: None,
         pool_size: 2,
         connect_ms_max: 5_000,
         statement_ms_max: 20_000,
@@ -174,10 +175,9 @@ fn postgres_config(url: &str, ca_file: Option<PathBuf>) -> AuthorityConfig {
 }
 
 async fn one(authority: &dyn Authority, person: &Sampled) -> Record {
-    match authority.fetch(&keys(person), soon()).await {
-        Ok(Fetched::Found(record)) => *record,
-        other => panic!("one person was expected: {other:?}"),
-    }
+    let found = authority.fetch(&keys(person), soon()).await.expect("answered");
+    assert_eq!(found.people().len(), 1);
+    found.people()[0].clone()
 }
 
 fn keys(person: &Sampled) -> PersonKeys {
@@ -217,15 +217,16 @@ async fn assert_feeds_agree(one: &dyn Authority, other: &dyn Authority) {
 
 /// Waits, for a bounded time, until some session waits for the lock this one holds.
 async fn wait_until_one_waits(blocker: &tokio_postgres::Client) {
+    let query = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    let mut waiting = 0_i64;
     for _ in 0..200 {
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        let waiting: i64 = blocker.query_one(waiting, &[]).await.expect("asked").get(0);
+        waiting = blocker.query_one(query, &[]).await.expect("asked").get(0);
         if waiting > 0 {
-            return;
+            break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("nobody waited");
+    assert!(waiting > 0, "nobody waited");
 }
 
 async fn count(server: &PostgresServer) -> i64 {
