@@ -1,1 +1,3 @@
-//! Placeholder while the workspace is laid out.
+//! Real-process fault tests: what they share.
+
+pub mod postgres;

@@ -1,3 +1,4 @@
 //! Tests of the whole: the rules of the house, and later real processes under faults.
 
+mod authority;
 mod tidy;
