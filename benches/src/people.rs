@@ -12,7 +12,7 @@ use xacminh_client::{
     },
 };
 use xacminh_proto::{
-    vocab::{Attribute, AttributeSet, Cause, Claim, Outcome, Place, ResidenceKind},
+    vocab::{Attribute, AttributeSet, Cause, Claim, Outcome, Place, ResidenceKind, Sex},
     wire::Ask,
 };
 
@@ -25,7 +25,7 @@ pub const DEADLINE_MS: u32 = 5_000;
 /// Shares of the kinds of questions, in parts of their sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix {
-    /// Two claims that are true: permanent residence in a commune, and an age.
+    /// Two claims that are true: permanent residence in a commune, and the sex.
     pub matches: u32,
     /// A wrong name: the authority is asked every time, and a miss is counted.
     pub mismatches: u32,
@@ -57,6 +57,7 @@ struct Person {
     name: String,
     birth: String,
     residence: Option<Place>,
+    sex: Option<Sex>,
 }
 
 impl Asker {
@@ -144,13 +145,18 @@ impl Person {
             name: sampled.full_name,
             birth: sampled.birth_date,
             residence: province.and_then(|province| Place::new(province, commune).ok()),
+            sex: match sampled.sex {
+                "male" => Some(Sex::Male),
+                "female" => Some(Sex::Female),
+                _ => None,
+            },
         }
     }
 
+    /// Claims that are false would be asked of the authority, and be another kind of question.
     fn claims(&self) -> Vec<Claim> {
-        let lives =
-            self.residence.map(|place| Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None });
-        lives.into_iter().chain([Claim::AgeAtLeast { years: 18, on: None }]).collect()
+        let lives = |place| Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None };
+        self.residence.map(lives).into_iter().chain(self.sex.map(Claim::Sex)).collect()
     }
 }
 
@@ -193,6 +199,7 @@ mod tests {
             name: "Nguyễn Văn An".to_owned(),
             birth: "1985-03-07".to_owned(),
             residence: Place::new(48, Some(20_194)).ok(),
+            sex: Some(Sex::Male),
         };
         let mix = mix.parse().unwrap();
         Asker { people: vec![person], mix, official: "clerk-01".to_owned(), procedure: "1.004222".to_owned() }
