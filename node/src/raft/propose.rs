@@ -1,7 +1,8 @@
 //! The leader's side of group commit: items of all nodes become batches, one Raft entry each.
 //!
-//! A batch closes when it has [`BATCH_ITEMS_MAX`] items or when an append in flight makes room, whichever comes first:
-//! under load the wait for the disk fills batches, and a lone item never waits for company.
+//! A full batch leaves while there is room for one more append in flight. A batch that is not full leaves only while
+//! fewer than [`EAGER_APPENDS_MAX`] are: a lone item never waits for company, and under load the wait for the disk fills
+//! batches instead of cutting the stream of items into appends of one.
 
 use std::sync::Arc;
 
@@ -16,6 +17,10 @@ use crate::{env::Clock, telemetry::Metrics};
 
 /// Items that may wait for a batch on the leader, from all nodes together; beyond it they are dropped and sent again.
 const QUEUE_ITEMS_MAX: usize = 16 * 1024;
+
+/// Appends in flight beside which a batch that is not full still leaves: one is being synced, the next is written and
+/// waits for the disk. A third would be synced together with the second, and only cost every node an entry more.
+const EAGER_APPENDS_MAX: usize = 2;
 
 /// Takes items to be proposed while this node leads.
 #[derive(Clone)]
@@ -54,13 +59,10 @@ impl ProposerTask {
         appends_in_flight: usize,
         metrics: Arc<Metrics>,
     ) {
-        let in_flight = Arc::new(Semaphore::new(appends_in_flight));
+        let room = Room::new(appends_in_flight);
         let mut items = Vec::with_capacity(BATCH_ITEMS_MAX);
         let mut at_ms = 0;
-        while let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await {
-            if self.queue.recv_many(&mut items, BATCH_ITEMS_MAX).await == 0 {
-                return;
-            }
+        while let Some(permit) = self.gather(&room, &mut items).await {
             at_ms = clock.now_ms().max(at_ms + 1).max(last_at_ms() + 1);
             metrics.batch(items.len());
             let Some(command) = stamp(&items, at_ms) else { continue };
@@ -69,6 +71,48 @@ impl ProposerTask {
                 return;
             }
         }
+    }
+
+    /// Waits for items, and for the room in which what there is may leave; nothing once every [`Proposer`] is dropped.
+    async fn gather(&mut self, room: &Room, items: &mut Vec<Arc<Item>>) -> Option<OwnedSemaphorePermit> {
+        if self.queue.recv_many(items, BATCH_ITEMS_MAX).await == 0 {
+            return None;
+        }
+        loop {
+            let is_full = items.len() >= BATCH_ITEMS_MAX;
+            tokio::select! {
+                biased;
+                permit = Arc::clone(&room.eager).acquire_owned() => {
+                    // What came while this waited for room goes along.
+                    while items.len() < BATCH_ITEMS_MAX && let Ok(item) = self.queue.try_recv() {
+                        items.push(item);
+                    }
+                    return permit.ok();
+                }
+                permit = Arc::clone(&room.full).acquire_owned(), if is_full => return permit.ok(),
+                received = self.queue.recv_many(items, BATCH_ITEMS_MAX - items.len()), if !is_full => {
+                    if received == 0 {
+                        return Arc::clone(&room.eager).acquire_owned().await.ok();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Room for appends in flight.
+struct Room {
+    /// For any batch.
+    eager: Arc<Semaphore>,
+    /// For full ones.
+    full: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(appends_in_flight: usize) -> Self {
+        let eager = appends_in_flight.clamp(1, EAGER_APPENDS_MAX);
+        let full = appends_in_flight.saturating_sub(eager);
+        Self { eager: Arc::new(Semaphore::new(eager)), full: Arc::new(Semaphore::new(full)) }
     }
 }
 
