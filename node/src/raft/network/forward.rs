@@ -28,8 +28,11 @@ use super::{
 };
 use crate::quic::{Exchange, FrameError, Gone};
 
-/// Batches that wait for the connection; more would only grow older.
-const QUEUE_MAX: usize = 64;
+/// Batches that wait for the connection. Under load most hold a few items only, and one that finds no room is sent again
+/// no sooner than items without an outcome are: in all they hold no more than the questions this node may have in work.
+const QUEUE_MAX: usize = 512;
+/// Batches written with one passage through the connection's lock.
+const TOGETHER_MAX: usize = 64;
 /// Pause before a broken stream is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Time to wait for the link in one go.
@@ -163,13 +166,14 @@ impl Way {
 
 /// Sends what comes until the stream breaks; returns why it did.
 async fn carry(mut exchange: Exchange, waiting: &mut mpsc::Receiver<Bytes>) -> FrameError {
+    let mut together = Vec::with_capacity(TOGETHER_MAX);
     loop {
         tokio::select! {
-            leaves = waiting.recv() => {
-                let Some(leaves) = leaves else {
+            received = waiting.recv_many(&mut together, TOGETHER_MAX) => {
+                if received == 0 {
                     return FrameError::Gone(Gone::Ours);
-                };
-                if let Err(error) = exchange.writer.send(leaves, WRITE_TIME).await {
+                }
+                if let Err(error) = exchange.writer.send_all(together.drain(..), WRITE_TIME).await {
                     return error;
                 }
             }
