@@ -65,8 +65,7 @@ impl ProposerTask {
         while let Some(permit) = self.gather(&room, &mut items).await {
             at_ms = clock.now_ms().max(at_ms + 1).max(last_at_ms() + 1);
             metrics.batch(items.len());
-            let Some(command) = stamp(&items, at_ms) else { continue };
-            items.clear();
+            let Some(command) = stamp(&mut items, at_ms) else { continue };
             if !propose(&raft, command, permit).await {
                 return;
             }
@@ -117,11 +116,13 @@ impl Room {
 }
 
 /// Builds the batch: the leader's time goes into every leaf, and from here on the bytes are final.
-fn stamp(items: &[Arc<Item>], at_ms: u64) -> Option<CommandBytes> {
+///
+/// Takes the items. What other nodes forwarded is held by nobody else and is not copied.
+fn stamp(items: &mut Vec<Arc<Item>>, at_ms: u64) -> Option<CommandBytes> {
     let items = items
-        .iter()
+        .drain(..)
         .map(|item| {
-            let mut item = Item::clone(item);
+            let mut item = Arc::unwrap_or_clone(item);
             Leaf::stamp(&mut item.entry.leaf, at_ms);
             item
         })
