@@ -29,12 +29,13 @@ use rocksdb::{WriteBatch, WriteOptions};
 use tokio::{sync::oneshot, task};
 use xacminh_core::{
     apply::{self, BudgetKey, Changes, ItemOutcome, Loaded, REQUEST_WINDOW_MS, Wanted},
-    command::{Command, Ticket},
+    command::{Command, RequestKey, Ticket},
 };
 
 use super::{
     encoding::{Entry, LogIdOf, StoredMembership},
     fatal::Fatal,
+    log::cost,
     rocks,
     snapshot::{SnapshotBuilder, SnapshotDir, SnapshotMetaOf, SnapshotOf, described},
     state::{Generation, Shared},
@@ -195,7 +196,8 @@ impl Applier {
         let generation = self.shared.generation.load_full();
         let mut head = Head::clone(&generation.head());
         head.applied = Some(entry.log_id);
-        let mut batch = WriteBatch::default();
+        // What a command brings is written about as it came: no second copy while the batch grows.
+        let mut batch = WriteBatch::with_capacity_bytes(cost(&entry));
         let mut told = None;
         let mut document = None;
         match entry.payload {
@@ -249,24 +251,25 @@ const fn at_ms(command: &Command) -> u64 {
 /// Reads what the rules want to see, in three sorted sweeps.
 fn load(generation: &Generation, head: &Head, wanted: &Wanted) -> io::Result<Loaded> {
     let mut loaded = Loaded { meta: head.meta, ..Loaded::default() };
-    let get = |family, keys: &[Vec<u8>]| {
-        // The rules give every kind of key in ascending order.
-        generation.db.batched_multi_get_cf(rocks::family(&generation.db, family), keys, keys.is_sorted())
-    };
-    let keys: Vec<Vec<u8>> = wanted.records.iter().map(|key| key.to_vec()).collect();
-    for (key, found) in wanted.records.iter().zip(get(tables::RECORDS, &keys)) {
+    let family = |name| rocks::family(&generation.db, name);
+    // The rules give every kind of key in ascending order.
+    let found =
+        generation.db.batched_multi_get_cf(family(tables::RECORDS), &wanted.records, wanted.records.is_sorted());
+    for (key, found) in wanted.records.iter().zip(found) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
             loaded.records.insert(*key, tables::record_of(&bytes)?.0);
         }
     }
-    let keys: Vec<Vec<u8>> = wanted.requests.iter().map(|key| key.bytes().to_vec()).collect();
-    for (key, found) in wanted.requests.iter().zip(get(tables::SEEN, &keys)) {
+    let keys: Vec<[u8; 20]> = wanted.requests.iter().map(RequestKey::bytes).collect();
+    let found = generation.db.batched_multi_get_cf(family(tables::SEEN), &keys, keys.is_sorted());
+    for (key, found) in wanted.requests.iter().zip(found) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
             loaded.requests.insert(*key, tables::seen_of(&bytes)?);
         }
     }
-    let keys: Vec<Vec<u8>> = wanted.budgets.iter().map(|key| tables::budget_key(key).to_vec()).collect();
-    for (key, found) in wanted.budgets.iter().zip(get(tables::BUDGETS, &keys)) {
+    let keys: Vec<[u8; 20]> = wanted.budgets.iter().map(tables::budget_key).collect();
+    let found = generation.db.batched_multi_get_cf(family(tables::BUDGETS), &keys, keys.is_sorted());
+    for (key, found) in wanted.budgets.iter().zip(found) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
             loaded.budgets.insert(*key, tables::budget_of(&bytes)?);
         }

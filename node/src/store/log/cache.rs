@@ -81,7 +81,7 @@ impl Cache {
 }
 
 /// Bytes an entry takes on the wire and in memory, about.
-pub(super) fn cost(entry: &Entry) -> usize {
+pub(in crate::store) fn cost(entry: &Entry) -> usize {
     match &entry.payload {
         EntryPayload::Normal(command) => ENTRY_BYTES + command.0.len(),
         EntryPayload::Blank | EntryPayload::Membership(_) => ENTRY_BYTES,

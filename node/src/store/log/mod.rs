@@ -36,6 +36,7 @@ use super::{
     rocks,
 };
 use cache::Cache;
+pub(super) use cache::cost;
 use sync::{SyncThread, Synced};
 
 const LOG: &str = "log";

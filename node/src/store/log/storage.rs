@@ -9,7 +9,7 @@ use openraft::{
 use rocksdb::WriteBatch;
 use tokio::{sync::oneshot, task};
 
-use super::{COMMITTED, LOG, LogStore, META, PURGED, VOTE, sync::Waiter};
+use super::{COMMITTED, LOG, LogStore, META, PURGED, VOTE, cache, sync::Waiter};
 use crate::{
     raft::TypeConfig,
     store::encoding::{self, Entry, LogIdOf, VoteOf},
@@ -59,7 +59,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
         self.check_next(&entries)?;
-        let mut batch = WriteBatch::default();
+        // Grown by doubling, a batch of some hundred kilobytes would be moved to fresh pages several times.
+        let bytes = entries.iter().map(cache::cost).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes);
         for entry in &entries {
             let key = entry.log_id.index.to_be_bytes();
             batch.put_cf(self.inner.family(LOG), key, encoding::entry_bytes(entry)?);
