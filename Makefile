@@ -22,7 +22,7 @@ fix: rocksdb ## repair what `check` complains about, as far as tools can
 	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
 bench: rocksdb ## criterion benches; figures and the load generator are in benches/README.md
-	cargo bench -p xacminh-benches
+	cargo bench -p xacminh-benches --profile dev
 
 cluster: rocksdb ## start three local nodes with certificates and people of their own
 	@cluster-configs/dev/cluster start
