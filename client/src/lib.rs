@@ -1,4 +1,27 @@
 //! Client of Xác Minh: the library behind the command line `xacminh`.
+//!
+//! ```text
+//! client      asks one question and finds a live node for it: retries, hedges, deadline
+//! session     many questions over one stream, answered in any order
+//! connection  QUIC and TLS: who the node must be, frames with a bound; the only room that names quinn
+//! roster      which node to ask next
+//! error       what can go wrong, by whose fault
+//! cli         the verbs of `xacminh`
+//! ```
 
 pub mod cert;
+pub mod cli;
+mod client;
+pub mod clock;
+mod connection;
+mod error;
+mod patience;
 pub mod population;
+mod roster;
+mod session;
+
+pub use client::{Client, ClientConfig, fresh_request_id};
+pub use connection::{CertificateError, ServerRefusal};
+pub use error::{Breach, ClientError};
+pub use patience::Patience;
+pub use session::{IN_FLIGHT_MAX, Session};

@@ -1,10 +1,17 @@
 //! The one place that knows bincode: every encoded byte of ours passes here.
 //!
-//! Sizes are bounded before anything is allocated, and bytes left over are an error, so that no two byte strings are
-//! accepted for the same message by accident.
+//! Sizes are bounded before anything is allocated, and bytes left over are an error.
+//! An integer written longer than it need be still decodes, so two byte strings can mean one message: what is hashed
+//! or signed is therefore never an encoding made again from a decoded value, but bytes as they arrived, or the
+//! hand-written layouts of [`crate::transparency`].
+//! A limit counts every integer at its full width, because that is how the decoder counts: [`encode`] holds a message
+//! to the same count, so that nothing is written which could not be read back.
 //! bincode is unmaintained (RUSTSEC-2025-0141): replacing it is this file's work, and golden files hold the bytes still.
 
-use bincode::config::{self, Config};
+use bincode::{
+    config::{self, Config},
+    enc::write::SizeWriter,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What was wrong with bytes that should have been a message.
@@ -19,12 +26,15 @@ pub enum CodecError {
     /// The value does not fit into the limit of its kind.
     #[error("message exceeds its limit of {0} bytes")]
     TooLarge(usize),
+    /// The value breaks a bound of its own type, so that nobody could decode it again.
+    #[error("a value breaks the bounds of its type")]
+    OutOfBounds,
 }
 
 /// Encodes `value`, which must fit into `LIMIT` bytes.
 ///
 /// # Errors
-/// [`CodecError::TooLarge`] when it does not fit.
+/// [`CodecError::TooLarge`] when it does not fit, [`CodecError::OutOfBounds`] when it breaks the bounds of its type.
 pub fn encode<const LIMIT: usize, T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::new();
     encode_into::<LIMIT, T>(value, &mut bytes)?;
@@ -34,21 +44,34 @@ pub fn encode<const LIMIT: usize, T: Serialize>(value: &T) -> Result<Vec<u8>, Co
 /// Appends the encoding of `value`, which must fit into `LIMIT` bytes, to `bytes`.
 ///
 /// # Errors
-/// [`CodecError::TooLarge`] when it does not fit; `bytes` is then as it was.
+/// As [`encode`]; `bytes` is then as it was.
 pub fn encode_into<const LIMIT: usize, T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = bytes.len();
-    let outcome = bincode::serde::encode_into_std_write(value, bytes, bounded::<LIMIT>());
-    if outcome.is_err() || bytes.len() - start > LIMIT {
-        bytes.truncate(start);
-        return Err(CodecError::TooLarge(LIMIT));
+    let outcome = match bincode::serde::encode_into_std_write(value, bytes, bounded::<LIMIT>()) {
+        Ok(written) if fits::<LIMIT, T>(value, written) => return Ok(()),
+        Ok(_) => CodecError::TooLarge(LIMIT),
+        Err(_) => CodecError::OutOfBounds,
+    };
+    bytes.truncate(start);
+    Err(outcome)
+}
+
+/// Whether the decoder's own count of `value`, which has `written` bytes, stays within `LIMIT`.
+fn fits<const LIMIT: usize, T: Serialize>(value: &T, written: usize) -> bool {
+    // One byte stands for an integer of up to sixteen: messages this small need no second count.
+    const WIDEST_INTEGER_BYTES: usize = 16;
+    if written <= LIMIT / WIDEST_INTEGER_BYTES {
+        return true;
     }
-    Ok(())
+    let mut counter = SizeWriter::default();
+    let full_width = config::standard().with_fixed_int_encoding();
+    bincode::serde::encode_into_writer(value, &mut counter, full_width).is_ok() && counter.bytes_written <= LIMIT
 }
 
 /// Decodes exactly one `T` of at most `LIMIT` bytes from the whole of `bytes`.
 ///
 /// # Errors
-/// [`CodecError::Malformed`] or [`CodecError::TrailingBytes`].
+/// [`CodecError::TooLarge`] before anything is read, [`CodecError::Malformed`] or [`CodecError::TrailingBytes`].
 pub fn decode<const LIMIT: usize, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > LIMIT {
         return Err(CodecError::TooLarge(LIMIT));
@@ -60,6 +83,18 @@ pub fn decode<const LIMIT: usize, T: DeserializeOwned>(bytes: &[u8]) -> Result<T
         0 => Ok(value),
         left_over => Err(CodecError::TrailingBytes(left_over)),
     }
+}
+
+/// Decodes a `T` from the start of `bytes` and says nothing about the rest.
+///
+/// # Errors
+/// [`CodecError::Malformed`].
+pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    const PREFIX_BYTES_MAX: usize = 16;
+    #[expect(clippy::disallowed_methods, reason = "this is the codec; everybody else calls it")]
+    bincode::serde::decode_from_slice(bytes, bounded::<PREFIX_BYTES_MAX>())
+        .map(|(value, _)| value)
+        .map_err(|_| CodecError::Malformed)
 }
 
 /// Little-endian, variable-length integers, no more than `LIMIT` bytes in all.

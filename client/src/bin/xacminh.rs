@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line `xacminh`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    xacminh_client::cli::run(std::env::args_os())
+}

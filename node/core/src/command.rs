@@ -20,6 +20,7 @@ const VERSION: u8 = 1;
 
 /// The content of one Raft entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "there is one command for each Raft entry, never a list of them")]
 pub enum Command {
     /// Leaves of concurrent questions, and the records they were decided from.
     Batch(Batch),

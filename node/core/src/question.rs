@@ -29,7 +29,7 @@ pub struct Question {
 }
 
 /// The three keys that name a person: number, full name, birth date (Decree 70/2024 article 10).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PersonKeys {
     /// Citizen number or old number.
     pub number: PersonNumber,

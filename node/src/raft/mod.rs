@@ -1,5 +1,6 @@
 //! Replication: openraft over QUIC.
 
+pub mod network;
 pub mod types;
 
 pub use types::{Applied, CommandBytes, Member, TypeConfig};

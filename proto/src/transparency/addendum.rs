@@ -16,12 +16,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     codec::{self, CodecError},
-    vocab::Outcome,
+    vocab::{Attribute, CLAIMS_MAX, Outcome},
 };
 
 use super::{Hash, Salt};
 
-/// Largest addendum in plaintext.
+/// Largest addendum in plaintext, its version byte apart: the largest outcome takes about a third.
 pub const ADDENDUM_BYTES_MAX: usize = 16 * 1024;
 
 const ADDENDUM_VERSION: u8 = 1;
@@ -30,8 +30,16 @@ const NONCE_BYTES: usize = 12;
 const WRAPPED_BYTES: usize = 48;
 const WRAP_BYTES: usize = 1 + 4 + NONCE_BYTES + WRAPPED_BYTES;
 
+const TAG_BYTES: usize = 16;
+
 /// Wraps an envelope may carry: audit key, subject key, and room for a rotation of both.
 const WRAPS_MAX: usize = 4;
+
+/// Salts an addendum may carry: one for every statement of the largest outcome.
+const SALTS_MAX: usize = 1 + CLAIMS_MAX + Attribute::ALL.len();
+
+/// Largest envelope: the largest addendum with its version byte, sealed under every wrap.
+pub const ENVELOPE_BYTES_MAX: usize = 2 + WRAPS_MAX * WRAP_BYTES + NONCE_BYTES + 1 + ADDENDUM_BYTES_MAX + TAG_BYTES;
 
 /// What an auditor may read about one leaf.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,16 +58,17 @@ pub struct Addendum {
     pub as_of_ms: u64,
     /// Salt of the subject commitment.
     pub subject_salt: Salt,
-    /// Salts of the commitments under the attributes root, in the order of the outcome's claims and attributes.
+    /// Salts of the commitments under the attributes root, in the order of [`statements`](super::statements).
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, SALTS_MAX>")]
     pub salts: Vec<Salt>,
     /// What was answered: a retry of the request gets exactly this again. None for administrative entries.
     pub outcome: Option<Outcome>,
 }
 
 /// The sealed form that travels and is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// The data key under each wrapping key.
+    /// The data key under each wrapping key: one to four.
     pub wraps: Vec<Wrap>,
     /// Nonce of the ciphertext.
     pub nonce: [u8; NONCE_BYTES],
@@ -68,7 +77,7 @@ pub struct Envelope {
 }
 
 /// The data key of an envelope, wrapped under one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wrap {
     /// Which kind of key wraps it.
     pub kind: WrapKind,
@@ -110,6 +119,10 @@ impl Addendum {
     /// # Errors
     /// [`CodecError::TooLarge`] beyond [`ADDENDUM_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        // More salts than statements would be read by nobody.
+        if self.salts.len() > SALTS_MAX {
+            return Err(CodecError::OutOfBounds);
+        }
         let mut bytes = vec![ADDENDUM_VERSION];
         codec::encode_into::<ADDENDUM_BYTES_MAX, _>(self, &mut bytes)?;
         Ok(bytes)
@@ -130,8 +143,14 @@ impl Addendum {
 
 impl Envelope {
     /// The bytes that travel in the Raft entry.
+    ///
+    /// # Panics
+    /// When the envelope has no wrap, more than four, or a ciphertext beyond [`ENVELOPE_BYTES_MAX`]: the sealer made a
+    /// mistake, and what nobody can open must not enter the log.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        assert!((1..=WRAPS_MAX).contains(&self.wraps.len()), "an envelope has one to {WRAPS_MAX} wraps");
+        assert!(self.ciphertext.len() >= TAG_BYTES, "a ciphertext ends with its tag");
         let mut bytes = Vec::with_capacity(2 + self.wraps.len() * WRAP_BYTES + NONCE_BYTES + self.ciphertext.len());
         let wraps = u8::try_from(self.wraps.len()).expect("an envelope has a handful of wraps");
         bytes.extend_from_slice(&[ENVELOPE_VERSION, wraps]);
@@ -143,6 +162,7 @@ impl Envelope {
         }
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.ciphertext);
+        assert!(bytes.len() <= ENVELOPE_BYTES_MAX, "an addendum is bounded before it is sealed");
         bytes
     }
 
@@ -156,7 +176,7 @@ impl Envelope {
             return Err(AddendumError::Version(version));
         }
         let (&count, mut rest) = rest.split_first().ok_or(AddendumError::Malformed)?;
-        if usize::from(count) > WRAPS_MAX {
+        if !(1..=WRAPS_MAX).contains(&usize::from(count)) || bytes.len() > ENVELOPE_BYTES_MAX {
             return Err(AddendumError::Malformed);
         }
         let mut wraps = Vec::with_capacity(usize::from(count));
@@ -166,6 +186,9 @@ impl Envelope {
             rest = after;
         }
         let (nonce, ciphertext) = rest.split_first_chunk().ok_or(AddendumError::Malformed)?;
+        if ciphertext.len() < TAG_BYTES {
+            return Err(AddendumError::Malformed);
+        }
         Ok(Self { wraps, nonce: *nonce, ciphertext: ciphertext.to_vec() })
     }
 
@@ -191,6 +214,18 @@ impl Wrap {
             nonce: part(5, 17)?.try_into().map_err(fixed)?,
             wrapped: part(17, WRAP_BYTES)?.try_into().map_err(fixed)?,
         })
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Envelope({:?}, {} bytes)", self.wraps, self.ciphertext.len())
+    }
+}
+
+impl fmt::Debug for Wrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} key {}", self.kind, self.key_id)
     }
 }
 

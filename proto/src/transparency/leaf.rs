@@ -26,6 +26,9 @@ use super::Hash;
 /// Bytes of a leaf of version 1.
 pub const LEAF_BYTES: usize = 169;
 
+/// Bytes no leaf of any version will exceed, so that readers can bound what they take.
+pub const LEAF_BYTES_MAX: usize = 300;
+
 /// A leaf as it travels in the Raft entry and is hashed: verbatim, never encoded again.
 pub type LeafBytes = [u8; LEAF_BYTES];
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, BirthDate, CitizenNumber, Date, Living, Marital, OldNumber, Sex};
+use super::{
+    Address, BirthDate, CitizenNumber, Date, Living, Marital, OldNumber, Sex,
+    text::{self, TextError},
+};
 
 /// One attribute of a person. The number is its bit in [`AttributeSet`] and in the leaf: never renumbered.
 ///
@@ -75,7 +78,7 @@ pub enum AttributeClass {
 }
 
 /// A set of attributes, one bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct AttributeSet(u64);
 
@@ -84,8 +87,9 @@ pub struct AttributeSet(u64);
 pub enum Value {
     /// The authority has none recorded.
     Absent,
-    /// Free text: a name, a relation, a country or place code.
-    Text(String),
+    /// Free text: a name, a relation, a country or place code. Make it with [`Value::text`]: a longer or invisible
+    /// text cannot be encoded.
+    Text(#[serde(with = "crate::bounds::plain_text")] String),
     /// A birth date.
     Birth(BirthDate),
     /// A day.
@@ -188,6 +192,18 @@ impl Attribute {
     }
 }
 
+impl Value {
+    /// A free text within its bounds.
+    ///
+    /// # Errors
+    /// [`TextError`]; what an authority holds goes through [`text::tidy`] first.
+    pub fn text(text: impl Into<String>) -> Result<Self, TextError> {
+        let text = text.into();
+        text::check(&text)?;
+        Ok(Self::Text(text))
+    }
+}
+
 impl AttributeSet {
     /// No attribute.
     pub const EMPTY: Self = Self(0);
@@ -247,8 +263,41 @@ impl From<AttributeSet> for u64 {
     }
 }
 
+impl fmt::Debug for AttributeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Value(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_and_names_are_in_step() {
+        for (bit, attribute) in Attribute::ALL.into_iter().enumerate() {
+            assert_eq!(attribute as usize, bit);
+            assert_eq!(Attribute::by_name(attribute.name()), Some(attribute));
+        }
+        assert!(Attribute::ALL.len() <= 32, "the leaf has 32 bits for attributes");
+        let all: AttributeSet = Attribute::ALL.into_iter().collect();
+        assert_eq!(all.iter().count(), Attribute::ALL.len());
+        assert_eq!(AttributeSet::try_from(all.bits()), Ok(all));
+        assert!(AttributeSet::try_from(1 << Attribute::ALL.len()).is_err());
+        assert!(AttributeSet::try_from(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_text_value_has_bounds() {
+        assert!(Value::text("Chủ hộ").is_ok());
+        assert!(Value::text("a\u{202e}b").is_err());
+        assert!(Value::text("x".repeat(text::TEXT_BYTES_MAX + 1)).is_err());
+        assert_eq!(format!("{:?}", Value::Text("Nguyễn Văn An".to_owned())), "Value(…)");
     }
 }

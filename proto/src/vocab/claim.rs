@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{AttributeClass, BirthDate, CitizenNumber, Date, FullName, Living, Marital, OldNumber, Place, Sex};
 
 /// Claims one question may carry: more than any procedure asks for, few enough to bound the work of one question.
 pub const CLAIMS_MAX: usize = 16;
+
+/// Claims that are still decoded: a little too many get their own error number, many too many are malformed, because
+/// the smallest claim is one byte on the wire and fifty in memory.
+pub const CLAIMS_DECODED_MAX: usize = 4 * CLAIMS_MAX;
 
 /// A statement to check against the record.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,8 +22,8 @@ pub enum Claim {
     BirthDate(BirthDate),
     /// The sex is this.
     Sex(Sex),
-    /// The nationality is this: two letters of ISO 3166-1.
-    Nationality([u8; 2]),
+    /// The nationality is this: two capital letters of ISO 3166-1.
+    Nationality(#[serde(deserialize_with = "country")] [u8; 2]),
     /// At least so many whole years old on a day (the day of the answer if none is given).
     AgeAtLeast {
         /// Whole years.
@@ -33,7 +37,8 @@ pub enum Claim {
         kind: ResidenceKind,
         /// Province or commune.
         place: Place,
-        /// The street part, if the full address is claimed.
+        /// The street part, if the full address is claimed; bounded as [`text::check`](super::text::check) does.
+        #[serde(with = "crate::bounds::plain_text_if_any")]
         detail: Option<String>,
     },
     /// The marital status is this.
@@ -58,6 +63,11 @@ pub enum Claim {
     HeadOfHousehold,
     /// Is registered in the same household as this person.
     SameHousehold(CitizenNumber),
+}
+
+fn country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 2], D::Error> {
+    let letters = <[u8; 2]>::deserialize(deserializer)?;
+    if letters.iter().all(u8::is_ascii_uppercase) { Ok(letters) } else { Err(D::Error::custom("not a country code")) }
 }
 
 /// Which residence a claim speaks of (Law on Residence 68/2020/QH14).
@@ -220,5 +230,20 @@ impl ClaimKind {
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Claim::{}(…)", self.kind().name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_and_names_are_in_step() {
+        for (bit, kind) in ClaimKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, bit);
+            assert_eq!(kind.bit(), 1 << bit);
+            assert_eq!(ClaimKind::by_name(kind.name()), Some(kind));
+        }
+        assert!(ClaimKind::ALL.len() <= 32, "the leaf has 32 bits for kinds of claims");
     }
 }

@@ -85,7 +85,7 @@ impl Date {
 
     /// The day in Vietnam (UTC+7, no summer time) at a moment given in Unix milliseconds.
     ///
-    /// Days before 1970 or after 2399 are clamped to those bounds.
+    /// A moment after 2399 gives the last day of 2399.
     #[must_use]
     pub fn in_vietnam(unix_ms: u64) -> Self {
         const VIETNAM_OFFSET_MS: u64 = 7 * 3_600_000;
@@ -94,8 +94,10 @@ impl Date {
         civil_from_days(days).unwrap_or(LAST)
     }
 
-    /// Whole years from this day to `on`; a birthday on 29 February is reached on 1 March of common years
-    /// (Civil Code 2015 article 148: a period ends at the end of its last day).
+    /// Whole years from this day to `on`; `None` if `on` comes first.
+    ///
+    /// A birthday on 29 February is reached on 1 March of common years: the year it completes lasts until the end of
+    /// 28 February (after Civil Code 2015 article 148, a period ends at the end of its last day).
     #[must_use]
     pub fn years_until(&self, on: Self) -> Option<u16> {
         let years = on.year.checked_sub(self.year)?;
@@ -161,7 +163,7 @@ fn days_in(year: u16, month: u8) -> u8 {
     }
 }
 
-/// Days since 1970-01-01 to a date, after Howard Hinnant's `civil_from_days`.
+/// The date so many days after 1970-01-01, if it is in bounds; after Howard Hinnant's `civil_from_days`.
 fn civil_from_days(days: u64) -> Option<Date> {
     let shifted = days.checked_add(719_468)?;
     let era = shifted / 146_097;
@@ -222,5 +224,148 @@ impl TryFrom<u16> for BirthYear {
 impl From<BirthYear> for u16 {
     fn from(year: BirthYear) -> Self {
         year.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn date(text: &str) -> Date {
+        Date::parse(text).expect("a real day")
+    }
+
+    #[test]
+    fn only_real_days() {
+        for real in ["2000-02-29", "29/02/2024", "1800-01-01", "2399-12-31", "1/2/1990", "31/12/1999"] {
+            assert!(Date::parse(real).is_ok(), "{real}");
+        }
+        for unreal in [
+            "1900-02-29",
+            "2100-02-29",
+            "2023-02-29",
+            "31/04/2000",
+            "00/01/2000",
+            "2000-13-01",
+            "1799-12-31",
+            "2400-01-01",
+            "0000-00-00",
+        ] {
+            assert_eq!(Date::parse(unreal), Err(DateError::NoSuchDay), "{unreal}");
+        }
+        for odd in [
+            "",
+            "2000",
+            "2000-02",
+            "2000-02-29-01",
+            "20000-02-29",
+            "29/02/02000",
+            "2000-2-+1",
+            "a/b/c",
+            "//",
+            "--",
+            "２０００-01-01",
+            "2000-01-01\0",
+        ] {
+            assert_eq!(Date::parse(odd), Err(DateError::Form), "{odd:?}");
+        }
+        assert_eq!(Date::parse(&"1-".repeat(5_000)), Err(DateError::Form));
+        assert_eq!(date("05/06/1990"), date("1990-06-05"));
+    }
+
+    #[test]
+    fn a_birth_date_may_be_a_year() {
+        assert_eq!(BirthDate::parse("1950"), BirthDate::of_year(1950));
+        assert_eq!(BirthDate::parse("1950").map(|birth| birth.reveal()), Ok("1950".to_owned()));
+        assert_eq!(BirthDate::parse("0950"), Err(DateError::NoSuchDay));
+        assert_eq!(BirthDate::parse("1/1/"), Err(DateError::Form));
+        assert_eq!(BirthDate::parse("ééé"), Err(DateError::Form));
+        assert_eq!(BirthDate::parse("1950-07-01"), Ok(BirthDate::Day(date("1950-07-01"))));
+    }
+
+    #[test]
+    fn the_day_in_vietnam_begins_at_17_utc() {
+        // 2000-02-28T17:00:00Z is the first moment of 29 February in Vietnam.
+        const FEB_29_MS: u64 = 951_757_200_000;
+        assert_eq!(Date::in_vietnam(FEB_29_MS - 1), date("2000-02-28"));
+        assert_eq!(Date::in_vietnam(FEB_29_MS), date("2000-02-29"));
+        assert_eq!(Date::in_vietnam(FEB_29_MS + 86_400_000), date("2000-03-01"));
+        assert_eq!(Date::in_vietnam(0), date("1970-01-01"));
+        // 2025-06-30T17:00:00Z: the day the provinces merged begins.
+        assert_eq!(Date::in_vietnam(1_751_302_800_000), date("2025-07-01"));
+        assert_eq!(Date::in_vietnam(1_751_302_799_999), date("2025-06-30"));
+        assert_eq!(Date::in_vietnam(u64::MAX), date("2399-12-31"));
+        assert_eq!(Date::in_vietnam(13_569_465_600_000), date("2399-12-31"), "the first day out of bounds is clamped");
+    }
+
+    #[test]
+    fn every_day_until_2399_follows_the_one_before() {
+        let mut expected = date("1970-01-01");
+        let mut days = 0;
+        while let Some(found) = civil_from_days(days) {
+            assert_eq!(<(u16, u8, u8)>::from(found), <(u16, u8, u8)>::from(expected), "day {days}");
+            days += 1;
+            let (year, month, day) = expected.into();
+            let Some(next) = [(year, month, day + 1), (year, month % 12 + 1, 1), (year + 1, 1, 1)]
+                .into_iter()
+                .find_map(|(year, month, day)| Date::new(year, month, day).ok().filter(|next| *next > expected))
+            else {
+                break;
+            };
+            expected = next;
+        }
+        // 430 years, 107 of them divisible by four, of which 2100, 2200 and 2300 are common years.
+        assert_eq!(days, 430 * 365 + 104);
+    }
+
+    #[test]
+    fn birthdays_on_29_february_are_reached_on_1_march_of_common_years() {
+        let born = date("2004-02-29");
+        assert_eq!(born.years_until(date("2022-02-28")), Some(17));
+        assert_eq!(born.years_until(date("2022-03-01")), Some(18));
+        assert_eq!(born.years_until(date("2024-02-28")), Some(19));
+        assert_eq!(born.years_until(date("2024-02-29")), Some(20));
+        assert_eq!(born.years_until(born), Some(0));
+        assert_eq!(born.years_until(date("2004-02-28")), None);
+        assert_eq!(born.years_until(date("1999-12-31")), None);
+        let born = date("2004-12-31");
+        assert_eq!(born.years_until(date("2022-12-30")), Some(17));
+        assert_eq!(born.years_until(date("2022-12-31")), Some(18));
+    }
+
+    prop_compose! {
+        fn any_date()(year in 1800_u16..=2399, month in 1_u8..=12, day in 1_u8..=31) -> Date {
+            Date::new(year, month, day.min(days_in(year, month))).expect("within the month")
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_are_read_back(date in any_date()) {
+            let (year, month, day) = date.into();
+            prop_assert_eq!(Date::parse(&date.to_string()), Ok(date));
+            prop_assert_eq!(Date::parse(&format!("{day}/{month}/{year}")), Ok(date));
+            prop_assert_eq!(BirthDate::parse(&date.to_string()), Ok(BirthDate::Day(date)));
+        }
+
+        #[test]
+        fn years_count_birthdays(born in any_date(), on in any_date()) {
+            // The definition, counted: how many times the birthday, or 1 March in its stead, has come.
+            let birthday = |year| Date::new(year, born.month, born.day).or_else(|_| Date::new(year, 3, 1)).expect("a day");
+            let counted = (born.year + 1..=2399).take_while(|year| birthday(*year) <= on).count();
+            let expected = (on >= born).then(|| u16::try_from(counted).expect("under 600 years"));
+            prop_assert_eq!(born.years_until(on), expected);
+        }
+
+        #[test]
+        fn no_text_panics(text in "(?s).{0,40}", digits in "[0-9/-]{0,12}") {
+            for text in [text, digits] {
+                if let Ok(birth) = BirthDate::parse(&text) {
+                    prop_assert_eq!(BirthDate::parse(&birth.reveal()), Ok(birth));
+                }
+            }
+        }
     }
 }

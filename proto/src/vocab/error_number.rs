@@ -113,6 +113,10 @@ error_numbers! {
     UnderCorrection = 3004, "Dữ liệu đang được điều chỉnh; phiếu này là căn cứ để nhận giấy tờ.", "The record is being corrected; this answer is the ground for accepting paper.";
     /// The number was replaced.
     NumberReissued = 3005, "Số định danh đã hủy và cấp lại; hỏi số mới.", "The number was cancelled and re-issued; ask for the new one.";
+    /// The authority has nothing recorded for what was asked.
+    NotRecorded = 3006, "CSDL quốc gia chưa ghi nhận thông tin này; phiếu này là căn cứ để nhận giấy tờ.", "The national database has nothing recorded here; this answer is the ground for accepting paper.";
+    /// The record holds a year of birth alone and the day is needed.
+    DayUnknown = 3007, "CSDL quốc gia chỉ ghi năm sinh; phiếu này là căn cứ để nhận giấy tờ về ngày sinh.", "The national database holds the year of birth alone; this answer is the ground for accepting paper on the day.";
 
     /// No leader, or not caught up.
     NotReady = 4001, "Hệ thống đang chuyển đổi; phần mềm sẽ tự gửi lại.", "The cluster is changing over; the client will retry.";
@@ -157,5 +161,31 @@ impl ErrorNumber {
 impl From<ErrorNumber> for u16 {
     fn from(number: ErrorNumber) -> Self {
         number.number()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_sorted_and_found_again() {
+        assert!(ErrorNumber::ALL.is_sorted_by(|before, after| before.number() < after.number()));
+        for number in ErrorNumber::ALL {
+            assert_eq!(ErrorNumber::try_from(number.number()), Ok(*number));
+            assert!((1001..5000).contains(&number.number()), "{number:?}");
+            assert!(!number.advice_vi().is_empty() && !number.advice_en().is_empty());
+        }
+        assert!(ErrorNumber::try_from(0).is_err());
+        assert!(ErrorNumber::try_from(1000).is_err());
+        assert!(ErrorNumber::try_from(u16::MAX).is_err());
+    }
+
+    #[test]
+    fn nothing_that_was_decided_is_retryable() {
+        for number in ErrorNumber::ALL {
+            assert!(!number.is_retryable() || matches!(number.fault(), Fault::Us | Fault::Caller), "{number:?}");
+        }
+        assert!(!ErrorNumber::Internal.is_retryable());
     }
 }

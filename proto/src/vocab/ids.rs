@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest official or dossier id, in bytes.
+/// Longest official or dossier id, in bytes: dossier codes of the national standard have under 40.
 const ID_BYTES_MAX: usize = 64;
 
-/// Longest procedure code, in bytes.
+/// Longest procedure code, in bytes: national codes have under 20.
 const CODE_BYTES_MAX: usize = 32;
 
-/// A relying system, numbered by the register; the name part of its certificate's identity.
+/// A relying system, numbered by the register; the name part of its certificate's identity. No portal has number 0,
+/// which stands for "none" in leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortalId(pub u32);
 
@@ -42,7 +43,7 @@ pub enum IdError {
     /// Empty or too long.
     #[error("an identifier has 1 to {0} characters")]
     Length(usize),
-    /// Something other than printable ASCII without spaces.
+    /// A character no identifier has; spaces and non-ASCII letters are none.
     #[error("an identifier has letters, digits and . - _ / : only")]
     Character,
     /// Not a UUID of version 7.
@@ -51,7 +52,8 @@ pub enum IdError {
 }
 
 impl RequestId {
-    /// Makes an id from a time and 10 random bytes.
+    /// Makes an id from a time, of which 48 bits are kept (until the year 10889), and 10 random bytes, of which 74 bits
+    /// are kept.
     #[must_use]
     pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
@@ -62,21 +64,29 @@ impl RequestId {
         Self(bytes)
     }
 
-    /// Parses the usual 36 characters, or 32 hexadecimal digits.
+    /// Parses the usual 36 characters (8-4-4-4-12), or 32 hexadecimal digits, in either case.
     ///
     /// # Errors
     /// [`IdError::NotUuidV7`].
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-        if digits.len() != 32 || (text.len() != 32 && text.len() != 36) {
-            return Err(IdError::NotUuidV7);
+        const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+        let hyphenated = match text.len() {
+            32 => false,
+            36 => true,
+            _ => return Err(IdError::NotUuidV7),
+        };
+        let mut id = 0_u128;
+        for (index, byte) in text.bytes().enumerate() {
+            if hyphenated && HYPHENS.contains(&index) {
+                if byte != b'-' {
+                    return Err(IdError::NotUuidV7);
+                }
+            } else {
+                let digit = char::from(byte).to_digit(16).ok_or(IdError::NotUuidV7)?;
+                id = id << 4 | u128::from(digit);
+            }
         }
-        let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| IdError::NotUuidV7)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| IdError::NotUuidV7)?;
-        }
-        Self::try_from(bytes)
+        Self::try_from(id.to_be_bytes())
     }
 
     /// The sixteen bytes.
@@ -217,3 +227,78 @@ macro_rules! as_text {
 }
 
 as_text!(OfficialId, DossierId, ProcedureCode);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The example of RFC 9562, appendix A.6.
+    const EXAMPLE: &str = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F";
+
+    #[test]
+    fn the_layout_is_that_of_rfc_9562() {
+        let id = RequestId::parse(EXAMPLE).expect("a UUID of version 7");
+        assert_eq!(id.unix_ms(), 0x017F_22E2_79B0);
+        assert_eq!(id.unix_ms(), 1_645_557_742_000, "22 February 2022, 14:22:22 -05:00");
+        assert_eq!(id.to_string(), EXAMPLE.to_lowercase());
+        // rand_a is CC3, rand_b is 18C4DC0C0C07398F; what stands in the place of version and variant is overwritten.
+        let random = [0xfc, 0xc3, 0xd8, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f];
+        assert_eq!(RequestId::new(1_645_557_742_000, random), id);
+        assert_eq!(RequestId::parse(&EXAMPLE.replace('-', "")), Ok(id));
+    }
+
+    #[test]
+    fn other_versions_and_other_texts_are_refused() {
+        let v4 = EXAMPLE.replacen("7CC3", "4CC3", 1);
+        let variant = EXAMPLE.replacen("98C4", "C8C4", 1);
+        let moved = "017F22E279B0-7CC3-98C4-DC0C-0C07398F";
+        let signed = EXAMPLE.replacen("017F", "+17F", 1);
+        let long = "0".repeat(10_000);
+        for odd in
+            ["", &v4, &variant, moved, &signed, &long, "-", &"-".repeat(36), &EXAMPLE[1..], "é".repeat(16).as_str()]
+        {
+            assert_eq!(RequestId::parse(odd), Err(IdError::NotUuidV7), "{odd}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_short_and_plain() {
+        assert!(DossierId::parse("000.00.00.H29-230101-0001").is_ok());
+        assert!(ProcedureCode::parse("1.004222").is_ok());
+        assert_eq!(OfficialId::parse(""), Err(IdError::Length(64)));
+        assert_eq!(OfficialId::parse(&"a".repeat(65)), Err(IdError::Length(64)));
+        assert!(OfficialId::parse(&"a".repeat(64)).is_ok());
+        assert_eq!(ProcedureCode::parse(&"1".repeat(33)), Err(IdError::Length(32)));
+        for odd in ["a b", "a\0", "cán-bộ", "a\n", "a\u{202e}"] {
+            assert_eq!(DossierId::parse(odd), Err(IdError::Character), "{odd:?}");
+        }
+        assert_eq!(format!("{:?}", OfficialId::parse("cb-17").expect("plain")), "OfficialId(…)");
+        assert_eq!(format!("{:?}", DossierId::parse("H29-1").expect("plain")), "DossierId(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_keeps_its_time_and_its_text(unix_ms in 0_u64..1 << 48, random in any::<[u8; 10]>()) {
+            let id = RequestId::new(unix_ms, random);
+            prop_assert_eq!(id.unix_ms(), unix_ms);
+            prop_assert_eq!(RequestId::parse(&id.to_string()), Ok(id));
+            prop_assert_eq!(RequestId::try_from(*id.bytes()), Ok(id));
+        }
+
+        #[test]
+        fn later_ids_sort_later(unix_ms in 0_u64..(1 << 48) - 1, one in any::<[u8; 10]>(), other in any::<[u8; 10]>()) {
+            prop_assert!(RequestId::new(unix_ms, one) < RequestId::new(unix_ms + 1, other));
+        }
+
+        #[test]
+        fn no_text_panics(text in "(?s).{0,40}", near in "[0-9a-fA-F+-]{30,38}") {
+            for text in [text, near] {
+                if let Ok(id) = RequestId::parse(&text) {
+                    prop_assert_eq!(id.to_string().replace('-', ""), text.replace('-', "").to_lowercase());
+                }
+            }
+        }
+    }
+}

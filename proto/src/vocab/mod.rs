@@ -6,16 +6,18 @@
 mod attribute;
 mod claim;
 mod date;
+mod display;
 mod error_number;
 mod ids;
 mod number;
 mod outcome;
 mod person;
 mod place;
+pub mod text;
 
 pub use attribute::{Attribute, AttributeClass, AttributeSet, Value};
-pub use claim::{CLAIMS_MAX, Claim, ClaimKind, ResidenceKind};
-pub use date::{BirthDate, Date, DateError};
+pub use claim::{CLAIMS_DECODED_MAX, CLAIMS_MAX, Claim, ClaimKind, ResidenceKind};
+pub use date::{BirthDate, BirthYear, Date, DateError};
 pub use error_number::{ErrorNumber, Fault};
 pub use ids::{DossierId, IdError, OfficialId, PortalId, ProcedureCode, RequestId};
 pub use number::{CitizenNumber, NumberError, NumberStructure, OldNumber, PersonNumber};

@@ -28,7 +28,7 @@ pub enum PersonNumber {
 }
 
 /// What the digits of a citizen number say; the record may disagree, which is a flag and never a rejection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NumberStructure {
     /// Province (001–096) or country (000, 101–295) of birth registration.
     pub place: u16,
@@ -140,6 +140,11 @@ fn parse_digits(text: &str, expected: usize) -> Result<u64, NumberError> {
     Ok(text.bytes().fold(0, |number, byte| number * 10 + u64::from(byte - b'0')))
 }
 
+fn in_digits(number: u64, expected: usize) -> Result<u64, NumberError> {
+    let found = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    if found <= expected { Ok(number) } else { Err(NumberError::Length { expected, found }) }
+}
+
 fn to_digits<const N: usize>(number: u64) -> [u8; N] {
     let mut digits = [b'0'; N];
     let mut rest = number;
@@ -153,14 +158,14 @@ fn to_digits<const N: usize>(number: u64) -> [u8; N] {
 impl TryFrom<u64> for CitizenNumber {
     type Error = NumberError;
     fn try_from(number: u64) -> Result<Self, NumberError> {
-        if number < 1_000_000_000_000 { Ok(Self(number)) } else { Err(NumberError::NotDigits) }
+        in_digits(number, Self::DIGITS).map(Self)
     }
 }
 
 impl TryFrom<u64> for OldNumber {
     type Error = NumberError;
     fn try_from(number: u64) -> Result<Self, NumberError> {
-        if number < 1_000_000_000 { Ok(Self(number)) } else { Err(NumberError::NotDigits) }
+        in_digits(number, Self::DIGITS).map(Self)
     }
 }
 
@@ -182,8 +187,68 @@ impl fmt::Debug for CitizenNumber {
     }
 }
 
+impl fmt::Debug for NumberStructure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NumberStructure(…)")
+    }
+}
+
 impl fmt::Debug for OldNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OldNumber(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn twelve_or_nine_ascii_digits_and_nothing_else() {
+        assert!(CitizenNumber::parse("048203000015").is_ok());
+        assert_eq!(CitizenNumber::parse("04820300001"), Err(NumberError::Length { expected: 12, found: 11 }));
+        assert_eq!(CitizenNumber::parse("0482030000150"), Err(NumberError::Length { expected: 12, found: 13 }));
+        for odd in ["04820300001O", "+48203000015", "048 20300015", "048203000015\0", "०४८२०३०००००१", "-48203000015"]
+        {
+            assert_eq!(CitizenNumber::parse(odd), Err(NumberError::NotDigits), "{odd:?}");
+        }
+        assert_eq!(CitizenNumber::parse(""), Err(NumberError::Length { expected: 12, found: 0 }));
+        assert!(CitizenNumber::parse(&"9".repeat(10_000)).is_err());
+        assert!(matches!(PersonNumber::parse("201234567"), Ok(PersonNumber::Old(_))));
+        assert!(matches!(PersonNumber::parse("000000000000"), Ok(PersonNumber::Citizen(_))));
+        assert_eq!(PersonNumber::parse("20123456X"), Err(NumberError::NotDigits));
+    }
+
+    #[test]
+    fn the_structure_is_read_after_decree_137() {
+        let of = |text: &str| CitizenNumber::parse(text).expect("twelve digits").structure();
+        assert!(of("048203000015") == NumberStructure { place: 48, sex: Sex::Male, birth_year: 2003 });
+        assert!(of("001199123456") == NumberStructure { place: 1, sex: Sex::Female, birth_year: 1999 });
+        assert!(of("286999000001") == NumberStructure { place: 286, sex: Sex::Female, birth_year: 2399 });
+        assert!(of("000000000000") == NumberStructure { place: 0, sex: Sex::Male, birth_year: 1900 });
+    }
+
+    #[test]
+    fn nothing_of_a_number_is_printed() {
+        let number = PersonNumber::parse("048203000015").expect("twelve digits");
+        assert_eq!(format!("{number:?}"), "Citizen(CitizenNumber(…))");
+        let PersonNumber::Citizen(number) = number else { panic!("twelve digits are a citizen number") };
+        assert_eq!(format!("{:?}", number.structure()), "NumberStructure(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn digits_survive(text in "[0-9]{12}", old in "[0-9]{9}", wild in any::<u64>()) {
+            let number = CitizenNumber::parse(&text).expect("twelve digits");
+            prop_assert!(number.digits() == text.as_bytes());
+            prop_assert_eq!(number.reveal(), text);
+            prop_assert_eq!(CitizenNumber::try_from(u64::from(number)), Ok(number));
+            let number = OldNumber::parse(&old).expect("nine digits");
+            prop_assert_eq!(number.reveal(), old);
+            prop_assert_eq!(CitizenNumber::try_from(wild).is_ok(), wild < 1_000_000_000_000);
+            prop_assert_eq!(OldNumber::try_from(wild).is_ok(), wild < 1_000_000_000);
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attribute, ClaimKind, ErrorNumber, Value};
+use super::{Attribute, AttributeSet, CLAIMS_MAX, Claim, ClaimKind, ErrorNumber, Value};
+
+/// Attributes one answer can disclose: every one once.
+const ATTRIBUTES_MAX: usize = Attribute::ALL.len();
 
 /// The answer to one claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,7 +37,9 @@ pub enum Cause {
     DayUnknown,
 }
 
-/// Why a claim got its verdict, for the clerk, without revealing the stored value. Never renumbered.
+/// Why a claim got its verdict, for the clerk, without revealing the stored value.
+///
+/// Never renumbered and never reordered: commitments hold the number, the wire holds the place in this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u16)]
 pub enum Reason {
@@ -83,8 +88,10 @@ pub enum Outcome {
     /// All three keys agree; here are the verdicts and the values the procedure allows.
     Confirmed {
         /// A verdict for every claim, in order.
+        #[serde(deserialize_with = "crate::bounds::list::<_, _, CLAIMS_MAX>")]
         verdicts: Vec<ClaimVerdict>,
         /// The disclosed attributes, in the order of their bits.
+        #[serde(deserialize_with = "crate::bounds::list::<_, _, ATTRIBUTES_MAX>")]
         attributes: Vec<(Attribute, Value)>,
         /// When the record was read from the authority, Unix milliseconds.
         as_of_ms: u64,
@@ -95,4 +102,108 @@ pub enum Outcome {
     Undetermined(Cause),
     /// The rules do not allow the question.
     Refused(ErrorNumber),
+}
+
+impl Cause {
+    /// Every cause there is, in the order of the wire.
+    pub const ALL: [Self; 7] = [
+        Self::AuthorityUnavailable,
+        Self::TooOld,
+        Self::Ambiguous,
+        Self::UnderCorrection,
+        Self::NumberReissued,
+        Self::NotRecorded,
+        Self::DayUnknown,
+    ];
+
+    /// The stable number of the cause, which carries the advice for the clerk and stands in commitments.
+    #[must_use]
+    pub const fn number(self) -> ErrorNumber {
+        match self {
+            Self::AuthorityUnavailable => ErrorNumber::AuthorityUnavailable,
+            Self::TooOld => ErrorNumber::RecordTooOld,
+            Self::Ambiguous => ErrorNumber::Ambiguous,
+            Self::UnderCorrection => ErrorNumber::UnderCorrection,
+            Self::NumberReissued => ErrorNumber::NumberReissued,
+            Self::NotRecorded => ErrorNumber::NotRecorded,
+            Self::DayUnknown => ErrorNumber::DayUnknown,
+        }
+    }
+}
+
+impl Reason {
+    /// Every reason there is, in the order of the wire.
+    pub const ALL: [Self; 13] = [
+        Self::Equal,
+        Self::EqualFolded,
+        Self::Different,
+        Self::DiacriticsDiffer,
+        Self::YearOnly,
+        Self::ElsewherePlace,
+        Self::OtherCommune,
+        Self::OtherDetail,
+        Self::OldEnough,
+        Self::TooYoung,
+        Self::Related,
+        Self::NotRelated,
+        Self::NothingRecorded,
+    ];
+
+    /// The stable number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+impl Outcome {
+    /// Whether this can be the outcome of a question with these claims and attributes: a verdict for every claim in
+    /// order, and no attribute that was not asked for, each once and in the order of the bits.
+    ///
+    /// A client asks this of every answer before it believes it; the node asserts it before it commits to one.
+    #[must_use]
+    pub fn answers(&self, claims: &[Claim], asked: AttributeSet) -> bool {
+        let Self::Confirmed { verdicts, attributes, .. } = self else { return true };
+        verdicts.iter().map(|verdict| verdict.kind).eq(claims.iter().map(Claim::kind))
+            && attributes.iter().all(|(attribute, _)| asked.contains(*attribute))
+            && attributes.is_sorted_by(|(before, _), (after, _)| before < after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::vocab::{Fault, Sex};
+
+    #[test]
+    fn every_cause_has_a_number_of_its_own_and_the_authority_is_to_blame() {
+        let numbers: HashSet<_> = Cause::ALL.into_iter().map(Cause::number).collect();
+        assert_eq!(numbers.len(), Cause::ALL.len());
+        assert!(numbers.iter().all(|number| number.fault() == Fault::Authority));
+    }
+
+    #[test]
+    fn reasons_keep_their_numbers() {
+        let numbers: Vec<u16> = Reason::ALL.into_iter().map(Reason::number).collect();
+        assert_eq!(numbers, (1..=13).collect::<Vec<u16>>());
+    }
+
+    #[test]
+    fn an_outcome_answers_its_own_question_only() {
+        let verdict = ClaimVerdict { kind: ClaimKind::Sex, verdict: Verdict::Match, reason: Reason::Equal };
+        let attributes = vec![(Attribute::Sex, Value::Sex(Sex::Male)), (Attribute::OtherName, Value::Absent)];
+        let outcome = Outcome::Confirmed { verdicts: vec![verdict], attributes: attributes.clone(), as_of_ms: 1 };
+        let asked: AttributeSet = [Attribute::Sex, Attribute::OtherName, Attribute::Father].into_iter().collect();
+        let claim = Claim::Sex(Sex::Male);
+        assert!(outcome.answers(std::slice::from_ref(&claim), asked));
+        assert!(!outcome.answers(&[], asked));
+        assert!(!outcome.answers(&[claim.clone(), Claim::HeadOfHousehold], asked));
+        assert!(!outcome.answers(&[Claim::HeadOfHousehold], asked));
+        assert!(!outcome.answers(std::slice::from_ref(&claim), AttributeSet::EMPTY));
+        let turned = attributes.into_iter().rev().collect();
+        let turned = Outcome::Confirmed { verdicts: vec![verdict], attributes: turned, as_of_ms: 1 };
+        assert!(!turned.answers(&[claim], asked));
+    }
 }

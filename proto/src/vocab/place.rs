@@ -3,14 +3,15 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
-/// Longest street part of an address, in bytes.
-const DETAIL_BYTES_MAX: usize = 300;
+use super::text::{self, TEXT_BYTES_MAX};
 
 /// A place a claim names: a province, or a commune within it.
 ///
 /// Codes after Decision 19/2025/QĐ-TTg: provinces have two digits, communes five.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "PlaceRead")]
 pub struct Place {
     /// Province code, 1 to 99.
     pub province: u8,
@@ -18,16 +19,33 @@ pub struct Place {
     pub commune: Option<u32>,
 }
 
+/// A place as it was read, before its codes are checked.
+#[derive(Deserialize)]
+struct PlaceRead {
+    province: u8,
+    commune: Option<u32>,
+}
+
 /// An address as the national database holds it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "AddressRead")]
 pub struct Address {
     /// Today's place.
     pub place: Place,
-    /// House, street, hamlet: free text in NFC, at most 300 bytes.
+    /// House, street, hamlet: free text in NFC, at most [`TEXT_BYTES_MAX`] bytes; see [`Address::checked`].
+    #[serde(serialize_with = "crate::bounds::plain_text::serialize")]
     pub detail: String,
     /// The commune's code before 1 July 2025, when the authority still carries it: the same digits may have meant
     /// another place then.
     pub commune_before_2025: Option<u32>,
+}
+
+/// An address as it was read, before it is checked.
+#[derive(Deserialize)]
+struct AddressRead {
+    place: Place,
+    detail: String,
+    commune_before_2025: Option<u32>,
 }
 
 /// Why something is not a place.
@@ -39,8 +57,8 @@ pub enum PlaceError {
     /// Not a five-digit commune code.
     #[error("a commune code has five digits")]
     Commune,
-    /// The street part is too long or has control characters.
-    #[error("the street part of an address has at most {DETAIL_BYTES_MAX} bytes and no control characters")]
+    /// The street part is too long or has characters that cannot be seen.
+    #[error("the street part of an address has at most {TEXT_BYTES_MAX} bytes and no control or invisible characters")]
     Detail,
 }
 
@@ -61,9 +79,7 @@ impl Place {
         if !(1..=99).contains(&province) {
             return Err(PlaceError::Province);
         }
-        if commune.is_some_and(|code| !(1..=99_999).contains(&code)) {
-            return Err(PlaceError::Commune);
-        }
+        check_commune(commune)?;
         Ok(Self { province, commune })
     }
 
@@ -77,16 +93,40 @@ impl Place {
 }
 
 impl Address {
-    /// Checks an address that came from outside.
+    /// Checks an address that came from outside, and composes its street part (NFC).
+    ///
+    /// Reading an address from bytes does this too. A street part that must be taken as it is goes through
+    /// [`text::tidy`] first.
     ///
     /// # Errors
     /// [`PlaceError`].
     pub fn checked(self) -> Result<Self, PlaceError> {
         self.place.checked()?;
-        if self.detail.len() > DETAIL_BYTES_MAX || self.detail.chars().any(char::is_control) {
-            return Err(PlaceError::Detail);
-        }
-        Ok(self)
+        check_commune(self.commune_before_2025)?;
+        let composed = Self { detail: self.detail.nfc().collect(), ..self };
+        text::check(&composed.detail).map_err(|_| PlaceError::Detail)?;
+        Ok(composed)
+    }
+}
+
+fn check_commune(code: Option<u32>) -> Result<(), PlaceError> {
+    if code.is_none_or(|code| (1..=99_999).contains(&code)) { Ok(()) } else { Err(PlaceError::Commune) }
+}
+
+impl TryFrom<PlaceRead> for Place {
+    type Error = PlaceError;
+    fn try_from(read: PlaceRead) -> Result<Self, PlaceError> {
+        Self::new(read.province, read.commune)
+    }
+}
+
+impl TryFrom<AddressRead> for Address {
+    type Error = PlaceError;
+    fn try_from(read: AddressRead) -> Result<Self, PlaceError> {
+        let AddressRead { place, detail, commune_before_2025 } = read;
+        // A long text is refused before it is composed: composing it would be work for its sender's pleasure.
+        text::check(&detail).map_err(|_| PlaceError::Detail)?;
+        Self { place, detail, commune_before_2025 }.checked()
     }
 }
 
@@ -99,5 +139,50 @@ impl fmt::Debug for Place {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Address(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+
+    fn address(detail: &str) -> Address {
+        let place = Place::new(48, Some(20_194)).expect("codes in bounds");
+        Address { place, detail: detail.to_owned(), commune_before_2025: Some(20_195) }
+    }
+
+    #[test]
+    fn codes_have_bounds() {
+        assert!(Place::of_province(1).is_ok());
+        assert_eq!(Place::of_province(0), Err(PlaceError::Province));
+        assert_eq!(Place::of_province(100), Err(PlaceError::Province));
+        assert_eq!(Place::new(48, Some(0)), Err(PlaceError::Commune));
+        assert_eq!(Place::new(48, Some(100_000)), Err(PlaceError::Commune));
+        assert_eq!(
+            Address { commune_before_2025: Some(100_000), ..address("Số 1") }.checked(),
+            Err(PlaceError::Commune)
+        );
+    }
+
+    #[test]
+    fn a_street_part_is_visible_composed_and_short() {
+        let decomposed: String = "Số 12 đường Lê Lợi".nfd().collect();
+        assert_eq!(address(&decomposed).checked(), Ok(address("Số 12 đường Lê Lợi")));
+        for odd in ["a\0", "a\u{202e}b", "a\nb"] {
+            assert_eq!(address(odd).checked(), Err(PlaceError::Detail), "{odd:?}");
+        }
+        assert_eq!(address(&"a".repeat(TEXT_BYTES_MAX + 1)).checked(), Err(PlaceError::Detail));
+    }
+
+    #[test]
+    fn reading_checks_and_writing_refuses_what_could_not_be_read() {
+        let bytes = codec::encode::<1024, _>(&address("Số 1")).expect("in bounds");
+        assert_eq!(codec::decode::<1024, Address>(&bytes), Ok(address("Số 1")));
+        assert!(codec::encode::<1024, _>(&address("a\0")).is_err());
+        assert!(codec::decode::<1024, Place>(&[0, 0]).is_err(), "province 0");
+        assert!(codec::decode::<1024, Place>(&[100, 0]).is_err(), "province 100");
+        assert!(codec::decode::<1024, Place>(&[48, 1, 0]).is_err(), "commune 0");
+        assert!(codec::decode::<1024, Place>(&[48, 0]).is_ok());
     }
 }

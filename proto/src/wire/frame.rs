@@ -27,7 +27,10 @@ pub fn append<const LIMIT: usize, T: Serialize>(value: &T, bytes: &mut Vec<u8>) 
         bytes.truncate(start);
         return Err(error);
     }
-    let length = u32::try_from(bytes.len() - start - PREFIX_BYTES).map_err(|_| CodecError::TooLarge(LIMIT))?;
+    let Ok(length) = u32::try_from(bytes.len() - start - PREFIX_BYTES) else {
+        bytes.truncate(start);
+        return Err(CodecError::TooLarge(LIMIT));
+    };
     bytes[start..start + PREFIX_BYTES].copy_from_slice(&length.to_be_bytes());
     Ok(())
 }
@@ -38,4 +41,53 @@ pub fn append<const LIMIT: usize, T: Serialize>(value: &T, bytes: &mut Vec<u8>) 
 /// [`CodecError`].
 pub fn body<const LIMIT: usize, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     codec::decode::<LIMIT, T>(bytes)
+}
+
+/// The tag of a session frame's body, read alone.
+///
+/// When the rest is malformed, the caller still learns which of its questions that was, and its others go on (P10).
+///
+/// # Errors
+/// [`CodecError`] when not even the tag is there.
+pub fn tag(body: &[u8]) -> Result<u64, CodecError> {
+    codec::decode_prefix(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{REQUEST_BYTES_MAX, Request, Tagged};
+
+    #[test]
+    fn a_length_is_refused_before_its_body_is_read() {
+        assert_eq!(announced([0, 1, 0, 0], REQUEST_BYTES_MAX), Ok(REQUEST_BYTES_MAX));
+        assert_eq!(announced([0, 1, 0, 1], REQUEST_BYTES_MAX), Err(CodecError::TooLarge(REQUEST_BYTES_MAX)));
+        assert_eq!(announced([0xff; 4], REQUEST_BYTES_MAX), Err(CodecError::TooLarge(REQUEST_BYTES_MAX)));
+        assert_eq!(announced([0; 4], 0), Ok(0));
+    }
+
+    #[test]
+    fn a_frame_that_does_not_fit_leaves_the_buffer_alone() {
+        let mut bytes = vec![7];
+        let request = Request::PutRegister("x".repeat(REQUEST_BYTES_MAX));
+        assert_eq!(append::<REQUEST_BYTES_MAX, _>(&request, &mut bytes), Err(CodecError::TooLarge(REQUEST_BYTES_MAX)));
+        assert_eq!(bytes, [7]);
+        append::<REQUEST_BYTES_MAX, _>(&Request::Status, &mut bytes).expect("it fits");
+        assert_eq!(bytes, [7, 0, 0, 0, 1, 1]);
+        assert_eq!(body::<REQUEST_BYTES_MAX, Request>(&bytes[5..]), Ok(Request::Status));
+    }
+
+    #[test]
+    fn the_tag_is_read_from_a_malformed_body() {
+        for tag_sent in [0, 250, 251, 70_000, u64::MAX] {
+            let body = codec::encode::<64, _>(&Tagged { tag: tag_sent, body: Request::Status }).expect("it fits");
+            let mut malformed = body.clone();
+            *malformed.last_mut().expect("a body") = 0xee;
+            assert!(codec::decode::<64, Tagged<Request>>(&malformed).is_err());
+            assert_eq!(tag(&malformed), Ok(tag_sent));
+            assert_eq!(tag(&body[..body.len() - 1]), Ok(tag_sent));
+        }
+        assert_eq!(tag(&[]), Err(CodecError::Malformed));
+        assert_eq!(tag(&[253, 1]), Err(CodecError::Malformed));
+    }
 }

@@ -9,14 +9,18 @@
 //! ```
 //!
 //! Every length is checked against its limit before a byte of the body is read.
+//! Kinds of messages are added at the end of their enum; a field added, or an error number, cause or reason that old
+//! callers would not know, needs another ALPN.
 
 pub mod frame;
 pub mod peer;
 mod question;
 mod reply;
 
-pub use question::{Ask, AuditPage, Request};
-pub use reply::{Answer, AuditEntries, AuditEntry, Failure, MemberStatus, Reply, Status};
+pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, Request};
+pub use reply::{
+    Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Reply, Status,
+};
 
 use serde::{Deserialize, Serialize};
 

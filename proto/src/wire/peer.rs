@@ -13,5 +13,5 @@ pub struct PeerHello {
     pub incarnation: u128,
 }
 
-/// Largest hello.
+/// Largest hello: a cluster's name is a word.
 pub const HELLO_BYTES_MAX: usize = 512;

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::vocab::{AttributeSet, BirthDate, Claim, PersonNumber, RequestId};
+use crate::vocab::{AttributeSet, BirthDate, CLAIMS_DECODED_MAX, Claim, PersonNumber, RequestId};
+
+/// Audit entries on one page: a page stays far under the reply's limit and under a millisecond of reading.
+pub const AUDIT_PAGE_MAX: u16 = 256;
 
 /// A request. New kinds are added at the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// A question about a person (role portal or official-client).
     Ask(Box<Ask>),
@@ -34,7 +37,9 @@ pub struct Ask {
     pub name: String,
     /// Third key: birth date or year, `YYYY-MM-DD`, `DD/MM/YYYY` or `YYYY`.
     pub birth: String,
-    /// Statements to check.
+    /// Statements to check: more than [`CLAIMS_MAX`](crate::vocab::CLAIMS_MAX) are refused with their own number, more
+    /// than [`CLAIMS_DECODED_MAX`] are malformed.
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, CLAIMS_DECODED_MAX>")]
     pub claims: Vec<Claim>,
     /// Values asked for.
     pub attributes: AttributeSet,
@@ -49,8 +54,20 @@ pub struct Ask {
 pub struct AuditPage {
     /// First position.
     pub from: u64,
-    /// How many at the most; the node gives no more than 256.
+    /// How many at the most; the node gives no more than [`AUDIT_PAGE_MAX`].
     pub limit: u16,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ask(ask) => ask.fmt(f),
+            Self::Status => f.write_str("Status"),
+            Self::Audit(page) => page.fmt(f),
+            // A register names officials.
+            Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Ask {

@@ -2,7 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::vocab::{ErrorNumber, Outcome, RequestId};
+use crate::{
+    transparency::LEAF_BYTES_MAX,
+    vocab::{ErrorNumber, Outcome, RequestId},
+};
+
+use super::AUDIT_PAGE_MAX;
+
+/// Members a cluster can show: a province has three or five voters and a few learners.
+pub const MEMBERS_MAX: usize = 64;
+
+/// Longest detail of a failure: a sentence for the caller's log.
+pub const DETAIL_BYTES_MAX: usize = 512;
 
 /// A reply. New kinds are added at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +76,8 @@ pub struct Status {
     pub register_revision: u64,
     /// Whether it can commit an audit entry now.
     pub ready: bool,
-    /// The members.
+    /// The members, at most [`MEMBERS_MAX`].
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, MEMBERS_MAX>")]
     pub members: Vec<MemberStatus>,
 }
 
@@ -87,7 +99,8 @@ pub struct MemberStatus {
 pub struct AuditEntries {
     /// Leaves in the log when the page was read.
     pub leaves: u64,
-    /// The entries, in order.
+    /// The entries, in order, at most [`AUDIT_PAGE_MAX`].
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, { AUDIT_PAGE_MAX as usize }>")]
     pub entries: Vec<AuditEntry>,
 }
 
@@ -97,5 +110,16 @@ pub struct AuditEntry {
     /// Position in the log.
     pub position: u64,
     /// The leaf's bytes.
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, LEAF_BYTES_MAX>")]
     pub leaf: Vec<u8>,
+}
+
+impl Failure {
+    /// A failure whose detail is cut to [`DETAIL_BYTES_MAX`].
+    #[must_use]
+    pub fn new(number: ErrorNumber, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+        Self { number, detail }
+    }
 }

@@ -1,0 +1,213 @@
+//! The CSV of questions: one row, one question; a bad row is told by its line and stops nobody else.
+//!
+//! Columns `number,name,birth,dossier` are needed; `procedure`, `official`, `attributes` and every claim of `xacminh
+//! verify` (with `_` for `-`) may follow. An empty cell is no claim; `=` in `full_name` or `birth_date` repeats the key.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use csv::StringRecord;
+use sha2::{Digest, Sha256};
+use xacminh_proto::{vocab::AttributeSet, wire::Ask};
+
+use crate::cli::{
+    claims::{self, ClaimArgs},
+    exit::CliError,
+    question::{self, Person, PurposeArgs},
+};
+
+/// Longest header line looked at for the separator.
+const HEADER_BYTES_MAX: u64 = 16 * 1024;
+
+/// Names a row across runs: a hash of all that is asked, and of how often the same was asked before it in the file.
+pub(super) type RowKey = [u8; 16];
+
+/// A row as read.
+pub(super) struct Row {
+    pub(super) line: u64,
+    pub(super) key: RowKey,
+    pub(super) dossier: String,
+    /// The question without its request id, or what is wrong with the row.
+    pub(super) ask: Result<Ask, String>,
+}
+
+/// Reads rows in the order of the file.
+pub(super) struct Rows {
+    path: PathBuf,
+    reader: csv::Reader<File>,
+    columns: Vec<String>,
+    seed: [u8; 32],
+    seen: HashMap<RowKey, u32>,
+    record: StringRecord,
+}
+
+/// The cells of one row by meaning.
+#[derive(Default)]
+struct Cells {
+    number: String,
+    name: String,
+    birth: String,
+    dossier: String,
+    procedure: String,
+    official: String,
+    attributes: String,
+    claims: ClaimArgs,
+}
+
+impl Rows {
+    /// Opens the file and checks its columns. `seed` keys the row keys, so that they say nothing to who lacks it.
+    pub(super) fn open(path: &Path, seed: [u8; 32]) -> Result<Self, CliError> {
+        let failed = |error: std::io::Error| CliError::file(path, error);
+        let mut file = File::open(path).map_err(failed)?;
+        let delimiter = delimiter(&file).map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
+        let header = reader.headers().map_err(|error| CliError::file(path, kind_of(&error)))?;
+        // Excel marks UTF-8 with a byte order mark.
+        let columns: Vec<String> =
+            header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_lowercase()).collect();
+        check(&columns).map_err(|why| CliError::File { path: path.display().to_string(), line: Some(1), why })?;
+        let path = path.to_owned();
+        Ok(Self { path, reader, columns, seed, seen: HashMap::new(), record: StringRecord::new() })
+    }
+
+    /// The next row, or none at the end. Only a file that cannot be read any further is an error.
+    pub(super) fn next(&mut self, defaults: &PurposeArgs) -> Result<Option<Row>, CliError> {
+        let line = self.reader.position().line();
+        match self.reader.read_record(&mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // A row that is not UTF-8: the reader goes on behind it.
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                let line = error.position().map_or(line, csv::Position::line);
+                return Ok(Some(Row { line, key: [0; 16], dossier: String::new(), ask: Err("not UTF-8".into()) }));
+            }
+            Err(error) => return Err(CliError::file(&self.path, kind_of(&error))),
+        }
+        let line = self.record.position().map_or(line, csv::Position::line);
+        let key = self.key(defaults);
+        let cells = self.cells();
+        let dossier = cells.as_ref().map_or_else(|_| String::new(), |cells| cells.dossier.clone());
+        let ask = cells.and_then(|cells| cells.ask(defaults));
+        Ok(Some(Row { line, key, dossier, ask }))
+    }
+
+    fn cells(&self) -> Result<Cells, String> {
+        if self.record.len() != self.columns.len() {
+            return Err(format!("{} cells where the header has {}", self.record.len(), self.columns.len()));
+        }
+        let mut cells = Cells::default();
+        for (column, cell) in self.columns.iter().zip(&self.record) {
+            cells.put(column, cell.trim());
+        }
+        Ok(cells)
+    }
+
+    /// Hashes what the question says, not where it stands: rows may move between runs.
+    fn key(&mut self, defaults: &PurposeArgs) -> RowKey {
+        let mut hash = Sha256::new();
+        hash.update(self.seed);
+        let mut part = |text: &str| {
+            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(text);
+        };
+        part(&defaults.procedure);
+        part(&defaults.official);
+        part(&format!("{:?}", defaults.max_age.map(|age| age.as_secs())));
+        for (column, cell) in self.columns.iter().zip(&self.record) {
+            part(column);
+            part(cell.trim());
+        }
+        let base = first_sixteen(hash.clone());
+        let seen = self.seen.entry(base).or_default();
+        hash.update(seen.to_be_bytes());
+        *seen += 1;
+        first_sixteen(hash)
+    }
+}
+
+impl Cells {
+    fn put(&mut self, column: &str, cell: &str) {
+        let slot = match column {
+            "number" => &mut self.number,
+            "name" => &mut self.name,
+            "birth" => &mut self.birth,
+            "dossier" => &mut self.dossier,
+            "procedure" => &mut self.procedure,
+            "official" => &mut self.official,
+            "attributes" => &mut self.attributes,
+            claim => {
+                if let (Some(slot), false) = (self.claims.slot(claim), cell.is_empty()) {
+                    *slot = Some(cell.to_owned());
+                }
+                return;
+            }
+        };
+        cell.clone_into(slot);
+    }
+
+    fn ask(self, defaults: &PurposeArgs) -> Result<Ask, String> {
+        let mut purpose = defaults.clone();
+        if !self.procedure.is_empty() {
+            purpose.procedure = self.procedure;
+        }
+        if !self.official.is_empty() {
+            purpose.official = self.official;
+        }
+        let claims = self.claims.parse(&self.name, &self.birth)?;
+        let attributes = match self.attributes.as_str() {
+            "" => AttributeSet::EMPTY,
+            names => claims::attributes(names)?,
+        };
+        let person = Person { number: self.number, name: self.name, birth: self.birth };
+        question::ask(person, &purpose, &self.dossier, None, claims, attributes)
+    }
+}
+
+fn check(columns: &[String]) -> Result<(), String> {
+    for needed in ["number", "name", "birth", "dossier"] {
+        if !columns.iter().any(|column| column == needed) {
+            return Err(format!("column `{needed}` is missing"));
+        }
+    }
+    for (index, column) in columns.iter().enumerate() {
+        let known = matches!(
+            column.as_str(),
+            "number" | "name" | "birth" | "dossier" | "procedure" | "official" | "attributes"
+        ) || ClaimArgs::default().slot(column).is_some();
+        if !known {
+            return Err(format!("column `{column}` is not known"));
+        }
+        if columns[..index].contains(column) {
+            return Err(format!("column `{column}` stands twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Vietnamese Excel separates by semicolons.
+fn delimiter(file: &File) -> std::io::Result<u8> {
+    let mut header = Vec::new();
+    BufReader::new(file.take(HEADER_BYTES_MAX)).read_until(b'\n', &mut header)?;
+    let count = |wanted: u8| header.iter().filter(|byte| **byte == wanted).count();
+    Ok(if count(b';') > count(b',') { b';' } else { b',' })
+}
+
+/// What is wrong with the file, without the cell that is wrong.
+fn kind_of(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Io(error) => error.to_string(),
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
+        _ => "not a CSV file".to_owned(),
+    }
+}
+
+fn first_sixteen(hash: Sha256) -> RowKey {
+    let digest: [u8; 32] = hash.finalize().into();
+    let (first, _) = digest.split_at(16);
+    first.try_into().expect("sixteen of thirty-two bytes")
+}

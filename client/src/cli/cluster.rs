@@ -1,0 +1,161 @@
+//! `xacminh cluster`: how the nodes are, and a new register for them.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use xacminh_proto::wire::{REQUEST_BYTES_MAX, Status};
+
+use crate::ClientError;
+
+use super::{
+    config::GlobalArgs,
+    exit::{CliError, Exit},
+    question::{bounded, duration},
+    screen::{Screen, table},
+};
+
+/// Look after a cluster
+#[derive(Debug, Args)]
+pub(crate) struct ClusterArgs {
+    /// How long to wait
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "3s")]
+    deadline: Duration,
+    #[command(subcommand)]
+    what: ClusterCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    /// Ask every endpoint how it is; ends with 0 if all are ready
+    Status,
+    /// Put a register (TOML) in force (role operator)
+    ApplyRegister {
+        /// The register
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: ClusterArgs) -> Result<Exit, CliError> {
+    let deadline = bounded(args.deadline)?;
+    match args.what {
+        ClusterCommand::Status => status(global, deadline).await,
+        ClusterCommand::ApplyRegister { file } => apply_register(global, deadline, &file).await,
+    }
+}
+
+async fn status(global: &GlobalArgs, deadline: Duration) -> Result<Exit, CliError> {
+    let client = global.client().await?;
+    let statuses = client.status_of_all(deadline).await;
+    client.close().await;
+    let screen = global.screen();
+    if screen.json {
+        let nodes: Vec<serde_json::Value> = statuses.iter().map(|(addr, status)| status_json(*addr, status)).collect();
+        screen.json(&nodes)?;
+    } else {
+        show(screen, &statuses)?;
+    }
+    let ready = statuses.iter().all(|(_, status)| status.as_ref().is_ok_and(|status| status.ready));
+    // If nobody answered, the first trouble says more than a bare code.
+    let answered = statuses.iter().any(|(_, status)| status.is_ok());
+    match statuses.into_iter().next() {
+        Some((_, Err(error))) if !answered => Err(error.into()),
+        _ => Ok(if ready { Exit::Good } else { Exit::Unreached }),
+    }
+}
+
+fn show(screen: Screen, statuses: &[(SocketAddr, Result<Status, ClientError>)]) -> std::io::Result<()> {
+    let lang = screen.lang;
+    let head = [
+        lang.say("địa chỉ", "endpoint"),
+        lang.say("nút", "node"),
+        lang.say("sẵn sàng", "ready"),
+        lang.say("dẫn đầu", "leader"),
+        lang.say("nhiệm kỳ", "term"),
+        lang.say("đã áp dụng", "applied"),
+        lang.say("mục kiểm toán", "leaves"),
+        lang.say("danh mục", "register"),
+        lang.say("phiên bản", "version"),
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(statuses.iter().map(|(addr, status)| match status {
+        Ok(status) => vec![
+            addr.to_string(),
+            status.node.to_string(),
+            if status.ready { lang.say("có", "yes") } else { lang.say("KHÔNG", "NO") }.to_owned(),
+            status.leader.map_or_else(|| "-".to_owned(), |leader| leader.to_string()),
+            status.term.to_string(),
+            status.applied.to_string(),
+            status.leaves.to_string(),
+            status.register_revision.to_string(),
+            status.version.clone(),
+        ],
+        Err(error) => vec![addr.to_string(), "-".to_owned(), error.to_string()],
+    }));
+    for line in table(&rows) {
+        screen.line(&line)?;
+    }
+    // The leader alone knows how far the others are.
+    let leader = statuses
+        .iter()
+        .filter_map(|(_, status)| status.as_ref().ok())
+        .find(|status| status.leader == Some(status.node));
+    for member in leader.iter().flat_map(|leader| &leader.members) {
+        let role = if member.voter { lang.say("biểu quyết", "voter") } else { lang.say("học theo", "learner") };
+        let matched = member.matched.map_or_else(|| "-".to_owned(), |index| index.to_string());
+        screen.line(&format!(
+            "  {} {}  {role}  {}  {matched}",
+            lang.say("nút", "node"),
+            member.node,
+            member.client_addr
+        ))?;
+    }
+    Ok(())
+}
+
+fn status_json(addr: SocketAddr, status: &Result<Status, ClientError>) -> serde_json::Value {
+    match status {
+        Ok(status) => serde_json::json!({
+            "endpoint": addr.to_string(),
+            "cluster": status.cluster,
+            "node": status.node,
+            "version": status.version,
+            "leader": status.leader,
+            "term": status.term,
+            "applied": status.applied,
+            "leaves": status.leaves,
+            "register_revision": status.register_revision,
+            "ready": status.ready,
+            "members": status.members.iter().map(|member| serde_json::json!({
+                "node": member.node,
+                "client_addr": member.client_addr,
+                "voter": member.voter,
+                "matched": member.matched,
+            })).collect::<Vec<_>>(),
+        }),
+        Err(error) => serde_json::json!({"endpoint": addr.to_string(), "error": error.to_string()}),
+    }
+}
+
+async fn apply_register(global: &GlobalArgs, deadline: Duration, file: &std::path::Path) -> Result<Exit, CliError> {
+    let toml = std::fs::read_to_string(file).map_err(|error| CliError::file(file, error))?;
+    if toml.len() >= REQUEST_BYTES_MAX {
+        return Err(CliError::file(file, format!("a register has less than {REQUEST_BYTES_MAX} bytes")));
+    }
+    // A syntax error is told here with its line; what the words mean is the node's to judge.
+    toml::from_str::<toml::Table>(&toml).map_err(|error| CliError::file(file, error))?;
+    let client = global.client().await?;
+    let revision = client.put_register(toml, deadline).await;
+    client.close().await;
+    let revision = revision?;
+    let screen = global.screen();
+    if screen.json {
+        screen.json(&serde_json::json!({"register_revision": revision}))?;
+    } else {
+        screen.line(&format!(
+            "{} {revision}",
+            screen.lang.say("danh mục đã có hiệu lực, bản", "register in force, revision")
+        ))?;
+    }
+    Ok(Exit::Good)
+}

@@ -1,0 +1,152 @@
+//! Where the cluster is and who we are: flags first, then the configuration file.
+
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::{Client, ClientConfig};
+
+use super::{
+    exit::CliError,
+    screen::{Lang, Screen},
+};
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArgs {
+    /// Configuration file [default: $XACMINH_CONFIG, then ~/.config/xacminh/client.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Cluster name
+    #[arg(long, global = true, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Client endpoint of a node, HOST:PORT; may be repeated
+    #[arg(long = "endpoint", global = true, value_name = "HOST:PORT")]
+    pub endpoints: Vec<String>,
+    /// Our certificate chain (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Our private key (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// CA of the nodes (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// JSON for machines instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of texts [default: vi if LANG starts with vi, else en]
+    #[arg(long, global = true, value_enum)]
+    pub lang: Option<Lang>,
+    /// Results only: no remarks, no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// The file's content. Paths are relative to the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    cluster: Option<String>,
+    #[serde(default)]
+    endpoints: Vec<String>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    ca: Option<PathBuf>,
+}
+
+impl GlobalArgs {
+    pub(super) fn screen(&self) -> Screen {
+        let lang = self.lang.unwrap_or_else(Lang::of_environment);
+        Screen { lang, json: self.json, quiet: self.quiet }
+    }
+
+    /// A client as flags and file say. Needs a tokio runtime around it.
+    pub(super) async fn client(&self) -> Result<Client, CliError> {
+        Ok(self.client_of().await?.0)
+    }
+
+    /// As [`GlobalArgs::client`], and the cluster's name.
+    pub(super) async fn client_of(&self) -> Result<(Client, String), CliError> {
+        let file = self.file()?;
+        let missing =
+            |what: &str| CliError::Usage(format!("no {what}: give --{what} or set `{what}` in the configuration file"));
+        let cluster = self.cluster.clone().or(file.cluster).ok_or_else(|| missing("cluster"))?;
+        let names = if self.endpoints.is_empty() { file.endpoints } else { self.endpoints.clone() };
+        if names.is_empty() {
+            return Err(CliError::Usage(
+                "no endpoint: give --endpoint or set `endpoints` in the configuration file".into(),
+            ));
+        }
+        let cert = self.cert.clone().or(file.cert).ok_or_else(|| missing("cert"))?;
+        let key = self.key.clone().or(file.key).ok_or_else(|| missing("key"))?;
+        let ca = self.ca.clone().or(file.ca).ok_or_else(|| missing("ca"))?;
+        let endpoints = resolve(&names).await?;
+        let config = ClientConfig::from_files(cluster.clone(), endpoints, &cert, &key, &ca)?;
+        Ok((Client::new(config)?, cluster))
+    }
+
+    fn file(&self) -> Result<ConfigFile, CliError> {
+        if let Some(path) = self.config.clone().or_else(|| env::var_os("XACMINH_CONFIG").map(PathBuf::from)) {
+            return read(&path);
+        }
+        let home = env::var_os("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
+        match home.map(|home| home.join("xacminh/client.toml")) {
+            Some(path) if path.exists() => read(&path),
+            _ => Ok(ConfigFile::default()),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<ConfigFile, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::file(path, error))?;
+    // toml's text names the line and shows the key that is not known.
+    let mut file: ConfigFile = toml::from_str(&text).map_err(|error| CliError::file(path, error))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for named in [&mut file.cert, &mut file.key, &mut file.ca].into_iter().flatten() {
+        *named = folder.join(&*named);
+    }
+    Ok(file)
+}
+
+/// Host names are resolved once; every address of a name is an endpoint.
+async fn resolve(names: &[String]) -> Result<Vec<SocketAddr>, CliError> {
+    let mut endpoints: Vec<SocketAddr> = Vec::new();
+    for name in names {
+        let found = tokio::net::lookup_host(name).await.map_err(|error| {
+            CliError::Usage(format!("endpoint `{name}` is not HOST:PORT or has no address: {error}"))
+        })?;
+        for addr in found {
+            if !endpoints.contains(&addr) {
+                endpoints.push(addr);
+            }
+        }
+    }
+    Ok(endpoints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_name_and_paths_follow_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.toml");
+        std::fs::write(&path, "cluster = \"da-nang\"\nendpoint = []\n").unwrap();
+        let error = read(&path).unwrap_err();
+        assert_eq!(error.exit(), super::super::exit::Exit::BadFile);
+        assert!(error.to_string().contains("endpoint") && error.to_string().contains("line 2"), "{error}");
+
+        std::fs::write(&path, "cluster = \"da-nang\"\nendpoints = [\"127.0.0.1:1\"]\nca = \"ca.pem\"\n").unwrap();
+        let file = read(&path).unwrap();
+        assert_eq!(file.ca.unwrap(), folder.path().join("ca.pem"));
+    }
+}

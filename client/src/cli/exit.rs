@@ -1,0 +1,154 @@
+//! Exit codes, and the errors that lead to them.
+
+use std::io;
+
+use xacminh_proto::vocab::{ErrorNumber, Fault};
+
+use crate::{CertificateError, ClientError};
+
+/// Shown under `--help`; documented in docs/OPERATING.md too.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0   confirmed, and every claim matches
+  1   not confirmed, or some claim does not match
+  2   usage: the command line or the question is wrong
+  3   it cannot be told (undetermined)
+  4   refused: the rules do not allow the question
+  5   the cluster cannot be reached, or the outcome is unknown: run again with the same --request-id
+  6   an input file cannot be read or has bad rows
+  7   certificate, key or TLS
+  70  a defect of the program or of the cluster";
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// 0
+    Good = 0,
+    /// 1
+    NoMatch = 1,
+    /// 2
+    Usage = 2,
+    /// 3
+    Undetermined = 3,
+    /// 4
+    Refused = 4,
+    /// 5
+    Unreached = 5,
+    /// 6
+    BadFile = 6,
+    /// 7
+    Certificate = 7,
+    /// 70, as `EX_SOFTWARE` of sysexits.h
+    Internal = 70,
+}
+
+/// Why a command ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// A file cannot be read or written, or holds something wrong. Never tells a row's content.
+    #[error("{path}{}: {why}", .line.map(|line| format!(" line {line}")).unwrap_or_default())]
+    File {
+        /// Its path.
+        path: String,
+        /// Where in it.
+        line: Option<u64>,
+        /// What is wrong.
+        why: String,
+    },
+    /// The client could not get an answer.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// A certificate could not be made or used.
+    #[error("{0}")]
+    Certificate(String),
+    /// Writing the output failed.
+    #[error("writing the output: {0}")]
+    Output(#[from] io::Error),
+    /// A defect of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl CliError {
+    #[expect(clippy::needless_pass_by_value, reason = "errors and texts are handed over where they are made")]
+    pub(super) fn file(path: &std::path::Path, why: impl ToString) -> Self {
+        Self::File { path: path.display().to_string(), line: None, why: why.to_string() }
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::File { .. } => Exit::BadFile,
+            Self::Client(error) => client_exit(error),
+            Self::Certificate(_) => Exit::Certificate,
+            // A reader that left (`xacminh … | head`) is nobody's defect.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
+            Self::Output(_) | Self::Internal(_) => Exit::Internal,
+        }
+    }
+
+    /// A stable word for machines.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::File { .. } => "file",
+            Self::Certificate(_) => "certificate",
+            Self::Output(_) | Self::Internal(_) => "internal",
+            Self::Client(error) => match error {
+                ClientError::NoEndpoint | ClientError::Question(_) => "usage",
+                ClientError::Certificate(_) | ClientError::CallerRefused { .. } | ClientError::Server { .. } => {
+                    "certificate"
+                }
+                ClientError::Rejected { .. } => "rejected",
+                ClientError::Protocol { .. } | ClientError::NodeDefect { .. } => "internal",
+                ClientError::Unreachable { .. } => "unreachable",
+                ClientError::Unknown { .. } => "unknown",
+            },
+        }
+    }
+
+    /// The error number, if a node gave one.
+    #[must_use]
+    pub fn number(&self) -> Option<ErrorNumber> {
+        match self {
+            Self::Client(ClientError::Rejected { number, .. }) => Some(*number),
+            Self::Client(ClientError::NodeDefect { .. }) => Some(ErrorNumber::Internal),
+            _ => None,
+        }
+    }
+}
+
+impl From<CertificateError> for CliError {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate(error.to_string())
+    }
+}
+
+fn client_exit(error: &ClientError) -> Exit {
+    match error {
+        ClientError::NoEndpoint | ClientError::Question(_) => Exit::Usage,
+        ClientError::Certificate(_) | ClientError::CallerRefused { .. } | ClientError::Server { .. } => {
+            Exit::Certificate
+        }
+        ClientError::Rejected { number, .. } => rejected_exit(*number),
+        ClientError::Protocol { .. } | ClientError::NodeDefect { .. } => Exit::Internal,
+        ClientError::Unreachable { .. } | ClientError::Unknown { .. } => Exit::Unreached,
+    }
+}
+
+/// What the rules forbid is a refusal, what the question got wrong is usage.
+fn rejected_exit(number: ErrorNumber) -> Exit {
+    match (number, number.fault()) {
+        (ErrorNumber::RoleNotAllowed, _) | (_, Fault::Policy) => Exit::Refused,
+        (_, Fault::Caller) => Exit::Usage,
+        (_, Fault::Authority) => Exit::Undetermined,
+        (_, Fault::Us) => Exit::Unreached,
+    }
+}

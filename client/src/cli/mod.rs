@@ -1,0 +1,102 @@
+//! The verbs of `xacminh`, one file each.
+//!
+//! ```text
+//! config    where the cluster is      question  who is asked about     claims  what is claimed
+//! verify, lookup, batch, cluster, audit, cert, population              the verbs
+//! report, texts, screen, exit         what the user gets to see
+//! ```
+
+mod audit;
+mod batch;
+mod certificates;
+mod claims;
+mod cluster;
+mod config;
+mod exit;
+mod question;
+mod report;
+mod screen;
+mod texts;
+mod verify;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{CliError, EXIT_CODES, Exit};
+
+/// Ask a province's Xác Minh cluster who somebody is, and look after it.
+#[derive(Debug, Parser)]
+#[command(name = "xacminh", version, about, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: config::GlobalArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(after_help = EXIT_CODES)]
+    Verify(Box<verify::VerifyArgs>),
+    #[command(after_help = EXIT_CODES)]
+    Lookup(verify::LookupArgs),
+    #[command(after_help = EXIT_CODES)]
+    Batch(Box<batch::BatchArgs>),
+    #[command(after_help = EXIT_CODES)]
+    Cluster(cluster::ClusterArgs),
+    #[command(after_help = EXIT_CODES)]
+    Audit(audit::AuditArgs),
+    /// Make development certificates
+    #[command(after_help = EXIT_CODES)]
+    Cert(crate::cert::CertArgs),
+}
+
+/// Runs the command line and says what the process ends with.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed and end with 0, everything else ends with 2.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Good as u8 });
+        }
+    };
+    let screen = cli.global.screen();
+    let exit = execute(cli).unwrap_or_else(|error| {
+        // If the error cannot be shown, its code still tells.
+        let _ = report::show_error(screen, &error);
+        error.exit()
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn execute(cli: Cli) -> Result<Exit, CliError> {
+    let Cli { global, verb } = cli;
+    // These reach no cluster.
+    let verb = match verb {
+        Verb::Cert(args) => return certificates::run(&global, args),
+        verb => verb,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match verb {
+            Verb::Verify(args) => verify::verify(&global, *args).await,
+            Verb::Lookup(args) => verify::lookup(&global, args).await,
+            Verb::Batch(args) => batch::run(&global, *args).await,
+            Verb::Cluster(args) => cluster::run(&global, args).await,
+            Verb::Audit(args) => audit::run(&global, args).await,
+            Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

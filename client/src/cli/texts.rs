@@ -1,0 +1,214 @@
+//! What a clerk reads: every word of an answer in Vietnamese and English, and its stable code for machines.
+
+use xacminh_proto::vocab::{Address, Attribute, Cause, ClaimKind, Living, Marital, Reason, Sex, Value, Verdict};
+
+use super::screen::Lang;
+
+pub(super) fn claim(kind: ClaimKind, lang: Lang) -> &'static str {
+    match kind {
+        ClaimKind::FullName => lang.say("Họ tên", "Full name"),
+        ClaimKind::BirthDate => lang.say("Ngày sinh", "Birth date"),
+        ClaimKind::Sex => lang.say("Giới tính", "Sex"),
+        ClaimKind::Nationality => lang.say("Quốc tịch", "Nationality"),
+        ClaimKind::AgeAtLeast => lang.say("Đủ tuổi", "Old enough"),
+        ClaimKind::Residence => lang.say("Nơi cư trú", "Residence"),
+        ClaimKind::MaritalStatus => lang.say("Tình trạng hôn nhân", "Marital status"),
+        ClaimKind::LivingStatus => lang.say("Tình trạng sống", "Living status"),
+        ClaimKind::OldNumber => lang.say("Số CMND", "Old number"),
+        ClaimKind::CardIssued => lang.say("Ngày cấp thẻ", "Card issued"),
+        ClaimKind::CardExpires => lang.say("Ngày hết hạn thẻ", "Card expires"),
+        ClaimKind::ParentOf => lang.say("Là cha/mẹ của", "Parent of"),
+        ClaimKind::ChildOf => lang.say("Là con của", "Child of"),
+        ClaimKind::SpouseOf => lang.say("Là vợ/chồng của", "Spouse of"),
+        ClaimKind::GuardianOf => lang.say("Là người giám hộ của", "Guardian of"),
+        ClaimKind::HeadOfHousehold => lang.say("Là chủ hộ", "Head of household"),
+        ClaimKind::SameHousehold => lang.say("Cùng hộ với", "Same household as"),
+    }
+}
+
+pub(super) fn attribute(attribute: Attribute, lang: Lang) -> &'static str {
+    match attribute {
+        Attribute::FullName => lang.say("Họ tên", "Full name"),
+        Attribute::BirthDate => lang.say("Ngày sinh", "Birth date"),
+        Attribute::Sex => lang.say("Giới tính", "Sex"),
+        Attribute::Nationality => lang.say("Quốc tịch", "Nationality"),
+        Attribute::CitizenNumber => lang.say("Số định danh", "Citizen number"),
+        Attribute::OldNumber => lang.say("Số CMND", "Old number"),
+        Attribute::OtherName => lang.say("Tên gọi khác", "Other name"),
+        Attribute::CardIssued => lang.say("Ngày cấp thẻ", "Card issued"),
+        Attribute::CardExpires => lang.say("Ngày hết hạn thẻ", "Card expires"),
+        Attribute::BirthPlace => lang.say("Nơi đăng ký khai sinh", "Birth registered at"),
+        Attribute::HomeTown => lang.say("Quê quán", "Home town"),
+        Attribute::PermanentResidence => lang.say("Nơi thường trú", "Permanent residence"),
+        Attribute::TemporaryResidence => lang.say("Nơi tạm trú", "Temporary residence"),
+        Attribute::CurrentResidence => lang.say("Nơi ở hiện tại", "Current residence"),
+        Attribute::MaritalStatus => lang.say("Tình trạng hôn nhân", "Marital status"),
+        Attribute::Father => lang.say("Số định danh của cha", "Father's number"),
+        Attribute::Mother => lang.say("Số định danh của mẹ", "Mother's number"),
+        Attribute::Spouse => lang.say("Số định danh của vợ/chồng", "Spouse's number"),
+        Attribute::RelationToHead => lang.say("Quan hệ với chủ hộ", "Relation to head of household"),
+        Attribute::LivingStatus => lang.say("Tình trạng sống", "Living status"),
+        Attribute::Ethnicity => lang.say("Dân tộc", "Ethnicity"),
+    }
+}
+
+pub(super) fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
+    match verdict {
+        Verdict::Match => lang.say("KHỚP", "MATCH"),
+        Verdict::NoMatch => lang.say("KHÔNG KHỚP", "NO MATCH"),
+        Verdict::Undetermined(_) => lang.say("KHÔNG XÁC ĐỊNH", "UNDETERMINED"),
+    }
+}
+
+pub(super) fn verdict_code(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Match => "match",
+        Verdict::NoMatch => "no_match",
+        Verdict::Undetermined(_) => "undetermined",
+    }
+}
+
+pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
+    match reason {
+        Reason::Equal => lang.say("đúng như đã ghi", "as recorded"),
+        Reason::EqualFolded => lang.say("đúng, chỉ khác cách viết", "as recorded but for spelling form"),
+        Reason::Different => lang.say("khác với dữ liệu", "differs from the record"),
+        Reason::DiacriticsDiffer => {
+            lang.say("chỉ khác dấu; xem lại chữ trên thẻ", "differs in diacritics only; check the card")
+        }
+        Reason::YearOnly => lang.say("đúng năm, khác ngày hoặc tháng", "year agrees, day or month does not"),
+        Reason::ElsewherePlace => lang.say("ở nơi khác", "elsewhere"),
+        Reason::OtherCommune => lang.say("đúng tỉnh, khác xã/phường", "province agrees, commune does not"),
+        Reason::OtherDetail => lang.say("đúng xã/phường, khác số nhà/đường", "commune agrees, street part does not"),
+        Reason::OldEnough => lang.say("đủ tuổi", "old enough"),
+        Reason::TooYoung => lang.say("chưa đủ tuổi", "not old enough"),
+        Reason::Related => lang.say("có quan hệ này", "the relation is recorded"),
+        Reason::NotRelated => lang.say("không ghi quan hệ này", "the relation is not recorded"),
+        Reason::NothingRecorded => lang.say("không có dữ liệu để so", "nothing recorded to compare with"),
+    }
+}
+
+pub(super) fn reason_code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Equal => "equal",
+        Reason::EqualFolded => "equal_folded",
+        Reason::Different => "different",
+        Reason::DiacriticsDiffer => "diacritics_differ",
+        Reason::YearOnly => "year_only",
+        Reason::ElsewherePlace => "elsewhere_place",
+        Reason::OtherCommune => "other_commune",
+        Reason::OtherDetail => "other_detail",
+        Reason::OldEnough => "old_enough",
+        Reason::TooYoung => "too_young",
+        Reason::Related => "related",
+        Reason::NotRelated => "not_related",
+        Reason::NothingRecorded => "nothing_recorded",
+    }
+}
+
+pub(super) fn cause(cause: Cause, lang: Lang) -> &'static str {
+    match cause {
+        Cause::AuthorityUnavailable => {
+            lang.say("chưa tra cứu được CSDL quốc gia", "the national database cannot be reached")
+        }
+        Cause::TooOld => lang.say("dữ liệu đã lưu cũ hơn mức cho phép", "the data held is older than allowed"),
+        Cause::Ambiguous => lang.say("số CMND trùng nhiều người", "several people share the old number"),
+        Cause::UnderCorrection => lang.say("dữ liệu đang được điều chỉnh", "the record is being corrected"),
+        Cause::NumberReissued => lang.say("số định danh đã hủy và cấp lại", "the number was cancelled and re-issued"),
+        Cause::NotRecorded => {
+            lang.say("CSDL quốc gia không có thông tin này", "the national database has nothing recorded")
+        }
+        Cause::DayUnknown => lang.say("chỉ có năm sinh", "only the birth year is recorded"),
+    }
+}
+
+pub(super) fn cause_code(cause: Cause) -> &'static str {
+    match cause {
+        Cause::AuthorityUnavailable => "authority_unavailable",
+        Cause::TooOld => "too_old",
+        Cause::Ambiguous => "ambiguous",
+        Cause::UnderCorrection => "under_correction",
+        Cause::NumberReissued => "number_reissued",
+        Cause::NotRecorded => "not_recorded",
+        Cause::DayUnknown => "day_unknown",
+    }
+}
+
+/// A disclosed value for people. The caller was found entitled to it.
+pub(super) fn value(value: &Value, lang: Lang) -> String {
+    match value {
+        Value::Absent => lang.say("(không có dữ liệu)", "(nothing recorded)").to_owned(),
+        Value::Text(text) => text.clone(),
+        Value::Birth(birth) => birth.reveal(),
+        Value::Day(day) => day.to_string(),
+        Value::Sex(sex) => lang_sex(*sex, lang).to_owned(),
+        Value::Marital(marital) => lang_marital(*marital, lang).to_owned(),
+        Value::Living(living) => lang_living(*living, lang).to_owned(),
+        Value::Citizen(number) => number.reveal(),
+        Value::Old(number) => number.reveal(),
+        Value::Address(address) => address_text(address, lang),
+    }
+}
+
+/// A disclosed value for machines.
+pub(super) fn value_json(value: &Value) -> serde_json::Value {
+    use serde_json::json;
+    match value {
+        Value::Absent => serde_json::Value::Null,
+        Value::Sex(sex) => json!(match sex {
+            Sex::Male => "male",
+            Sex::Female => "female",
+            Sex::Unknown => "unknown",
+        }),
+        Value::Marital(marital) => json!(match marital {
+            Marital::Unknown => "unknown",
+            Marital::Single => "single",
+            Marital::Married => "married",
+            Marital::DivorcedOrWidowed => "divorced_or_widowed",
+        }),
+        Value::Living(living) => json!(match living {
+            Living::Alive => "alive",
+            Living::Dead => "dead",
+            Living::Missing => "missing",
+        }),
+        Value::Address(address) => json!({
+            "province": format!("{:02}", address.place.province),
+            "commune": address.place.commune.map(|code| format!("{code:05}")),
+            "detail": address.detail,
+            "commune_before_2025": address.commune_before_2025.map(|code| format!("{code:05}")),
+        }),
+        plain => json!(self::value(plain, Lang::En)),
+    }
+}
+
+fn address_text(address: &Address, lang: Lang) -> String {
+    let province = format!("{} {:02}", lang.say("tỉnh", "province"), address.place.province);
+    let commune = address.place.commune.map(|code| format!("{} {code:05}", lang.say("xã", "commune")));
+    let parts = [Some(address.detail.clone()).filter(|detail| !detail.is_empty()), commune, Some(province)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn lang_sex(sex: Sex, lang: Lang) -> &'static str {
+    match sex {
+        Sex::Male => lang.say("nam", "male"),
+        Sex::Female => lang.say("nữ", "female"),
+        Sex::Unknown => lang.say("không rõ", "unknown"),
+    }
+}
+
+fn lang_marital(marital: Marital, lang: Lang) -> &'static str {
+    match marital {
+        Marital::Unknown => lang.say("không rõ", "unknown"),
+        Marital::Single => lang.say("chưa kết hôn", "single"),
+        Marital::Married => lang.say("đang có vợ/chồng", "married"),
+        Marital::DivorcedOrWidowed => lang.say("đã ly hôn hoặc góa", "divorced or widowed"),
+    }
+}
+
+fn lang_living(living: Living, lang: Lang) -> &'static str {
+    match living {
+        Living::Alive => lang.say("còn sống", "alive"),
+        Living::Dead => lang.say("đã chết", "dead"),
+        Living::Missing => lang.say("mất tích", "missing"),
+    }
+}

@@ -1,0 +1,71 @@
+//! `xacminh verify`: are the claims true of this person?
+
+use clap::Args;
+use xacminh_proto::vocab::AttributeSet;
+
+use super::{
+    claims::{self, ClaimArgs},
+    config::GlobalArgs,
+    exit::{CliError, Exit},
+    question::{self, PersonArgs, PurposeArgs, RequestArgs},
+    report,
+};
+
+/// Check claims about a person: `verify … --full-name --age-at-least 18`
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    person: PersonArgs,
+    #[command(flatten)]
+    purpose: PurposeArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    claims: ClaimArgs,
+    /// Values asked for besides, by name, separated by commas
+    #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
+    attributes: Option<AttributeSet>,
+}
+
+/// Read values of a person: `lookup … --attributes full_name,permanent_residence`
+#[derive(Debug, Args)]
+pub(crate) struct LookupArgs {
+    #[command(flatten)]
+    person: PersonArgs,
+    #[command(flatten)]
+    purpose: PurposeArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+    /// Values asked for, by name, separated by commas
+    #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
+    attributes: AttributeSet,
+}
+
+pub(super) async fn verify(global: &GlobalArgs, args: VerifyArgs) -> Result<Exit, CliError> {
+    let VerifyArgs { person, purpose, request, claims, attributes } = args;
+    run(global, person, &purpose, &request, &claims, attributes.unwrap_or_default()).await
+}
+
+pub(super) async fn lookup(global: &GlobalArgs, args: LookupArgs) -> Result<Exit, CliError> {
+    let LookupArgs { person, purpose, request, attributes } = args;
+    run(global, person, &purpose, &request, &ClaimArgs::default(), attributes).await
+}
+
+async fn run(
+    global: &GlobalArgs,
+    person: PersonArgs,
+    purpose: &PurposeArgs,
+    request: &RequestArgs,
+    claims: &ClaimArgs,
+    attributes: AttributeSet,
+) -> Result<Exit, CliError> {
+    let deadline = question::bounded(purpose.deadline)?;
+    let person = person.read()?;
+    let claims = claims.parse(&person.name, &person.birth).map_err(CliError::Usage)?;
+    let ask = question::ask(person, purpose, &request.dossier, request.request_id, claims, attributes)
+        .map_err(CliError::Usage)?;
+    let client = global.client().await?;
+    let answer = client.ask(ask, deadline).await;
+    client.close().await;
+    Ok(report::show(global.screen(), &answer?)?)
+}

@@ -1,0 +1,506 @@
+//! One question, one answer: finds a node that lives, asks again where asking again is safe, and stops at the deadline.
+//!
+//! ```text
+//! ask → flight to the node that answered last ──no answer within the hedge time──→ a second flight to the next node
+//!         │ reply: check it, believe it                │ trouble: next node at once; all nodes tired: pause, then again
+//! ```
+//!
+//! Every flight of a question carries the same request id, so however many arrive, one leaf is written.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until},
+};
+use xacminh_proto::{
+    codec,
+    vocab::{ErrorNumber, Fault, Outcome, RequestId},
+    wire::{
+        Answer, Ask, AuditEntries, AuditPage, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Status,
+        frame,
+    },
+};
+
+use crate::{
+    clock,
+    connection::{Connection, Dialer, LinkError, read_certificates, read_key},
+    error::{Breach, ClientError},
+    roster::{Roster, Round},
+    session::{ExchangeError, IN_FLIGHT_MAX, Session},
+};
+use crate::{connection::CertificateError, patience::Patience};
+
+/// Flights of one question at a time: the first and one hedge, so that a slow cluster is asked twice and not thrice.
+const FLIGHTS_MAX: usize = 2;
+
+/// Room left for the reply's way back when a node is told how long it may take.
+const RETURN_MS: u64 = 100;
+
+/// Who we are and whom we ask.
+pub struct ClientConfig {
+    /// The cluster's name, which every node's certificate must carry.
+    pub cluster: String,
+    /// The client endpoints of its nodes.
+    pub endpoints: Vec<SocketAddr>,
+    /// Our certificate chain, leaf first.
+    pub certificate: Vec<CertificateDer<'static>>,
+    /// Our private key.
+    pub key: PrivateKeyDer<'static>,
+    /// The CAs that sign the nodes' certificates.
+    pub ca: Vec<CertificateDer<'static>>,
+    /// How long to wait for what.
+    pub patience: Patience,
+    /// Start with the first endpoint instead of a random one; for tests and for "the nearest first".
+    pub in_order: bool,
+}
+
+/// A client of one cluster; cheap to share by reference, one per process is enough.
+#[derive(Debug)]
+pub struct Client {
+    dialer: Dialer,
+    nodes: Vec<Node>,
+    roster: Roster,
+    patience: Patience,
+}
+
+#[derive(Debug)]
+struct Node {
+    addr: SocketAddr,
+    connection: Mutex<Option<Connection>>,
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+/// How a question travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// On a stream of its own.
+    Stream,
+    /// On the node's session stream.
+    Session,
+}
+
+/// What went wrong with one flight.
+#[derive(Debug)]
+enum FlightError {
+    /// Encoding failed: no node will do better.
+    Question(codec::CodecError),
+    /// The node or the way to it.
+    Link(LinkError),
+    /// The node says no.
+    Failure(Failure),
+}
+
+struct Landing {
+    node: usize,
+    result: Result<Reply, FlightError>,
+}
+
+impl ClientConfig {
+    /// A configuration from PEM files.
+    ///
+    /// # Errors
+    /// [`CertificateError`] names the file and what is wrong with it, never its content.
+    pub fn from_files(
+        cluster: String,
+        endpoints: Vec<SocketAddr>,
+        certificate: &Path,
+        key: &Path,
+        ca: &Path,
+    ) -> Result<Self, CertificateError> {
+        Ok(Self {
+            cluster,
+            endpoints,
+            certificate: read_certificates("certificate", certificate)?,
+            key: read_key(key)?,
+            ca: read_certificates("CA", ca)?,
+            patience: Patience::default(),
+            in_order: false,
+        })
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("cluster", &self.cluster)
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that connects when it is first asked. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// [`ClientError::NoEndpoint`] or [`ClientError::Certificate`].
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        if config.endpoints.is_empty() {
+            return Err(ClientError::NoEndpoint);
+        }
+        let dialer = Dialer::new(&config.cluster, &config.endpoints, config.certificate, config.key, &config.ca)?;
+        let nodes: Vec<Node> = config.endpoints.into_iter().map(Node::new).collect();
+        let roster = Roster::new(nodes.len());
+        if !config.in_order {
+            // Clients that all start at the first endpoint would make it the busiest.
+            roster.prefer(rand::random_range(0..nodes.len()));
+        }
+        Ok(Self { dialer, nodes, roster, patience: config.patience })
+    }
+
+    /// Asks one question on a stream of its own, until `deadline` from now.
+    ///
+    /// `ask.deadline_ms` is set to what is left for each attempt. Safe to cancel; what was sent may still be decided.
+    ///
+    /// # Errors
+    /// [`ClientError`]; after [`ClientError::Unknown`] only the same request id may be sent again.
+    pub async fn ask(&self, ask: Ask, deadline: Duration) -> Result<Answer, ClientError> {
+        self.ask_by(Way::Stream, ask, deadline).await
+    }
+
+    /// As [`Client::ask`], over the node's session stream: several times cheaper when many questions are in flight.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn ask_in_session(&self, ask: Ask, deadline: Duration) -> Result<Answer, ClientError> {
+        self.ask_by(Way::Session, ask, deadline).await
+    }
+
+    async fn ask_by(&self, way: Way, ask: Ask, deadline: Duration) -> Result<Answer, ClientError> {
+        match self.exchange(way, Request::Ask(Box::new(ask)), deadline).await? {
+            Reply::Answer(answer) => Ok(*answer),
+            other => unreachable!("judge lets no other reply to a question pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// A page of audit entries (role auditor).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit_page(&self, page: AuditPage, deadline: Duration) -> Result<AuditEntries, ClientError> {
+        match self.exchange(Way::Stream, Request::Audit(page), deadline).await? {
+            Reply::Audit(entries) => Ok(entries),
+            other => unreachable!("judge lets no other reply to an audit request pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// Puts a new revision of the register, as TOML, in force and returns its number (role operator).
+    ///
+    /// # Errors
+    /// [`ClientError`]; after [`ClientError::Unknown`] look at the status before putting it again.
+    pub async fn put_register(&self, toml: String, deadline: Duration) -> Result<u64, ClientError> {
+        match self.exchange(Way::Stream, Request::PutRegister(toml), deadline).await? {
+            Reply::RegisterAccepted { revision } => Ok(revision),
+            other => unreachable!("judge lets no other reply to a register pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The status of whichever node answers first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status(&self, deadline: Duration) -> Result<Status, ClientError> {
+        match self.exchange(Way::Stream, Request::Status, deadline).await? {
+            Reply::Status(status) => Ok(status),
+            other => unreachable!("judge lets no other reply to a status request pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The status of every endpoint, in their order, each within the deadline.
+    pub async fn status_of_all(&self, deadline: Duration) -> Vec<(SocketAddr, Result<Status, ClientError>)> {
+        let asked = (0..self.nodes.len()).map(|node| async move {
+            let sent = AtomicBool::new(false);
+            let landing = tokio::time::timeout(deadline, self.fly(Way::Stream, node, Request::Status, &sent)).await;
+            let result = match landing.map(|landing| landing.result) {
+                Ok(Ok(Reply::Status(status))) => Ok(status),
+                Ok(Ok(_)) => Err(ClientError::Protocol { node: self.nodes[node].addr, breach: Breach::Kind }),
+                Ok(Err(error)) => Err(self.report(node, error)),
+                Err(_) => Err(ClientError::Unreachable { last: "no answer in time".into() }),
+            };
+            (self.nodes[node].addr, result)
+        });
+        futures::future::join_all(asked).await
+    }
+
+    /// A session of the caller's own with the node that answered last, or the next one that can be reached.
+    ///
+    /// # Errors
+    /// [`ClientError`] of the last node tried.
+    pub async fn open_session(&self, in_flight_max: usize) -> Result<Session, ClientError> {
+        let mut round = self.roster.round();
+        let mut last = ClientError::NoEndpoint;
+        while let Some(node) = round.take() {
+            match self.open_session_with(node, in_flight_max).await {
+                Ok(session) => {
+                    self.roster.prefer(node);
+                    return Ok(session);
+                }
+                Err(error) => last = self.report(node, FlightError::Link(error)),
+            }
+        }
+        Err(last)
+    }
+
+    /// Closes all connections politely.
+    pub async fn close(&self) {
+        self.dialer.close().await;
+    }
+
+    /// Sends one request until a node replies to it or the deadline passes.
+    async fn exchange(&self, way: Way, request: Request, deadline: Duration) -> Result<Reply, ClientError> {
+        let deadline = Instant::now() + deadline;
+        let sent = AtomicBool::new(false);
+        let mut round = self.roster.round();
+        let mut backoff = self.patience.backoff();
+        let mut flights = FuturesUnordered::new();
+        let mut next_start = Instant::now();
+        let mut last = "no node answered yet".to_owned();
+        loop {
+            tokio::select! {
+                biased;
+                Some(Landing { node, result }) = flights.next(), if !flights.is_empty() => {
+                    let error = match result {
+                        Ok(reply) => {
+                            self.roster.prefer(node);
+                            return Ok(reply);
+                        }
+                        Err(error) => error,
+                    };
+                    last = error.to_string();
+                    let pause = self.learn(&mut round, node, error)?;
+                    next_start = Instant::now() + if pause { backoff.pause() } else { Duration::ZERO };
+                }
+                () = sleep_until(next_start), if flights.len() < FLIGHTS_MAX && next_start < deadline => {
+                    if round.is_over() {
+                        round.rest();
+                    }
+                    match round.take() {
+                        Some(node) => {
+                            next_start = Instant::now() + self.hedge_after(node);
+                            let request = within(&request, deadline, &self.patience);
+                            flights.push(self.fly(way, node, request, &sent));
+                        }
+                        // Everybody who could be asked is being asked: only landings and the deadline count now.
+                        None => next_start = deadline,
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    let request_id = if let Request::Ask(ask) = &request { Some(ask.request_id) } else { None };
+                    return Err(if sent.load(Ordering::Relaxed) {
+                        ClientError::Unknown { request_id, last }
+                    } else {
+                        ClientError::Unreachable { last }
+                    });
+                }
+            }
+        }
+    }
+
+    /// What a failed flight teaches: `Err` ends the question, `Ok(true)` asks for a pause before the next flight.
+    fn learn(&self, round: &mut Round<'_>, node: usize, error: FlightError) -> Result<bool, ClientError> {
+        let hopeless = match &error {
+            FlightError::Question(_) => return Err(self.report(node, error)),
+            FlightError::Failure(failure) if !failure.number.is_retryable() => return Err(self.report(node, error)),
+            FlightError::Failure(failure) => {
+                round.tire(node);
+                // Going round the nodes at once would make everybody's overload worse.
+                return Ok(
+                    round.is_over() || matches!(failure.number, ErrorNumber::Overloaded | ErrorNumber::TooManyInFlight)
+                );
+            }
+            FlightError::Link(LinkError::Lost(_)) => false,
+            FlightError::Link(LinkError::Server(_) | LinkError::Caller(_) | LinkError::Breach(_)) => true,
+        };
+        if hopeless {
+            round.give_up(node);
+        } else {
+            round.tire(node);
+        }
+        if round.is_hopeless() { Err(self.report(node, error)) } else { Ok(round.is_over()) }
+    }
+
+    /// The error to report for a node's last word.
+    fn report(&self, node: usize, error: FlightError) -> ClientError {
+        let node = self.nodes[node].addr;
+        match error {
+            FlightError::Question(error) => ClientError::Question(error),
+            FlightError::Link(LinkError::Server(refusal)) => ClientError::Server { node, refusal },
+            FlightError::Link(LinkError::Caller(reason)) => ClientError::CallerRefused { node, reason },
+            FlightError::Link(LinkError::Breach(breach)) => ClientError::Protocol { node, breach },
+            FlightError::Link(LinkError::Lost(last)) => ClientError::Unreachable { last },
+            FlightError::Failure(Failure { number, detail }) => match number.fault() {
+                Fault::Us if number == ErrorNumber::Internal => ClientError::NodeDefect { detail },
+                _ => ClientError::Rejected { number, detail },
+            },
+        }
+    }
+
+    /// A node we are connected to gets the time of a question, another one only that of a handshake.
+    fn hedge_after(&self, node: usize) -> Duration {
+        let connected = self.nodes[node].connection.try_lock().is_ok_and(|link| link.is_some());
+        Duration::from_millis(if connected { self.patience.hedge_ms } else { self.patience.hedge_connect_ms })
+    }
+
+    async fn fly(&self, way: Way, node: usize, request: Request, sent: &AtomicBool) -> Landing {
+        Landing { node, result: self.attempt(way, node, &request, sent).await }
+    }
+
+    async fn attempt(&self, way: Way, node: usize, request: &Request, sent: &AtomicBool) -> Result<Reply, FlightError> {
+        let mark = || sent.store(true, Ordering::Relaxed);
+        let reply = match way {
+            Way::Stream => self.attempt_on_stream(node, request, mark).await?,
+            Way::Session => {
+                let session = self.session_with(node).await.map_err(FlightError::Link)?;
+                session.exchange(request, mark).await.map_err(|error| match error {
+                    ExchangeError::TooLarge(error) => FlightError::Question(error),
+                    ExchangeError::Link(error) => FlightError::Link(error),
+                })?
+            }
+        };
+        match judge(request, reply) {
+            Ok(Reply::Failure(failure)) => Err(FlightError::Failure(failure)),
+            Ok(reply) => Ok(reply),
+            Err(breach) => Err(FlightError::Link(breach.into())),
+        }
+    }
+
+    async fn attempt_on_stream(
+        &self,
+        node: usize,
+        request: &Request,
+        mark: impl FnOnce(),
+    ) -> Result<Reply, FlightError> {
+        let mut bytes = Vec::with_capacity(512);
+        frame::append::<REQUEST_BYTES_MAX, _>(request, &mut bytes).map_err(FlightError::Question)?;
+        let connection = self.connect(node).await.map_err(FlightError::Link)?;
+        let bounded = Duration::from_millis(self.patience.attempt_ms_max.saturating_add(RETURN_MS));
+        let body = match tokio::time::timeout(bounded, connection.exchange(&bytes, mark)).await {
+            Ok(result) => result.map_err(FlightError::Link)?,
+            Err(_) => {
+                // The node was told to answer by then: it hangs, and so will the next question on this connection.
+                connection.abandon();
+                return Err(FlightError::Link(LinkError::Lost("no answer in time".into())));
+            }
+        };
+        frame::body::<REPLY_BYTES_MAX, _>(&body).map_err(|_| FlightError::Link(Breach::Malformed.into()))
+    }
+
+    /// The connection to a node, made if there is none; whoever comes meanwhile waits for the same handshake.
+    async fn connect(&self, node: usize) -> Result<Connection, LinkError> {
+        let node = &self.nodes[node];
+        let mut slot = node.connection.lock().await;
+        if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
+            return Ok(connection.clone());
+        }
+        *slot = None;
+        let bounded = Duration::from_millis(self.patience.connect_ms_max);
+        let connection = tokio::time::timeout(bounded, self.dialer.dial(node.addr))
+            .await
+            .map_err(|_| LinkError::Lost(format!("{} does not answer", node.addr)))??;
+        *slot = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// The shared session with a node, opened if there is none.
+    async fn session_with(&self, node: usize) -> Result<Arc<Session>, LinkError> {
+        let mut slot = self.nodes[node].session.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| !session.is_ended()) {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(self.open_session_with(node, IN_FLIGHT_MAX).await?);
+        *slot = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    async fn open_session_with(&self, node: usize, in_flight_max: usize) -> Result<Session, LinkError> {
+        let connection = self.connect(node).await?;
+        Session::open(self.nodes[node].addr, &connection, in_flight_max).await
+    }
+}
+
+impl Node {
+    fn new(addr: SocketAddr) -> Self {
+        Self { addr, connection: Mutex::new(None), session: Mutex::new(None) }
+    }
+}
+
+/// A request id nobody used before.
+#[must_use]
+pub fn fresh_request_id() -> RequestId {
+    RequestId::new(clock::unix_ms(), rand::random())
+}
+
+/// The request with the time this attempt may take.
+fn within(request: &Request, deadline: Instant, patience: &Patience) -> Request {
+    let mut request = request.clone();
+    if let Request::Ask(ask) = &mut request {
+        let left_ms = u64::try_from((deadline - Instant::now()).as_millis()).unwrap_or(u64::MAX);
+        let attempt_ms = left_ms.saturating_sub(RETURN_MS.min(left_ms / 10)).min(patience.attempt_ms_max).max(1);
+        ask.deadline_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);
+    }
+    request
+}
+
+/// Checks that a reply fits its request before anybody believes it.
+pub(crate) fn judge(request: &Request, reply: Reply) -> Result<Reply, Breach> {
+    match (request, &reply) {
+        (Request::Ask(ask), Reply::Answer(answer)) => judge_answer(ask, answer)?,
+        (_, Reply::Failure(_))
+        | (Request::Status, Reply::Status(_))
+        | (Request::PutRegister(_), Reply::RegisterAccepted { .. }) => {}
+        (Request::Audit(page), Reply::Audit(entries)) if fits(page, entries) => {}
+        _ => return Err(Breach::Kind),
+    }
+    Ok(reply)
+}
+
+fn judge_answer(ask: &Ask, answer: &Answer) -> Result<(), Breach> {
+    if answer.request_id != ask.request_id {
+        return Err(Breach::RequestId);
+    }
+    let Outcome::Confirmed { verdicts, attributes, .. } = &answer.outcome else { return Ok(()) };
+    if !verdicts.iter().map(|verdict| verdict.kind).eq(ask.claims.iter().map(xacminh_proto::vocab::Claim::kind)) {
+        return Err(Breach::Verdicts);
+    }
+    if attributes.iter().any(|(attribute, _)| !ask.attributes.contains(*attribute)) {
+        return Err(Breach::Attributes);
+    }
+    Ok(())
+}
+
+/// A page holds consecutive positions from the one asked for, and no more than asked for.
+fn fits(page: &AuditPage, entries: &AuditEntries) -> bool {
+    entries.entries.len() <= usize::from(page.limit)
+        && entries.entries.iter().zip(page.from..).all(|(entry, position)| entry.position == position)
+}
+
+fn kind_of(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Answer(_) => "answer",
+        Reply::Failure(_) => "failure",
+        Reply::Status(_) => "status",
+        Reply::Audit(_) => "audit entries",
+        Reply::RegisterAccepted { .. } => "register accepted",
+    }
+}
+
+impl fmt::Display for FlightError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Question(error) => error.fmt(f),
+            Self::Link(error) => error.fmt(f),
+            Self::Failure(failure) => write!(f, "{} {}", failure.number.number(), failure.number.advice_en()),
+        }
+    }
+}

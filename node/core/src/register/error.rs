@@ -1,0 +1,147 @@
+//! What is wrong with a register document, told so that its author can put it right: line, name, and what was meant.
+
+use super::REGISTER_BYTES_MAX;
+
+/// Why a text is not a register. All of it is the author's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// The text is longer than a command may carry.
+    #[error("a register document has at most {REGISTER_BYTES_MAX} bytes, this one has {0}")]
+    TooLarge(usize),
+    /// Not TOML, or keys and types that a register does not have.
+    #[error("line {line}: {message}")]
+    Toml {
+        /// The line, counted from 1.
+        line: usize,
+        /// What the TOML parser says.
+        message: String,
+    },
+    /// Sound TOML that contradicts itself or names something unknown.
+    #[error("line {line}: {problem}")]
+    Rule {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: Problem,
+    },
+}
+
+/// What is wrong at a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Revision 0, or more than a leaf can hold.
+    #[error("the revision is a number from 1 to 4294967295")]
+    Revision,
+    /// Number 0 stands for none in leaves.
+    #[error("a {what} starts at 1: 0 means none in the audit log")]
+    Zero {
+        /// Of what.
+        what: &'static str,
+    },
+    /// Two entries with one id.
+    #[error("{what} `{id}` is declared twice")]
+    Duplicate {
+        /// Of what.
+        what: &'static str,
+        /// The id.
+        id: String,
+    },
+    /// The same name twice in one list.
+    #[error("`{0}` stands twice in this list")]
+    Repeated(String),
+    /// Not an identifier.
+    #[error("{what} `{id}`: {why}")]
+    Identifier {
+        /// Of what.
+        what: &'static str,
+        /// As written.
+        id: String,
+        /// What identifiers look like.
+        why: String,
+    },
+    /// A name that is declared nowhere.
+    #[error("there is no {what} `{name}`{}", meant(nearest))]
+    Unknown {
+        /// Of what.
+        what: &'static str,
+        /// As written.
+        name: String,
+        /// The nearest name there is, if any is near.
+        nearest: Option<String>,
+    },
+    /// An official of a portal that is not declared.
+    #[error("official `{official}` belongs to portal {portal}, which is not declared")]
+    PortalUndeclared {
+        /// The official.
+        official: String,
+        /// The portal.
+        portal: u32,
+    },
+    /// A grant that could never be used.
+    #[error("official `{official}` is granted `{procedure}`, which portal {portal} may not use")]
+    GrantBeyondPortal {
+        /// The official.
+        official: String,
+        /// The procedure.
+        procedure: String,
+        /// The portal.
+        portal: u32,
+    },
+    /// `*` beside other grants.
+    #[error("`*` means every procedure of the portal and stands alone")]
+    StarNotAlone,
+    /// The procedure asks for a class and does not say how old its record may be.
+    #[error("procedure `{procedure}` asks for data of class `{class}`: give max_age_s.{class} in seconds")]
+    MaxAgeMissing {
+        /// The procedure.
+        procedure: String,
+        /// The class.
+        class: &'static str,
+    },
+}
+
+fn meant(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The name among `known` that is fewest edits away, if it is near enough to be a slip of the finger.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item: AsRef<str>>) -> Option<String> {
+    let edits_max = name.chars().count().div_ceil(3);
+    known
+        .map(|candidate| (edits(name, candidate.as_ref()), candidate.as_ref().to_owned()))
+        .filter(|(edits, _)| *edits <= edits_max)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance.
+fn edits(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, left) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, right) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_a_slip_away_or_none() {
+        let known = ["residence", "age_at_least", "full_name"];
+        let near = |name| nearest(name, known.into_iter());
+        assert_eq!(near("residense").as_deref(), Some("residence"));
+        assert_eq!(near("age_atleast").as_deref(), Some("age_at_least"));
+        assert_eq!(near("Full_Name").as_deref(), Some("full_name"));
+        assert_eq!(near("blood_type"), None);
+        assert_eq!(near(""), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! What no single field can know of itself: ranges, and fields that must fit each other.
+
+use std::collections::HashSet;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Authority, AuthoritySource, Config, Member};
+
+/// Largest batch the log allows: one entry, up to 256 leaves.
+const BATCH_ITEMS_MAX: u32 = 256;
+/// An election timeout below three heartbeats calls an election when two packets are lost.
+const HEARTBEATS_PER_ELECTION_MIN: u64 = 3;
+/// Voters of one cluster; more than seven only makes every answer wait for more disks.
+const MEMBERS_MAX: usize = 7;
+/// A frame larger than this is no question and no answer; memory is reserved by it.
+const FRAME_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Streams one connection may be permitted: quinn reserves map entries for every one of them (370 KiB at 4096).
+const STREAMS_MAX: u32 = 4096;
+
+/// A value that cannot work.
+pub(super) struct Problem {
+    /// The key with its section, parts joined by dots.
+    pub(super) key: String,
+    /// What is wrong and what would do.
+    pub(super) message: String,
+}
+
+/// The first value that cannot work.
+pub(super) fn first_problem(config: &Config) -> Option<Problem> {
+    names(config)
+        .or_else(|| members(config))
+        .or_else(|| doors(config))
+        .or_else(|| authority(&config.authority))
+        .or_else(|| keyring(config))
+        .or_else(|| raft(config))
+        .or_else(|| admin_and_log(config))
+}
+
+fn problem(key: &str, message: impl Into<String>) -> Option<Problem> {
+    Some(Problem { key: key.to_owned(), message: message.into() })
+}
+
+fn names(config: &Config) -> Option<Problem> {
+    let cluster = &config.cluster;
+    if !is_label(&cluster.name) {
+        return problem("cluster.name", "1 to 63 of a-z, 0-9 and inner hyphens are needed");
+    }
+    let province = cluster.province.as_str();
+    if province.len() != 2 || !province.bytes().all(|byte| byte.is_ascii_digit()) || province == "00" {
+        return problem("cluster.province", "two digits from \"01\" to \"99\" are needed, in quotes");
+    }
+    if cluster.domain.len() > 253 || !cluster.domain.contains('.') || !cluster.domain.split('.').all(is_label) {
+        return problem("cluster.domain", "a domain name in lower case is needed, for example \"log.example.gov.vn\"");
+    }
+    if config.node.data_dir.as_os_str().is_empty() {
+        return problem("node.data_dir", "a directory is needed");
+    }
+    None
+}
+
+/// A DNS label: it also goes into certificate names and log origins.
+fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn members(config: &Config) -> Option<Problem> {
+    if config.members.is_empty() || config.members.len() > MEMBERS_MAX {
+        return problem(
+            "members",
+            format!("1 to {MEMBERS_MAX} members are needed, there are {}", config.members.len()),
+        );
+    }
+    let mut ids = HashSet::new();
+    let mut addresses = HashSet::new();
+    for (at, Member { id, peer_addr, client_addr }) in config.members.iter().enumerate() {
+        if *id == 0 {
+            return problem(&format!("members.{at}.id"), "node numbers begin at 1");
+        }
+        if !ids.insert(*id) {
+            return problem(&format!("members.{at}.id"), format!("two members have the number {id}"));
+        }
+        for (key, address) in [("peer_addr", peer_addr), ("client_addr", client_addr)] {
+            if !is_host_port(address) {
+                return problem(&format!("members.{at}.{key}"), "host:port is needed, for example \"10.0.0.1:7500\"");
+            }
+            if !addresses.insert(address) {
+                return problem(&format!("members.{at}.{key}"), format!("the address {address} is used twice"));
+            }
+        }
+    }
+    if config.own_member().is_none() {
+        let known: Vec<String> = config.members.iter().map(|member| member.id.to_string()).collect();
+        return problem("node.id", format!("{} is not among the members ({})", config.node.id, known.join(", ")));
+    }
+    None
+}
+
+fn is_host_port(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+fn doors(config: &Config) -> Option<Problem> {
+    // Both doors are UDP; two sockets on one port would take each other's packets.
+    let (client, peer) = (config.client.listen, config.peer.listen);
+    let overlap = client.ip() == peer.ip() || client.ip().is_unspecified() || peer.ip().is_unspecified();
+    if client.port() == peer.port() && client.port() != 0 && overlap {
+        return problem("peer.listen", format!("port {} is the client port already", peer.port()));
+    }
+    let limits = &config.client.limits;
+    let counts = [
+        ("connections_max", limits.connections_max, u32::MAX),
+        ("connections_per_caller_max", limits.connections_per_caller_max, u32::MAX),
+        ("handshakes_max", limits.handshakes_max, u32::MAX),
+        ("streams_max", limits.streams_max, STREAMS_MAX),
+        ("in_flight_connection_max", limits.in_flight_connection_max, u32::MAX),
+        ("in_flight_max", limits.in_flight_max, u32::MAX),
+        ("question_bytes_max", limits.question_bytes_max, FRAME_BYTES_MAX),
+        ("reply_bytes_max", limits.reply_bytes_max, FRAME_BYTES_MAX),
+    ];
+    for (key, value, max) in counts {
+        if value == 0 || value > max {
+            return problem(&format!("client.limits.{key}"), format!("1 to {max} is needed, not {value}"));
+        }
+    }
+    let times = [
+        ("handshake_timeout_ms", limits.handshake_timeout_ms),
+        ("idle_timeout_ms", limits.idle_timeout_ms),
+        ("question_timeout_ms", limits.question_timeout_ms),
+    ];
+    let zero = times.into_iter().find(|(_, value)| *value == 0)?;
+    problem(&format!("client.limits.{}", zero.0), "more than 0 milliseconds are needed")
+}
+
+fn authority(authority: &Authority) -> Option<Problem> {
+    if let AuthoritySource::Postgres { url, pool_size, connect_timeout_ms, .. } = &authority.source {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return problem("authority.url", "postgres://user@host:port/database is needed");
+        }
+        if *pool_size == 0 {
+            return problem("authority.pool_size", "at least 1 connection is needed");
+        }
+        if *connect_timeout_ms == 0 {
+            return problem("authority.connect_timeout_ms", "more than 0 milliseconds are needed");
+        }
+    }
+    let values = [
+        ("authority.deadline_ms", authority.deadline_ms),
+        ("authority.concurrency_max", u64::from(authority.concurrency_max)),
+        ("authority.breaker_failures", u64::from(authority.breaker_failures)),
+        ("authority.breaker_open_ms", authority.breaker_open_ms),
+    ];
+    let zero = values.into_iter().find(|(_, value)| *value == 0)?;
+    problem(zero.0, "more than 0 is needed")
+}
+
+fn keyring(config: &Config) -> Option<Problem> {
+    let keyring = &config.keyring;
+    if keyring.encryption_key_env.is_some() && keyring.encryption_key_file.is_some() {
+        return problem("keyring.encryption_key_file", "give either this or encryption_key_env, not both");
+    }
+    let name = keyring.encryption_key_env.as_deref()?;
+    let shaped = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if name.is_empty() || !shaped {
+        // The value itself may stand here by mistake, so it is not repeated.
+        return problem("keyring.encryption_key_env", "the name of an environment variable is needed, not the key");
+    }
+    None
+}
+
+fn raft(config: &Config) -> Option<Problem> {
+    let raft = &config.raft;
+    if raft.heartbeat_ms == 0 {
+        return problem("raft.heartbeat_ms", "more than 0 milliseconds are needed");
+    }
+    let election_min_ms = raft.heartbeat_ms.saturating_mul(HEARTBEATS_PER_ELECTION_MIN);
+    if raft.election_timeout_min_ms < election_min_ms {
+        return problem(
+            "raft.election_timeout_min_ms",
+            format!("at least {HEARTBEATS_PER_ELECTION_MIN} heartbeats ({election_min_ms} ms) are needed"),
+        );
+    }
+    if raft.election_timeout_max_ms <= raft.election_timeout_min_ms {
+        return problem("raft.election_timeout_max_ms", "more than election_timeout_min_ms is needed");
+    }
+    if raft.batch_items_max == 0 || raft.batch_items_max > BATCH_ITEMS_MAX {
+        return problem("raft.batch_items_max", format!("1 to {BATCH_ITEMS_MAX} is needed"));
+    }
+    let positive = [
+        ("raft.snapshot_every_entries", raft.snapshot_every_entries),
+        ("raft.log_cache_bytes", raft.log_cache_bytes),
+        ("raft.appends_in_flight", u64::from(raft.appends_in_flight)),
+        ("raft.commit_timeout_ms", raft.commit_timeout_ms),
+        ("raft.snapshot_timeout_ms", raft.snapshot_timeout_ms),
+    ];
+    let zero = positive.into_iter().find(|(_, value)| *value == 0)?;
+    problem(zero.0, "more than 0 is needed")
+}
+
+fn admin_and_log(config: &Config) -> Option<Problem> {
+    if config.admin.ready_timeout_ms == 0 {
+        return problem("admin.ready_timeout_ms", "more than 0 milliseconds are needed");
+    }
+    if EnvFilter::try_new(&config.log.level).is_err() || config.log.level.trim().is_empty() {
+        return problem("log.level", "error, warn, info, debug or trace is needed, or target=level joined by commas");
+    }
+    None
+}

@@ -1,1 +1,0 @@
-//! QUIC endpoints and who is calling.

@@ -1,0 +1,167 @@
+//! The values of every metric label.
+//!
+//! They are enums and not strings for two reasons: a handle is an array index (no hashing, no allocation on the hot
+//! path), and nobody can put a name or a number of a person where a label stands.
+
+use xacminh_proto::vocab::Outcome;
+
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$value_doc])* $value,)* }
+
+        impl $name {
+            /// Every value, in the order of its index.
+            pub const ALL: &'static [Self] = &[$(Self::$value,)*];
+
+            /// The label's text.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$value => $text,)* }
+            }
+
+            /// The place of this value in an array of handles.
+            pub(super) const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// The stations of a question, in their order.
+    Stage {
+        /// Bytes became a question.
+        Door = "door",
+        /// May this portal, official and procedure ask this?
+        Register = "register",
+        /// What do we remember?
+        Store = "store",
+        /// The authority was asked.
+        Upstream = "upstream",
+        /// Verdicts, leaf and sealed addendum were made.
+        Decide = "decide",
+        /// The leaf waited for its batch and travelled to the leader.
+        Propose = "propose",
+        /// The batch became durable on a quorum.
+        Commit = "commit",
+        /// This node applied it.
+        Apply = "apply",
+        /// The reply was encoded and handed to the connection.
+        Reply = "reply",
+    }
+}
+
+labels! {
+    /// What the store had for a question.
+    CacheResult {
+        /// A record fresh enough.
+        Hit = "hit",
+        /// Nothing.
+        Miss = "miss",
+        /// A record older than the question allows.
+        Stale = "stale",
+    }
+}
+
+labels! {
+    /// What became of one fetch from the authority.
+    UpstreamOutcome {
+        /// A person was found.
+        Found = "found",
+        /// The authority knows nobody of that number.
+        Missing = "missing",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The authority refused, failed or sent something impossible.
+        Failed = "failed",
+        /// The breaker was open: nobody was asked.
+        BreakerOpen = "breaker_open",
+        /// Another question's fetch of the same person was shared.
+        Shared = "shared",
+    }
+}
+
+labels! {
+    /// What was decided about a question, as counted; the same words as in the leaf.
+    QuestionOutcome {
+        /// All three keys agreed.
+        Confirmed = "confirmed",
+        /// They did not; why not is nobody's business (promise P8).
+        NotConfirmed = "not_confirmed",
+        /// It could not be told.
+        Undetermined = "undetermined",
+        /// The rules did not allow it.
+        Refused = "refused",
+        /// No decision: malformed, overloaded, timed out or cancelled.
+        Failed = "failed",
+    }
+}
+
+labels! {
+    /// Who is at the other end of a connection.
+    Role {
+        /// A relying system.
+        Portal = "portal",
+        /// An official's own client.
+        Official = "official_client",
+        /// An operator.
+        Operator = "operator",
+        /// An auditor.
+        Auditor = "auditor",
+        /// Another member.
+        Peer = "peer",
+    }
+}
+
+labels! {
+    /// Why a handshake failed.
+    HandshakeFailure {
+        /// No handshake in time.
+        Timeout = "timeout",
+        /// No certificate, or one from another authority.
+        UntrustedCertificate = "untrusted_certificate",
+        /// A certificate outside its dates.
+        ExpiredCertificate = "expired_certificate",
+        /// A certificate on the revocation list.
+        RevokedCertificate = "revoked_certificate",
+        /// A good certificate of a role that has no business here.
+        WrongRole = "wrong_role",
+        /// A good certificate of another cluster.
+        WrongCluster = "wrong_cluster",
+        /// No common protocol version.
+        WrongProtocol = "wrong_protocol",
+        /// Too many connections or handshakes.
+        Overloaded = "overloaded",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+impl From<&Outcome> for QuestionOutcome {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Confirmed { .. } => Self::Confirmed,
+            Outcome::NotConfirmed => Self::NotConfirmed,
+            Outcome::Undetermined(_) => Self::Undetermined,
+            Outcome::Refused(_) => Self::Refused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_follow_the_order_and_texts_differ() {
+        for (at, stage) in Stage::ALL.iter().enumerate() {
+            assert_eq!(stage.index(), at);
+        }
+        let mut texts: Vec<_> = HandshakeFailure::ALL.iter().map(|failure| failure.text()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), HandshakeFailure::ALL.len());
+    }
+}

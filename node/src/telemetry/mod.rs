@@ -1,0 +1,22 @@
+//! Metrics and logs: what the node tells its operator, never a word about a citizen (promise P5).
+//!
+//! ```text
+//! metrics     every metric, typed; labels are enums, so no caller can put personal data into one
+//! stopwatch   where the time of one question went
+//! logs        structured lines, one span per question
+//! redact      the last net under the logs: nothing that looks like a citizen number gets through
+//! exit        exit codes, and what a panic does
+//! ```
+
+mod exit;
+mod labels;
+mod logs;
+mod metrics;
+mod redact;
+mod stopwatch;
+
+pub use exit::{ExitCode, exit, install_panic_hook};
+pub use labels::{CacheResult, HandshakeFailure, QuestionOutcome, Role, Stage, UpstreamOutcome};
+pub use logs::{install_logs, log_question, question_span};
+pub use metrics::{Counted, Metrics, RaftGauges};
+pub use stopwatch::Stopwatch;

@@ -1,1 +1,0 @@
-//! TLS configurations and the identities they prove.

@@ -1,0 +1,258 @@
+//! What a person at a counter reads: Vietnamese and English texts of what an answer says.
+//!
+//! Texts may be improved at any time; nothing but people reads them. Programs read numbers and names.
+
+use super::{Attribute, Cause, ClaimKind, Outcome, Reason, Verdict};
+
+impl Verdict {
+    /// The verdict in Vietnamese.
+    #[must_use]
+    pub const fn text_vi(self) -> &'static str {
+        match self {
+            Self::Match => "Khớp",
+            Self::NoMatch => "Không khớp",
+            Self::Undetermined(_) => "Chưa xác định được",
+        }
+    }
+
+    /// The verdict in English.
+    #[must_use]
+    pub const fn text_en(self) -> &'static str {
+        match self {
+            Self::Match => "matches",
+            Self::NoMatch => "does not match",
+            Self::Undetermined(_) => "cannot be told",
+        }
+    }
+}
+
+impl Cause {
+    /// The cause in Vietnamese, with what to do: the advice of its number.
+    #[must_use]
+    pub const fn text_vi(self) -> &'static str {
+        self.number().advice_vi()
+    }
+
+    /// The cause in English, with what to do: the advice of its number.
+    #[must_use]
+    pub const fn text_en(self) -> &'static str {
+        self.number().advice_en()
+    }
+}
+
+impl Reason {
+    /// The reason in Vietnamese.
+    #[must_use]
+    pub const fn text_vi(self) -> &'static str {
+        match self {
+            Self::Equal => "Đúng như dữ liệu đã ghi.",
+            Self::EqualFolded => "Giống nhau, chỉ khác chữ hoa, khoảng trắng hoặc bảng mã.",
+            Self::Different => "Khác dữ liệu đã ghi.",
+            Self::DiacriticsDiffer => "Chỉ khác dấu; đối chiếu chính tả trên thẻ.",
+            Self::YearOnly => "Năm sinh đúng, ngày hoặc tháng khác.",
+            Self::ElsewherePlace => "Nơi ở thuộc tỉnh, thành phố khác.",
+            Self::OtherCommune => "Đúng tỉnh, thành phố; khác xã, phường, đặc khu.",
+            Self::OtherDetail => "Đúng xã, phường, đặc khu; khác số nhà, đường, thôn.",
+            Self::OldEnough => "Đủ tuổi.",
+            Self::TooYoung => "Chưa đủ tuổi.",
+            Self::Related => "Quan hệ có trong dữ liệu.",
+            Self::NotRelated => "Quan hệ không có trong dữ liệu.",
+            Self::NothingRecorded => "Dữ liệu chưa ghi nhận để so sánh.",
+        }
+    }
+
+    /// The reason in English.
+    #[must_use]
+    pub const fn text_en(self) -> &'static str {
+        match self {
+            Self::Equal => "Equal as recorded.",
+            Self::EqualFolded => "Equal but for case, spaces or encoding.",
+            Self::Different => "Differs from what is recorded.",
+            Self::DiacriticsDiffer => "Only diacritics differ; check the spelling on the card.",
+            Self::YearOnly => "The year agrees, the day or month does not.",
+            Self::ElsewherePlace => "The residence lies in another province.",
+            Self::OtherCommune => "The province agrees, the commune does not.",
+            Self::OtherDetail => "The commune agrees, the street part does not.",
+            Self::OldEnough => "Old enough.",
+            Self::TooYoung => "Not old enough.",
+            Self::Related => "The relation is recorded.",
+            Self::NotRelated => "The relation is not recorded.",
+            Self::NothingRecorded => "Nothing is recorded to compare with.",
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome in Vietnamese, in one sentence.
+    #[must_use]
+    pub const fn text_vi(&self) -> &'static str {
+        match self {
+            Self::Confirmed { .. } => "Đã xác nhận đúng người.",
+            Self::NotConfirmed => {
+                "Không xác nhận được: số, họ tên và ngày sinh không cùng thuộc một người; kiểm tra lại."
+            }
+            Self::Undetermined(cause) => cause.text_vi(),
+            Self::Refused(number) => number.advice_vi(),
+        }
+    }
+
+    /// The outcome in English, in one sentence.
+    #[must_use]
+    pub const fn text_en(&self) -> &'static str {
+        match self {
+            Self::Confirmed { .. } => "The person is confirmed.",
+            Self::NotConfirmed => {
+                "Not confirmed: number, name and birth date do not name one person; check what was typed."
+            }
+            Self::Undetermined(cause) => cause.text_en(),
+            Self::Refused(number) => number.advice_en(),
+        }
+    }
+}
+
+impl Attribute {
+    /// The attribute's name in Vietnamese, as forms write it.
+    #[must_use]
+    pub const fn text_vi(self) -> &'static str {
+        match self {
+            Self::FullName => "Họ và tên",
+            Self::BirthDate => "Ngày sinh",
+            Self::Sex => "Giới tính",
+            Self::Nationality => "Quốc tịch",
+            Self::CitizenNumber => "Số định danh cá nhân",
+            Self::OldNumber => "Số CMND",
+            Self::OtherName => "Tên gọi khác",
+            Self::CardIssued => "Ngày cấp thẻ",
+            Self::CardExpires => "Ngày hết hạn thẻ",
+            Self::BirthPlace => "Nơi đăng ký khai sinh",
+            Self::HomeTown => "Quê quán",
+            Self::PermanentResidence => "Nơi thường trú",
+            Self::TemporaryResidence => "Nơi tạm trú",
+            Self::CurrentResidence => "Nơi ở hiện tại",
+            Self::MaritalStatus => "Tình trạng hôn nhân",
+            Self::Father => "Số định danh của cha",
+            Self::Mother => "Số định danh của mẹ",
+            Self::Spouse => "Số định danh của vợ hoặc chồng",
+            Self::RelationToHead => "Quan hệ với chủ hộ",
+            Self::LivingStatus => "Tình trạng sống, chết, mất tích",
+            Self::Ethnicity => "Dân tộc",
+        }
+    }
+
+    /// The attribute's name in English.
+    #[must_use]
+    pub const fn text_en(self) -> &'static str {
+        match self {
+            Self::FullName => "Full name",
+            Self::BirthDate => "Birth date",
+            Self::Sex => "Sex",
+            Self::Nationality => "Nationality",
+            Self::CitizenNumber => "Citizen number",
+            Self::OldNumber => "Old number",
+            Self::OtherName => "Other name",
+            Self::CardIssued => "Card issued on",
+            Self::CardExpires => "Card expires on",
+            Self::BirthPlace => "Place of birth registration",
+            Self::HomeTown => "Home town",
+            Self::PermanentResidence => "Permanent residence",
+            Self::TemporaryResidence => "Temporary residence",
+            Self::CurrentResidence => "Current residence",
+            Self::MaritalStatus => "Marital status",
+            Self::Father => "Father's citizen number",
+            Self::Mother => "Mother's citizen number",
+            Self::Spouse => "Spouse's citizen number",
+            Self::RelationToHead => "Relation to the head of the household",
+            Self::LivingStatus => "Living status",
+            Self::Ethnicity => "Ethnicity",
+        }
+    }
+}
+
+impl ClaimKind {
+    /// The kind of claim in Vietnamese.
+    #[must_use]
+    pub const fn text_vi(self) -> &'static str {
+        match self {
+            Self::FullName => "Họ và tên",
+            Self::BirthDate => "Ngày sinh",
+            Self::Sex => "Giới tính",
+            Self::Nationality => "Quốc tịch",
+            Self::AgeAtLeast => "Đủ tuổi",
+            Self::Residence => "Nơi cư trú",
+            Self::MaritalStatus => "Tình trạng hôn nhân",
+            Self::LivingStatus => "Tình trạng sống, chết, mất tích",
+            Self::OldNumber => "Số CMND",
+            Self::CardIssued => "Ngày cấp thẻ",
+            Self::CardExpires => "Ngày hết hạn thẻ",
+            Self::ParentOf => "Là cha hoặc mẹ",
+            Self::ChildOf => "Là con",
+            Self::SpouseOf => "Là vợ hoặc chồng",
+            Self::GuardianOf => "Là người giám hộ",
+            Self::HeadOfHousehold => "Là chủ hộ",
+            Self::SameHousehold => "Cùng hộ",
+        }
+    }
+
+    /// The kind of claim in English.
+    #[must_use]
+    pub const fn text_en(self) -> &'static str {
+        match self {
+            Self::FullName => "Full name",
+            Self::BirthDate => "Birth date",
+            Self::Sex => "Sex",
+            Self::Nationality => "Nationality",
+            Self::AgeAtLeast => "Age at least",
+            Self::Residence => "Residence",
+            Self::MaritalStatus => "Marital status",
+            Self::LivingStatus => "Living status",
+            Self::OldNumber => "Old number",
+            Self::CardIssued => "Card issued on",
+            Self::CardExpires => "Card expires on",
+            Self::ParentOf => "Parent of",
+            Self::ChildOf => "Child of",
+            Self::SpouseOf => "Spouse of",
+            Self::GuardianOf => "Guardian of",
+            Self::HeadOfHousehold => "Head of the household",
+            Self::SameHousehold => "In the same household",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use unicode_normalization::is_nfc;
+
+    use super::*;
+
+    fn all_different(texts: impl Iterator<Item = &'static str>) {
+        let mut seen = HashSet::new();
+        for text in texts {
+            assert!(!text.is_empty() && is_nfc(text), "{text}");
+            assert!(seen.insert(text), "two meanings read alike: {text}");
+        }
+    }
+
+    #[test]
+    fn two_meanings_never_read_alike() {
+        all_different(Attribute::ALL.into_iter().map(Attribute::text_vi));
+        all_different(Attribute::ALL.into_iter().map(Attribute::text_en));
+        all_different(ClaimKind::ALL.into_iter().map(ClaimKind::text_vi));
+        all_different(ClaimKind::ALL.into_iter().map(ClaimKind::text_en));
+        all_different(Reason::ALL.into_iter().map(Reason::text_vi));
+        all_different(Reason::ALL.into_iter().map(Reason::text_en));
+        all_different(Cause::ALL.into_iter().map(Cause::text_vi));
+        all_different(Cause::ALL.into_iter().map(Cause::text_en));
+    }
+
+    #[test]
+    fn every_cause_that_justifies_paper_says_so() {
+        // The person can be asked for another number instead; everything else is the ground for paper.
+        for cause in Cause::ALL {
+            let asks_for_a_number = matches!(cause, Cause::Ambiguous | Cause::NumberReissued);
+            assert_eq!(cause.text_en().contains("ground for accepting paper"), !asks_for_a_number, "{cause:?}");
+            assert_eq!(cause.text_vi().contains("căn cứ để nhận giấy tờ"), !asks_for_a_number, "{cause:?}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Any value of every message, for property tests.
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use xacminh_proto::{
+    transparency::{Addendum, Envelope, Leaf, LeafKind, LeafVerdict, Salt, Wrap, WrapKind},
+    vocab::{
+        Address, Attribute, AttributeSet, BirthDate, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict, Date,
+        ErrorNumber, FullName, Living, Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind,
+        Sex, Value, Verdict,
+    },
+    wire::{
+        Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, Reply, Request, Status,
+        peer::PeerHello,
+    },
+};
+
+pub(crate) fn request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        4 => ask().prop_map(|ask| Request::Ask(Box::new(ask))),
+        1 => Just(Request::Status),
+        1 => (any::<u64>(), any::<u16>()).prop_map(|(from, limit)| Request::Audit(AuditPage { from, limit })),
+        1 => "(?s).{0,300}".prop_map(Request::PutRegister),
+    ]
+}
+
+pub(crate) fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        4 => answer().prop_map(|answer| Reply::Answer(Box::new(answer))),
+        1 => (select(ErrorNumber::ALL), "(?s).{0,80}")
+            .prop_map(|(number, detail)| Reply::Failure(Failure::new(number, detail))),
+        1 => status().prop_map(Reply::Status),
+        1 => (any::<u64>(), vec((any::<u64>(), vec(any::<u8>(), 0..=300)), 0..8)).prop_map(|(leaves, entries)| {
+            let entries = entries.into_iter().map(|(position, leaf)| AuditEntry { position, leaf }).collect();
+            Reply::Audit(AuditEntries { leaves, entries })
+        }),
+        1 => any::<u64>().prop_map(|revision| Reply::RegisterAccepted { revision }),
+    ]
+}
+
+pub(crate) fn peer_hello() -> impl Strategy<Value = PeerHello> {
+    ("[a-z-]{0,63}", any::<u64>(), any::<u128>()).prop_map(|(cluster, node, incarnation)| PeerHello {
+        cluster,
+        node,
+        incarnation,
+    })
+}
+
+pub(crate) fn leaf() -> impl Strategy<Value = Leaf> {
+    let kinds = vec![
+        LeafKind::Disclosed,
+        LeafKind::Refused,
+        LeafKind::Admin,
+        LeafKind::Policy,
+        LeafKind::Erased,
+        LeafKind::ShardOpen,
+        LeafKind::Canary,
+    ];
+    let verdicts = vec![
+        LeafVerdict::None,
+        LeafVerdict::Match,
+        LeafVerdict::NoMatch,
+        LeafVerdict::Undetermined,
+        LeafVerdict::Refused,
+    ];
+    let who = (request_id(), any::<u32>(), any::<[u8; 16]>(), any::<u16>(), any::<u32>(), any::<u32>());
+    let hashes = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
+    (select(kinds), select(verdicts), any::<u64>(), any::<u64>(), any::<u64>(), who, hashes).prop_map(
+        |(kind, verdict, time_ms, fields, record_version, who, hashes)| Leaf {
+            kind,
+            time_ms,
+            request_id: who.0,
+            portal: PortalId(who.1),
+            official: who.2,
+            purpose: who.3,
+            procedure: who.4,
+            register_revision: who.5,
+            fields,
+            verdict,
+            subject: hashes.0,
+            attributes_root: hashes.1,
+            addendum_digest: hashes.2,
+            record_version,
+        },
+    )
+}
+
+pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
+    let wrap = (select(vec![WrapKind::Audit, WrapKind::Subject]), any::<u32>(), any::<[u8; 12]>(), any::<u8>())
+        .prop_map(|(kind, key_id, nonce, byte)| Wrap { kind, key_id, nonce, wrapped: [byte; 48] });
+    (vec(wrap, 1..=4), any::<[u8; 12]>(), vec(any::<u8>(), 16..400)).prop_map(|(wraps, nonce, ciphertext)| Envelope {
+        wraps,
+        nonce,
+        ciphertext,
+    })
+}
+
+pub(crate) fn addendum() -> impl Strategy<Value = Addendum> {
+    let texts = ("[0-9]{9,12}", "[a-z0-9-]{1,64}", "[A-Z0-9.-]{1,64}", "[0-9.]{1,32}");
+    (texts, any::<u64>(), any::<u64>(), any::<[u8; 32]>(), vec(any::<u8>(), 0..=38), outcome()).prop_map(
+        |(texts, decided_at_ms, as_of_ms, subject_salt, salts, outcome)| Addendum {
+            number: texts.0,
+            official: texts.1,
+            dossier: texts.2,
+            procedure: texts.3,
+            decided_at_ms,
+            as_of_ms,
+            subject_salt: Salt(subject_salt),
+            salts: salts.into_iter().map(|byte| Salt([byte; 32])).collect(),
+            outcome,
+        },
+    )
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let texts = (".{0,64}", ".{0,64}", ".{0,32}", ".{0,20}", "(?s).{0,200}", ".{0,20}");
+    (request_id(), texts, vec(claim(), 0..=20), attributes(), option::of(any::<u32>()), any::<u32>()).prop_map(
+        |(request_id, texts, claims, attributes, max_age_s, deadline_ms)| Ask {
+            request_id,
+            official: texts.0,
+            dossier: texts.1,
+            procedure: texts.2,
+            number: texts.3,
+            name: texts.4,
+            birth: texts.5,
+            claims,
+            attributes,
+            max_age_s,
+            deadline_ms,
+        },
+    )
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    (request_id(), outcome(), any::<u64>(), any::<u64>()).prop_map(|(request_id, outcome, position, at_ms)| Answer {
+        request_id,
+        outcome,
+        position,
+        at_ms,
+    })
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    let member = (any::<u64>(), "[0-9.:]{0,30}", any::<bool>(), option::of(any::<u64>()))
+        .prop_map(|(node, client_addr, voter, matched)| MemberStatus { node, client_addr, voter, matched });
+    (any::<[u64; 5]>(), "[a-z]{0,20}", "[0-9.]{0,10}", option::of(any::<u64>()), any::<bool>(), vec(member, 0..8))
+        .prop_map(|(numbers, cluster, version, leader, ready, members)| {
+            let [node, term, applied, leaves, register_revision] = numbers;
+            Status { cluster, node, version, leader, term, applied, leaves, register_revision, ready, members }
+        })
+}
+
+pub(crate) fn outcome() -> impl Strategy<Value = Outcome> {
+    let verdict = (select(ClaimKind::ALL.to_vec()), verdict(), select(Reason::ALL.to_vec()))
+        .prop_map(|(kind, verdict, reason)| ClaimVerdict { kind, verdict, reason });
+    let attribute = (select(Attribute::ALL.to_vec()), value());
+    prop_oneof![
+        4 => (vec(verdict, 0..=16), vec(attribute, 0..=21), any::<u64>())
+            .prop_map(|(verdicts, attributes, as_of_ms)| Outcome::Confirmed { verdicts, attributes, as_of_ms }),
+        1 => Just(Outcome::NotConfirmed),
+        1 => select(Cause::ALL.to_vec()).prop_map(Outcome::Undetermined),
+        1 => select(ErrorNumber::ALL).prop_map(Outcome::Refused),
+    ]
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        Just(Verdict::Match),
+        Just(Verdict::NoMatch),
+        select(Cause::ALL.to_vec()).prop_map(Verdict::Undetermined)
+    ]
+}
+
+pub(crate) fn claim() -> impl Strategy<Value = Claim> {
+    let residences = vec![ResidenceKind::Permanent, ResidenceKind::Temporary, ResidenceKind::Current];
+    prop_oneof![
+        name().prop_map(Claim::FullName),
+        birth().prop_map(Claim::BirthDate),
+        sex().prop_map(Claim::Sex),
+        (b'A'..=b'Z', b'A'..=b'Z').prop_map(|(first, second)| Claim::Nationality([first, second])),
+        (any::<u8>(), option::of(date())).prop_map(|(years, on)| Claim::AgeAtLeast { years, on }),
+        (select(residences), place(), option::of(detail())).prop_map(|(kind, place, detail)| Claim::Residence {
+            kind,
+            place,
+            detail
+        }),
+        marital().prop_map(Claim::MaritalStatus),
+        living().prop_map(Claim::LivingStatus),
+        old().prop_map(Claim::OldNumber),
+        date().prop_map(Claim::CardIssued),
+        date().prop_map(Claim::CardExpires),
+        citizen().prop_map(Claim::ParentOf),
+        citizen().prop_map(Claim::ChildOf),
+        citizen().prop_map(Claim::SpouseOf),
+        citizen().prop_map(Claim::GuardianOf),
+        Just(Claim::HeadOfHousehold),
+        citizen().prop_map(Claim::SameHousehold),
+    ]
+}
+
+pub(crate) fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Absent),
+        detail().prop_map(Value::Text),
+        birth().prop_map(Value::Birth),
+        date().prop_map(Value::Day),
+        sex().prop_map(Value::Sex),
+        marital().prop_map(Value::Marital),
+        living().prop_map(Value::Living),
+        citizen().prop_map(Value::Citizen),
+        old().prop_map(Value::Old),
+        (place(), detail(), option::of(1_u32..=99_999)).prop_map(|(place, detail, commune_before_2025)| {
+            Value::Address(Address { place, detail, commune_before_2025 })
+        }),
+    ]
+}
+
+fn request_id() -> impl Strategy<Value = RequestId> {
+    (any::<u64>(), any::<[u8; 10]>()).prop_map(|(unix_ms, random)| RequestId::new(unix_ms, random))
+}
+
+fn attributes() -> impl Strategy<Value = AttributeSet> {
+    (0_u64..1 << Attribute::ALL.len()).prop_map(|bits| AttributeSet::try_from(bits).expect("known bits"))
+}
+
+fn name() -> impl Strategy<Value = FullName> {
+    "[A-ZĐẠỄ][a-zạễệơưđ]{0,8}( [A-ZĐẠỄ][a-zạễệơưđ]{0,8}){0,4}".prop_map(|text| FullName::parse(&text).expect("a name"))
+}
+
+fn detail() -> impl Strategy<Value = String> {
+    "[A-Za-zĐđạễệơư0-9/ ,.]{0,100}"
+}
+
+fn birth() -> impl Strategy<Value = BirthDate> {
+    prop_oneof![
+        date().prop_map(BirthDate::Day),
+        (1800_u16..=2399).prop_map(|year| BirthDate::of_year(year).expect("a year in bounds"))
+    ]
+}
+
+fn date() -> impl Strategy<Value = Date> {
+    (1800_u16..=2399, 1_u8..=12, 1_u8..=28).prop_map(|(year, month, day)| Date::new(year, month, day).expect("a day"))
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    (1_u8..=99, option::of(1_u32..=99_999))
+        .prop_map(|(province, commune)| Place::new(province, commune).expect("codes"))
+}
+
+fn citizen() -> impl Strategy<Value = CitizenNumber> {
+    "[0-9]{12}".prop_map(|text| CitizenNumber::parse(&text).expect("twelve digits"))
+}
+
+fn old() -> impl Strategy<Value = OldNumber> {
+    "[0-9]{9}".prop_map(|text| OldNumber::parse(&text).expect("nine digits"))
+}
+
+fn sex() -> impl Strategy<Value = Sex> {
+    select(vec![Sex::Male, Sex::Female, Sex::Unknown])
+}
+
+fn marital() -> impl Strategy<Value = Marital> {
+    select(vec![Marital::Unknown, Marital::Single, Marital::Married, Marital::DivorcedOrWidowed])
+}
+
+fn living() -> impl Strategy<Value = Living> {
+    select(vec![Living::Alive, Living::Dead, Living::Missing])
+}

@@ -1,0 +1,233 @@
+//! Fixed values of every message, made of synthetic people, for golden files and as seeds of mutation.
+
+use xacminh_proto::{
+    codec,
+    transparency::{Addendum, Envelope, LEAF_BYTES, Leaf, LeafKind, LeafVerdict, Salt, Wrap, WrapKind},
+    vocab::{
+        Address, Attribute, BirthDate, Cause, CitizenNumber, Claim, ClaimVerdict, Date, ErrorNumber, FullName, Living,
+        Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind, Sex, Value, Verdict,
+    },
+    wire::{
+        Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
+        Reply, Request, Status, Tagged, frame,
+        peer::{HELLO_BYTES_MAX, PeerHello},
+    },
+};
+
+/// Every wire message and stored format by the name of its golden file.
+pub(crate) fn messages() -> Vec<(&'static str, Vec<u8>)> {
+    let mut messages = vec![
+        ("frame_request_status", framed(&Request::Status)),
+        ("tagged_request", encoded::<REQUEST_BYTES_MAX, _>(&Tagged { tag: 7_000_000_000, body: Request::Status })),
+        ("tagged_reply", encoded::<REPLY_BYTES_MAX, _>(&Tagged { tag: 3, body: replies().remove(4).1 })),
+        ("peer_hello", encoded::<HELLO_BYTES_MAX, _>(&peer_hello())),
+        ("leaf", leaf().encode().to_vec()),
+        ("envelope", envelope().encode()),
+        ("addendum", addendum().encode().expect("within bounds")),
+    ];
+    messages.extend(requests().into_iter().map(|(name, it)| (name, encoded::<REQUEST_BYTES_MAX, _>(&it))));
+    messages.extend(replies().into_iter().map(|(name, it)| (name, encoded::<REPLY_BYTES_MAX, _>(&it))));
+    messages
+}
+
+pub(crate) fn requests() -> Vec<(&'static str, Request)> {
+    vec![
+        ("request_ask", Request::Ask(Box::new(ask()))),
+        ("request_status", Request::Status),
+        ("request_audit", Request::Audit(AuditPage { from: 1_000_000, limit: 256 })),
+        ("request_put_register", Request::PutRegister("revision = 7\n".to_owned())),
+    ]
+}
+
+pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    vec![
+        ("reply_confirmed", answered(confirmed())),
+        ("reply_not_confirmed", answered(Outcome::NotConfirmed)),
+        ("reply_undetermined", answered(Outcome::Undetermined(Cause::AuthorityUnavailable))),
+        ("reply_refused", answered(Outcome::Refused(ErrorNumber::ClaimNotAllowed))),
+        ("reply_failure", Reply::Failure(Failure::new(ErrorNumber::NotReady, "an election is under way"))),
+        ("reply_status", Reply::Status(status())),
+        ("reply_audit", Reply::Audit(AuditEntries { leaves: 12, entries: vec![audit_entry(10), audit_entry(11)] })),
+        ("reply_register_accepted", Reply::RegisterAccepted { revision: 7 }),
+    ]
+}
+
+pub(crate) fn request_id() -> RequestId {
+    RequestId::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f").expect("the example of RFC 9562")
+}
+
+pub(crate) fn ask() -> Ask {
+    Ask {
+        request_id: request_id(),
+        official: "cb-0017".to_owned(),
+        dossier: "000.00.00.H17-270301-0042".to_owned(),
+        procedure: "1.004222".to_owned(),
+        number: "048203000015".to_owned(),
+        name: "Nguyễn Thị Ánh Tuyết".to_owned(),
+        birth: "29/02/2004".to_owned(),
+        claims: claims(),
+        attributes: [Attribute::FullName, Attribute::PermanentResidence, Attribute::Ethnicity].into_iter().collect(),
+        max_age_s: Some(86_400),
+        deadline_ms: 2_000,
+    }
+}
+
+/// One claim of every kind but one, which the last two of the residences leave no room for.
+pub(crate) fn claims() -> Vec<Claim> {
+    let place = Place::new(48, Some(20_194)).expect("codes in bounds");
+    vec![
+        Claim::FullName(FullName::parse("Nguyễn Thị Ánh Tuyết").expect("a name")),
+        Claim::BirthDate(BirthDate::of_year(2004).expect("a year")),
+        Claim::Sex(Sex::Female),
+        Claim::Nationality(*b"VN"),
+        Claim::AgeAtLeast { years: 18, on: Some(day("2027-03-01")) },
+        Claim::AgeAtLeast { years: 60, on: None },
+        Claim::Residence {
+            kind: ResidenceKind::Permanent, place, detail: Some("Số 12 đường Lê Lợi".to_owned())
+        },
+        Claim::Residence { kind: ResidenceKind::Current, place: Place::of_province(48).expect("a code"), detail: None },
+        Claim::MaritalStatus(Marital::Single),
+        Claim::LivingStatus(Living::Alive),
+        Claim::OldNumber(OldNumber::parse("201234567").expect("nine digits")),
+        Claim::CardIssued(day("2021-05-17")),
+        Claim::CardExpires(day("2029-02-28")),
+        Claim::ParentOf(citizen("048230000017")),
+        Claim::HeadOfHousehold,
+        Claim::SameHousehold(citizen("048075000021")),
+    ]
+}
+
+/// Verdicts on [`claims`] that use every kind of verdict and most reasons, and a value of every kind.
+pub(crate) fn confirmed() -> Outcome {
+    Outcome::Confirmed { verdicts: verdicts(&claims()), attributes: values(), as_of_ms: 1_803_859_200_123 }
+}
+
+/// Verdicts on any claims, turning through all there are.
+pub(crate) fn verdicts(claims: &[Claim]) -> Vec<ClaimVerdict> {
+    let mut verdicts = vec![Verdict::Match, Verdict::NoMatch];
+    verdicts.extend(Cause::ALL.map(Verdict::Undetermined));
+    claims
+        .iter()
+        .zip(verdicts.into_iter().cycle())
+        .zip(Reason::ALL.into_iter().cycle())
+        .map(|((claim, verdict), reason)| ClaimVerdict { kind: claim.kind(), verdict, reason })
+        .collect()
+}
+
+pub(crate) fn values() -> Vec<(Attribute, Value)> {
+    let place = Place::new(48, Some(20_194)).expect("codes in bounds");
+    let address =
+        Address { place, detail: "Số 12 đường Lê Lợi".to_owned(), commune_before_2025: Some(20_195) };
+    let other =
+        Address { place: Place::of_province(1).expect("a code"), detail: String::new(), commune_before_2025: None };
+    vec![
+        (Attribute::FullName, Value::text("Nguyễn Thị Ánh Tuyết").expect("a name")),
+        (Attribute::BirthDate, Value::Birth(BirthDate::parse("29/02/2004").expect("a day"))),
+        (Attribute::Sex, Value::Sex(Sex::Female)),
+        (Attribute::CitizenNumber, Value::Citizen(citizen("048203000015"))),
+        (Attribute::OldNumber, Value::Old(OldNumber::parse("001234567").expect("nine digits"))),
+        (Attribute::OtherName, Value::Absent),
+        (Attribute::CardIssued, Value::Day(day("2021-05-17"))),
+        (Attribute::PermanentResidence, Value::Address(address)),
+        (Attribute::CurrentResidence, Value::Address(other)),
+        (Attribute::MaritalStatus, Value::Marital(Marital::DivorcedOrWidowed)),
+        (Attribute::LivingStatus, Value::Living(Living::Missing)),
+    ]
+}
+
+pub(crate) fn leaf() -> Leaf {
+    Leaf {
+        kind: LeafKind::Disclosed,
+        time_ms: 1_803_859_200_456,
+        request_id: request_id(),
+        portal: PortalId(17),
+        official: [0xa1; 16],
+        purpose: 0x0203,
+        procedure: 0x0405_0607,
+        register_revision: 0x0809_0a0b,
+        fields: 0x0001_ffff_0010_0801,
+        verdict: LeafVerdict::NoMatch,
+        subject: [0xb2; 32],
+        attributes_root: [0xc3; 32],
+        addendum_digest: [0xd4; 32],
+        record_version: 0x1112_1314_1516_1718,
+    }
+}
+
+pub(crate) fn envelope() -> Envelope {
+    Envelope {
+        wraps: vec![
+            Wrap { kind: WrapKind::Audit, key_id: 1, nonce: [1; 12], wrapped: [2; 48] },
+            Wrap { kind: WrapKind::Subject, key_id: 0x0102_0304, nonce: [3; 12], wrapped: [4; 48] },
+        ],
+        nonce: [5; 12],
+        ciphertext: vec![6; 40],
+    }
+}
+
+pub(crate) fn addendum() -> Addendum {
+    Addendum {
+        number: "048203000015".to_owned(),
+        official: "cb-0017".to_owned(),
+        dossier: "000.00.00.H17-270301-0042".to_owned(),
+        procedure: "1.004222".to_owned(),
+        decided_at_ms: 1_803_859_200_400,
+        as_of_ms: 1_803_859_200_123,
+        subject_salt: Salt([0x51; 32]),
+        salts: (0..28).map(|index| Salt([index; 32])).collect(),
+        outcome: confirmed(),
+    }
+}
+
+pub(crate) fn peer_hello() -> PeerHello {
+    PeerHello { cluster: "da-nang".to_owned(), node: 3, incarnation: 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10 }
+}
+
+pub(crate) fn day(text: &str) -> Date {
+    Date::parse(text).expect("a day")
+}
+
+pub(crate) fn citizen(text: &str) -> CitizenNumber {
+    CitizenNumber::parse(text).expect("twelve digits")
+}
+
+fn answered(outcome: Outcome) -> Reply {
+    Reply::Answer(Box::new(Answer { request_id: request_id(), outcome, position: 41, at_ms: 1_803_859_200_456 }))
+}
+
+fn status() -> Status {
+    let member = |node: u64, matched| MemberStatus {
+        node,
+        client_addr: format!("127.0.0.{node}:7443"),
+        voter: node != 4,
+        matched,
+    };
+    Status {
+        cluster: "da-nang".to_owned(),
+        node: 1,
+        version: "0.1.0".to_owned(),
+        leader: Some(1),
+        term: 5,
+        applied: 300,
+        leaves: 70_000,
+        register_revision: 7,
+        ready: true,
+        members: vec![member(1, Some(300)), member(2, Some(299)), member(4, None)],
+    }
+}
+
+fn audit_entry(position: u64) -> AuditEntry {
+    let leaf = leaf().encode().to_vec();
+    assert_eq!(leaf.len(), LEAF_BYTES);
+    AuditEntry { position, leaf }
+}
+
+fn encoded<const LIMIT: usize, T: serde::Serialize>(value: &T) -> Vec<u8> {
+    codec::encode::<LIMIT, T>(value).expect("within bounds")
+}
+
+fn framed(request: &Request) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::append::<REQUEST_BYTES_MAX, _>(request, &mut bytes).expect("within bounds");
+    bytes
+}
