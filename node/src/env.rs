@@ -123,6 +123,12 @@ pub fn random_u128() -> u128 {
     u128::from_le_bytes(random())
 }
 
+/// A number for one life of the process: tickets of a former life are not mistaken for this one's.
+#[must_use]
+pub fn random_boot() -> u64 {
+    u64::from_le_bytes(random())
+}
+
 /// A new request id for a question that the node itself asks (the canary of `/readyz`, for example).
 #[must_use]
 pub fn request_id(clock: &dyn Clock) -> RequestId {

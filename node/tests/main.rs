@@ -1,1 +1,4 @@
+//! Tests of the node as a whole.
 
+#[cfg(test)]
+mod net;

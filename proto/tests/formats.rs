@@ -5,6 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use xacminh_proto::{
+    close::CloseCode,
     transparency::{ADDENDUM_BYTES_MAX, ENVELOPE_BYTES_MAX, LEAF_BYTES, Leaf, LeafKind, LeafVerdict},
     vocab::{
         Attribute, CLAIMS_DECODED_MAX, CLAIMS_MAX, ClaimKind, ErrorNumber, Fault, PortalId, Reason, RequestId, text,
@@ -25,6 +26,7 @@ fn the_tables_are_those_of_the_code() {
         ("claims", claims()),
         ("reasons", reasons()),
         ("limits", limits()),
+        ("close codes", close_codes()),
     ];
     let expected = tables.iter().fold(document.clone(), |document, (name, table)| with_table(&document, name, table));
     if env::var("XACMINH_FORMATS").as_deref() == Ok("write") {
@@ -79,6 +81,14 @@ fn reasons() -> String {
     let mut table = "| number | name | text |\n|---|---|---|\n".to_owned();
     for reason in Reason::ALL {
         table.push_str(&format!("| {} | `{reason:?}` | {} |\n", reason.number(), reason.text_en()));
+    }
+    table
+}
+
+fn close_codes() -> String {
+    let mut table = "| code | name | what happened |\n|---|---|---|\n".to_owned();
+    for code in CloseCode::ALL {
+        table.push_str(&format!("| {} | `{code:?}` | {} |\n", code.code(), code.phrase()));
     }
     table
 }

@@ -68,7 +68,17 @@ fn run_all(bytes: &[u8], seed: u64) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let typed = ["048203000015", "201234567", "Nguyễn Thị Ánh Tuyết", "H'Hen Niê", "29/02/2004", "1950-07-01", "1950"];
+    let typed = [
+        "048203000015",
+        "201234567",
+        "Nguyễn Thị Ánh Tuyết",
+        "H'Hen Niê",
+        "29/02/2004",
+        "1950-07-01",
+        "1950",
+        "xacminh://da-nang/portal/17",
+        "xacminh://da-nang/auditor/thanh-tra",
+    ];
     let id = common::request_id().to_string();
     let typed = typed.into_iter().map(str::to_owned).chain([id]).map(String::into_bytes);
     common::messages().into_iter().map(|(_, bytes)| bytes).chain(typed).collect()

@@ -54,6 +54,7 @@ fn golden_bytes_are_read_as_what_was_written() {
     assert_eq!(Leaf::decode(&stored("leaf")), Ok(common::leaf()));
     assert_eq!(Envelope::decode(&stored("envelope")), Ok(common::envelope()));
     assert_eq!(Addendum::decode(&stored("addendum")), Ok(common::addendum()));
+    assert_eq!(Addendum::decode(&stored("addendum_administrative")), Ok(common::administrative_addendum()));
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn statements_have_the_bytes_they_always_had() {
 #[test]
 fn commitments_have_the_bytes_they_always_had() {
     let addendum = common::addendum();
-    let statements = statements(&addendum.outcome, &common::claims());
+    let statements = statements(&common::confirmed(), &common::claims());
     assert_eq!(statements.len(), addendum.salts.len(), "one salt for every statement");
     let openings: Vec<Opening> = statements
         .into_iter()

@@ -224,7 +224,7 @@ fn the_largest_outcome_fits_addendum_envelope_and_reply() {
         as_of_ms: u64::MAX,
         subject_salt: Salt([0; 32]),
         salts: vec![Salt([0; 32]); 1 + CLAIMS_MAX + Attribute::ALL.len()],
-        outcome,
+        outcome: Some(outcome),
     };
     let bytes = addendum.encode().expect("the largest outcome fits");
     assert!(bytes.len() < ADDENDUM_BYTES_MAX / 3 * 2, "{} bytes", bytes.len());

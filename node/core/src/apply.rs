@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use xacminh_proto::transparency::{Leaf, LeafBytes};
+use xacminh_proto::transparency::{Leaf, LeafBytes, LeafKind};
 
 use crate::command::{Batch, Command, Entry, Item, RecordKey, RegisterChange, RequestKey, Ticket};
 
@@ -108,7 +108,7 @@ pub enum ItemOutcome {
     Expired,
     /// A record or the register changed since it was read: decide again.
     Stale,
-    /// The official's misses are spent: decide again, as a refusal.
+    /// The official's misses are spent: decide again, as a refusal. Hits are refused too, or guessing could go on.
     OverBudget,
     /// The proposing node's clock is too far from the leader's.
     ClockSkewed,
@@ -135,6 +135,12 @@ pub enum Contradiction {
     /// A leaf cannot be read.
     #[error("a leaf that this version cannot read")]
     Leaf,
+    /// A leaf names another register revision than its entry.
+    #[error("a leaf's register revision is not that of its entry")]
+    Revision,
+    /// A leaf of the wrong kind for its command.
+    #[error("a change of the register has a leaf of its own kind, and nothing else has")]
+    Kind,
 }
 
 /// What [`apply`] needs to know about the state.
@@ -150,12 +156,16 @@ pub fn wanted(command: &Command) -> Wanted {
     }
     wanted.records.sort_unstable();
     wanted.records.dedup();
+    wanted.requests.sort_unstable();
+    wanted.requests.dedup();
     wanted.budgets.sort_unstable();
     wanted.budgets.dedup();
     wanted
 }
 
 /// Applies a committed command. `index` is its place in the Raft log and becomes the version of records it changes.
+///
+/// The register document is not parsed here: nodes of two versions could disagree about it. Whoever proposes it has.
 ///
 /// # Errors
 /// [`Contradiction`] if the history cannot be right; nothing may be written then.
@@ -185,8 +195,15 @@ fn apply_batch(index: u64, batch: &Batch, loaded: Loaded) -> Result<Applied, Con
 }
 
 fn apply_register(change: &RegisterChange, loaded: &Loaded) -> Result<Applied, Contradiction> {
-    if Leaf::stamped_ms(&change.leaf) != change.at_ms {
+    let leaf = Leaf::decode(&change.leaf).map_err(|_| Contradiction::Leaf)?;
+    if leaf.time_ms != change.at_ms {
         return Err(Contradiction::Stamp);
+    }
+    if leaf.kind != LeafKind::Policy {
+        return Err(Contradiction::Kind);
+    }
+    if u64::from(leaf.register_revision) != change.revision {
+        return Err(Contradiction::Revision);
     }
     let meta = loaded.meta;
     let current = change.before == meta.register_revision && change.revision > change.before;
@@ -206,12 +223,28 @@ fn apply_register(change: &RegisterChange, loaded: &Loaded) -> Result<Applied, C
 
 /// What the leader wrote must agree with itself.
 fn check_sound(item: &Item, at_ms: u64) -> Result<(), Contradiction> {
-    let leaf = Leaf::decode(&item.entry.leaf).map_err(|_| Contradiction::Leaf)?;
-    if leaf.time_ms != at_ms {
-        return Err(Contradiction::Stamp);
-    }
-    if leaf.request_id != item.entry.request.id || leaf.portal != item.entry.request.portal {
+    check_item(item)?;
+    if Leaf::stamped_ms(&item.entry.leaf) == at_ms { Ok(()) } else { Err(Contradiction::Stamp) }
+}
+
+/// Whether an item agrees with itself, but for the stamp it does not have yet.
+///
+/// The leader asks this of items forwarded to it and drops those that fail: once in the log, such an item would stop
+/// every node at every start.
+///
+/// # Errors
+/// [`Contradiction`].
+pub fn check_item(item: &Item) -> Result<(), Contradiction> {
+    let entry = &item.entry;
+    let leaf = Leaf::decode(&entry.leaf).map_err(|_| Contradiction::Leaf)?;
+    if leaf.request_id != entry.request.id || leaf.portal != entry.request.portal {
         return Err(Contradiction::Request);
+    }
+    if leaf.kind == LeafKind::Policy {
+        return Err(Contradiction::Kind);
+    }
+    if u64::from(leaf.register_revision) != entry.register_revision {
+        return Err(Contradiction::Revision);
     }
     Ok(())
 }
@@ -242,13 +275,15 @@ impl Step {
     /// Why the item may not be appended, if so. Nothing has changed then.
     fn refuse(&self, item: &Item) -> Option<ItemOutcome> {
         let entry = &item.entry;
+        // First of all: nodes forget old requests each at its own pace, and must not differ in what they say of them.
+        let asked_ms = entry.request.id.unix_ms();
+        let too_old = asked_ms.saturating_add(REQUEST_WINDOW_MS) < self.at_ms;
+        if too_old || asked_ms > self.at_ms.saturating_add(REQUEST_AHEAD_MS) {
+            return Some(ItemOutcome::Expired);
+        }
         if let Some(seen) = self.state.requests.get(&entry.request) {
             let same = seen.question == entry.question;
             return Some(if same { ItemOutcome::Duplicate { position: seen.position } } else { ItemOutcome::Conflict });
-        }
-        let asked_ms = entry.request.id.unix_ms();
-        if asked_ms + REQUEST_WINDOW_MS < self.at_ms || asked_ms > self.at_ms + REQUEST_AHEAD_MS {
-            return Some(ItemOutcome::Expired);
         }
         if item.decided_at_ms.abs_diff(self.at_ms) > CLOCK_SKEW_MS_MAX {
             return Some(ItemOutcome::ClockSkewed);
@@ -270,7 +305,7 @@ impl Step {
     }
 
     fn count_miss(&mut self, entry: &Entry) {
-        if let Some(miss) = entry.miss {
+        if let Some(miss) = entry.miss.filter(|miss| miss.counts) {
             let key = BudgetKey::new(self.at_ms, miss.official);
             let counted = self.state.budgets.entry(key).or_insert(0);
             *counted += 1;

@@ -102,7 +102,8 @@ pub struct Entry {
     pub question: [u8; 16],
     /// Register revision the question was decided under.
     pub register_revision: u64,
-    /// Present if the question missed: counted against the official's budget.
+    /// The official's budget, in every entry that answers about a person; none in refusals, which must find their way
+    /// into the log when the budget is spent, and in administrative entries.
     pub miss: Option<Miss>,
 }
 
@@ -115,13 +116,17 @@ pub struct RequestKey {
     pub portal: PortalId,
 }
 
-/// A question that named nobody, to be counted.
+/// The budget of misses a question is answered within.
+///
+/// A spent budget stops answers of every kind: if hits still came through, guessing could go on and only cost refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Miss {
     /// Pseudonym of the official.
     pub official: [u8; 16],
     /// Misses the register allows per hour.
     pub limit: u32,
+    /// Whether this question named nobody, and is counted.
+    pub counts: bool,
 }
 
 /// A new revision of the register.

@@ -1,1 +1,235 @@
-//! (laid out next)
+//! What must be true of a whole state, whatever happened to it: checked after every test, and by `inspect`.
+//!
+//! The names in brackets are those of `faults-and-threats.md` §4.3.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xacminh_proto::transparency::{Envelope, Leaf, LeafBytes, LeafKind};
+
+use crate::{
+    apply::{Meta, REQUEST_WINDOW_MS, Seen},
+    command::{RecordKey, RequestKey},
+    register::Register,
+};
+
+/// Violations reported at the most: a state that is wholly wrong need not be listed row by row.
+pub const VIOLATIONS_MAX: usize = 64;
+
+/// A state as the check reads it, at one applied index.
+pub trait StateView {
+    /// The state about itself.
+    fn meta(&self) -> Meta;
+    /// Raft index of the last entry applied.
+    fn applied_index(&self) -> u64;
+    /// The leaf at a position.
+    fn leaf(&self, position: u64) -> Option<LeafBytes>;
+    /// The sealed addendum at a position.
+    fn addendum(&self, position: u64) -> Option<Vec<u8>>;
+    /// Requests that have their leaf.
+    fn requests(&self) -> impl Iterator<Item = (RequestKey, Seen)>;
+    /// Records and their versions.
+    fn records(&self) -> impl Iterator<Item = (RecordKey, u64)>;
+    /// The register document in force.
+    fn register_document(&self) -> Option<String>;
+}
+
+/// Something that cannot be if every change went through `apply`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A hole in the log (I1).
+    #[error("there is no leaf at position {position}, and {leaves} are counted")]
+    LeafMissing {
+        /// Where.
+        position: u64,
+        /// Leaves counted.
+        leaves: u64,
+    },
+    /// A leaf beyond the count.
+    #[error("there is a leaf at position {position}, and only {position} are counted")]
+    LeafBeyond {
+        /// Where.
+        position: u64,
+    },
+    /// Bytes that are no leaf.
+    #[error("the bytes at position {position} are no leaf")]
+    LeafUnreadable {
+        /// Where.
+        position: u64,
+    },
+    /// Time goes back, or past the last stamp (I9).
+    #[error("the leaf at position {position} has a time before its predecessor's or after the last stamp")]
+    TimeDisordered {
+        /// Where.
+        position: u64,
+    },
+    /// The addendum is not the one the leaf names.
+    #[error("the addendum at position {position} is missing or is not the one its leaf names")]
+    AddendumWrong {
+        /// Where.
+        position: u64,
+    },
+    /// Two leaves for one request (I6).
+    #[error("positions {first} and {second} answer one request")]
+    RequestTwice {
+        /// The first leaf.
+        first: u64,
+        /// The second leaf.
+        second: u64,
+    },
+    /// A request that may still be retried and would get a second leaf.
+    #[error("the request of the leaf at position {position} is forgotten within its window")]
+    RequestForgotten {
+        /// Where its leaf is.
+        position: u64,
+    },
+    /// A request that points elsewhere than at its leaf.
+    #[error("a request points to position {position}, which is not its leaf")]
+    RequestAstray {
+        /// Where it points.
+        position: u64,
+    },
+    /// Two requests that point at one leaf.
+    #[error("two requests point to position {position}")]
+    PositionShared {
+        /// Where both point.
+        position: u64,
+    },
+    /// A record from an entry that was not applied.
+    #[error("a record has version {version}, and the last entry applied is {applied}")]
+    RecordFromFuture {
+        /// The record's version.
+        version: u64,
+        /// The last index applied.
+        applied: u64,
+    },
+    /// A record without a version.
+    #[error("a record has version 0, which means that there is none")]
+    RecordUnversioned,
+    /// The register in force is missing, unreadable or of another revision.
+    #[error("register revision {revision} is in force, and the document is another, unreadable or missing")]
+    RegisterWrong {
+        /// The revision in force.
+        revision: u64,
+    },
+    /// A leaf decided under a revision that was never in force yet.
+    #[error("the leaf at position {position} names a register revision that is not in force yet")]
+    RevisionFromFuture {
+        /// Where.
+        position: u64,
+    },
+}
+
+/// Checks the whole state. No violation, no entry.
+#[must_use]
+pub fn check(state: &impl StateView) -> Vec<Violation> {
+    let mut found = Found::default();
+    let answered = check_leaves(state, &mut found);
+    check_requests(state, &answered, &mut found);
+    check_records(state, &mut found);
+    check_register(state, &mut found);
+    found.violations
+}
+
+/// What was found, no more of it than helps.
+#[derive(Default)]
+struct Found {
+    violations: Vec<Violation>,
+}
+
+impl Found {
+    fn report(&mut self, violation: Violation) {
+        if !self.is_full() {
+            self.violations.push(violation);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.violations.len() >= VIOLATIONS_MAX
+    }
+}
+
+/// Reads every leaf, and returns which position answers which request.
+fn check_leaves(state: &impl StateView, found: &mut Found) -> BTreeMap<RequestKey, u64> {
+    let meta = state.meta();
+    let mut answered = BTreeMap::new();
+    let mut time_ms_min = 0;
+    for position in 0..meta.leaves {
+        // A count gone wild must not be counted up to.
+        if found.is_full() {
+            return answered;
+        }
+        let Some(bytes) = state.leaf(position) else {
+            found.report(Violation::LeafMissing { position, leaves: meta.leaves });
+            continue;
+        };
+        let Ok(leaf) = Leaf::decode(&bytes) else {
+            found.report(Violation::LeafUnreadable { position });
+            continue;
+        };
+        if leaf.time_ms < time_ms_min || leaf.time_ms > meta.last_at_ms {
+            found.report(Violation::TimeDisordered { position });
+        }
+        time_ms_min = time_ms_min.max(leaf.time_ms);
+        if u64::from(leaf.register_revision) > meta.register_revision {
+            found.report(Violation::RevisionFromFuture { position });
+        }
+        if state.addendum(position).is_none_or(|sealed| Envelope::digest(&sealed) != leaf.addendum_digest) {
+            found.report(Violation::AddendumWrong { position });
+        }
+        // Changes of the register are ordered by revision, not by request.
+        if leaf.kind != LeafKind::Policy {
+            let request = RequestKey { id: leaf.request_id, portal: leaf.portal };
+            if let Some(first) = answered.insert(request, position) {
+                found.report(Violation::RequestTwice { first, second: position });
+            }
+        }
+    }
+    if state.leaf(meta.leaves).is_some() {
+        found.report(Violation::LeafBeyond { position: meta.leaves });
+    }
+    answered
+}
+
+fn check_requests(state: &impl StateView, answered: &BTreeMap<RequestKey, u64>, found: &mut Found) {
+    let mut seen_requests = BTreeSet::new();
+    let mut positions = BTreeSet::new();
+    for (request, seen) in state.requests() {
+        if answered.get(&request) != Some(&seen.position) {
+            found.report(Violation::RequestAstray { position: seen.position });
+        }
+        if !positions.insert(seen.position) {
+            found.report(Violation::PositionShared { position: seen.position });
+        }
+        seen_requests.insert(request);
+    }
+    let oldest_ms = state.meta().last_at_ms.saturating_sub(REQUEST_WINDOW_MS);
+    let in_window = answered.iter().filter(|(request, _)| request.id.unix_ms() >= oldest_ms);
+    for (_, position) in in_window.filter(|(request, _)| !seen_requests.contains(request)) {
+        found.report(Violation::RequestForgotten { position: *position });
+    }
+}
+
+fn check_records(state: &impl StateView, found: &mut Found) {
+    let applied = state.applied_index();
+    for (_, version) in state.records() {
+        if version > applied {
+            found.report(Violation::RecordFromFuture { version, applied });
+        }
+        if version == 0 {
+            found.report(Violation::RecordUnversioned);
+        }
+    }
+}
+
+fn check_register(state: &impl StateView, found: &mut Found) {
+    let revision = state.meta().register_revision;
+    let sound = match (revision, state.register_document()) {
+        (0, document) => document.is_none(),
+        (_, document) => {
+            document.is_some_and(|text| Register::parse(&text).is_ok_and(|register| register.revision == revision))
+        }
+    };
+    if !sound {
+        found.report(Violation::RegisterWrong { revision });
+    }
+}

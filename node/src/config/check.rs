@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use xacminh_core::register::Register;
+
 use super::{AuthoritySource, Config, ConfigError, line_of_key, parse, read};
 
 /// What `check-config` found in a configuration that loads.
@@ -46,8 +48,11 @@ pub fn check(path: &Path) -> Result<Report, ConfigError> {
     let text = read(path)?;
     let config = parse(path, &text)?;
     let place = |key: &str| format!("{}:{}: {key}", path.display(), line_of_key(&text, key));
+    let mut problems: Vec<String> =
+        missing_files(&config).map(|(key, reason)| format!("{}: {reason}", place(key))).collect();
+    problems.extend(register_problem(&config));
     Ok(Report {
-        problems: missing_files(&config).map(|(key, reason)| format!("{}: {reason}", place(key))).collect(),
+        problems,
         warnings: doubts(&config).into_iter().map(|(key, doubt)| format!("{}: {doubt}", place(key))).collect(),
         summary: summary(&config),
     })
@@ -63,6 +68,13 @@ fn missing_files(config: &Config) -> impl Iterator<Item = (&'static str, String)
         };
         Some((key, format!("cannot use {}: {reason}", file.display())))
     })
+}
+
+/// What is wrong inside the register, with the register's own file and line. A missing one was told already.
+fn register_problem(config: &Config) -> Option<String> {
+    let file = config.bootstrap.register.as_ref()?;
+    let text = std::fs::read_to_string(file).ok()?;
+    Register::parse(&text).err().map(|error| format!("{}: {error}", file.display()))
 }
 
 fn doubts(config: &Config) -> Vec<(&'static str, String)> {

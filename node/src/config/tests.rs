@@ -1,5 +1,8 @@
 //! What the configuration accepts, refuses and says.
 
+use xacminh_core::register::Register;
+use xacminh_proto::vocab::{Attribute, ClaimKind, OfficialId, PortalId, ProcedureCode};
+
 use super::*;
 
 /// Everything that has no default, and nothing else.
@@ -159,6 +162,47 @@ fn an_even_number_of_members_is_doubted() {
     std::fs::write(&path, format!("{REQUIRED}{second}")).expect("written");
     let report = check(&path).expect("loads");
     assert!(report.warnings.iter().any(|warning| warning.contains("2 members survive no more")), "{report}");
+}
+
+#[test]
+fn check_reads_the_register_too() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().join("node.toml");
+    let text = REQUIRED.replace("/etc/peer-ca.pem", "p-ca.pem");
+    std::fs::write(&path, format!("{text}[bootstrap]\nregister = \"register.toml\"\n")).expect("written");
+    for (_, file) in load(&path).expect("loads").files() {
+        std::fs::write(file, "x").expect("written");
+    }
+    let register = directory.path().join("register.toml");
+    std::fs::write(&register, "[register]\nrevision = 0\n").expect("written");
+    let report = check(&path).expect("loads");
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert!(report.problems[0].contains("register.toml: line 2: the revision"), "{report}");
+    std::fs::write(&register, include_str!("../../../cluster-configs/registers/dev.toml")).expect("written");
+    assert!(check(&path).expect("loads").is_ok());
+}
+
+/// The register that `make demo` and `make cluster` start with.
+#[test]
+fn the_development_register_grants_what_the_demo_shows() {
+    let register = Register::parse(include_str!("../../../cluster-configs/registers/dev.toml")).expect("parses");
+    assert_eq!((register.portals().count(), register.procedures().count(), register.officials()), (3, 9, 3));
+    let code = |code: &str| ProcedureCode::parse(code).expect("a code");
+    let official = |id: &str| OfficialId::parse(id).expect("an id");
+    let office = register.portal(PortalId(1)).expect("the one-stop office");
+    let residence = register.procedure(&code("1.004222")).expect("permanent residence");
+    let copies = register.procedure(&code("2.000635")).expect("copies of extracts");
+    let business = register.procedure(&code("1.001612")).expect("business household");
+    assert!(office.granted(&official("clerk-01"), copies) && !office.granted(&official("clerk-02"), copies));
+    assert!(office.granted(&official("clerk-02"), residence) && !office.may_use(business));
+    assert!(business.allows(ClaimKind::AgeAtLeast) && !business.attributes.contains(Attribute::BirthDate));
+    assert!(register.portal(PortalId(3)).is_some_and(|portal| portal.suspended));
+    for procedure in register.procedures() {
+        let shaped = procedure.code.as_str().split_once('.').is_some_and(|(series, number)| {
+            ["1", "2", "3"].contains(&series) && number.len() == 6 && number.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        assert!(shaped, "{}: not a code of the national portal", procedure.code);
+    }
 }
 
 /// The production example shows every knob, at its default.

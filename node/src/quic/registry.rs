@@ -89,6 +89,10 @@ impl Registry {
             self.lock().seats.values().map(|taken| (taken.side, taken.conn.clone())).collect();
         let mut closed = 0;
         for (side, conn) in seats {
+            // Closed already, and its holder has not yet let go.
+            if conn.gone().is_some() {
+                continue;
+            }
             let chain = conn.chain();
             let trusted = match side {
                 Side::Caller => tls.trusts_caller(&chain, now),

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openraft::{Raft, impls::ProgressResponder};
+use openraft::impls::ProgressResponder;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, Command, Item};
 use xacminh_proto::transparency::Leaf;
 
-use super::{CommandBytes, TypeConfig};
-use crate::{env::Clock, store::StateMachine, telemetry::Metrics};
+use super::{CommandBytes, start::Raft};
+use crate::{env::Clock, telemetry::Metrics};
 
 /// Items that may wait for a batch on the leader, from all nodes together; beyond it they are dropped and sent again.
 const QUEUE_ITEMS_MAX: usize = 16 * 1024;
@@ -48,7 +48,7 @@ impl ProposerTask {
     /// `last_at_ms` gives the stamp of the last applied batch, so that a new leader's stamps go on from there.
     pub async fn run(
         mut self,
-        raft: Raft<TypeConfig, StateMachine>,
+        raft: Raft,
         clock: Arc<dyn Clock>,
         last_at_ms: impl Fn() -> u64 + Send,
         appends_in_flight: usize,
@@ -62,7 +62,7 @@ impl ProposerTask {
                 return;
             }
             at_ms = clock.now_ms().max(at_ms + 1).max(last_at_ms() + 1);
-            metrics.batch_items(items.len());
+            metrics.batch(items.len());
             let Some(command) = stamp(&items, at_ms) else { continue };
             items.clear();
             if !propose(&raft, command, permit).await {
@@ -93,7 +93,7 @@ fn stamp(items: &[Arc<Item>], at_ms: u64) -> Option<CommandBytes> {
 }
 
 /// Writes without waiting; the permit comes back when the entry is committed or turned away.
-async fn propose(raft: &Raft<TypeConfig, StateMachine>, command: CommandBytes, permit: OwnedSemaphorePermit) -> bool {
+async fn propose(raft: &Raft, command: CommandBytes, permit: OwnedSemaphorePermit) -> bool {
     let (responder, committed, completed) = ProgressResponder::new();
     if raft.client_write_ff(command, Some(responder)).await.is_err() {
         return false;

@@ -105,13 +105,8 @@ impl Submitter {
     #[must_use]
     pub fn new(node: u64, boot: u64) -> (Self, Pump) {
         let (sender, queue) = mpsc::channel(QUEUE_ITEMS_MAX);
-        let shared = Arc::new(Shared {
-            node,
-            boot,
-            next_seq: AtomicU64::new(1),
-            queue: sender,
-            waiting: Mutex::default(),
-        });
+        let shared =
+            Arc::new(Shared { node, boot, next_seq: AtomicU64::new(1), queue: sender, waiting: Mutex::default() });
         (Self { shared: Arc::clone(&shared) }, Pump { shared, queue })
     }
 
@@ -167,7 +162,12 @@ impl Submitter {
 
 impl Pump {
     /// Moves items to whoever leads until the submitter is dropped.
-    pub async fn run(mut self, mut leader: watch::Receiver<Option<u64>>, proposer: Proposer, link: Arc<dyn LeaderLink>) {
+    pub async fn run(
+        mut self,
+        mut leader: watch::Receiver<Option<u64>>,
+        proposer: Proposer,
+        link: Arc<dyn LeaderLink>,
+    ) {
         let mut fresh = Vec::with_capacity(BATCH_ITEMS_MAX);
         let mut tick = time::interval(RESEND_TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);

@@ -1,1 +1,133 @@
-//! What a node remembers: the Raft log and the state.
+//! What a node remembers: the Raft log and the state, in one data directory.
+//!
+//! ```text
+//! disk      the data directory: whose it is, who holds it, which state is in force
+//! log       entries and vote, durable before anybody is told               (RocksDB, synced)
+//! machine   committed entries become the state, and outcomes leave          (apply thread)
+//! state     what others may read                                            (RocksDB, flushed now and then)
+//! snapshot  checkpoints: made, received, verified, installed
+//! floor     how much the state has on disk: the log forgets no more than that
+//! fatal     faults after which the process must stop
+//! ```
+//!
+//! Trust: the data directory is trusted to be ours and not to be a copy of an older day. Values in it are sealed, keys
+//! are keyed hashes; who can write it can lose data, which the Merkle log makes visible, but cannot forge a record.
+
+mod disk;
+mod encoding;
+mod fatal;
+mod floor;
+mod inspect;
+mod log;
+mod machine;
+mod rocks;
+mod snapshot;
+mod state;
+mod tables;
+
+use std::{io, path::Path, sync::Arc};
+
+use rocksdb::Cache;
+
+pub use disk::{DataDir, DiskError};
+pub use fatal::{Fatal, FatalHook};
+pub use floor::FlushedFloor;
+pub use inspect::{Inspection, inspect};
+pub use log::{LogError, LogStore};
+pub use machine::{ApplySink, StateMachine};
+pub use snapshot::{FILES_MAX, MANIFEST_BYTES_MAX, Manifest, ManifestFile, Receiving, SnapshotBuilder, SnapshotDir};
+pub use state::{Document, State};
+pub use tables::Head;
+
+/// Memory for blocks of tables, unless the configuration says otherwise.
+pub const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
+
+/// A node's store, open.
+pub struct Store {
+    /// For openraft: what is replicated.
+    pub log: LogStore,
+    /// For openraft: what becomes of it.
+    pub machine: StateMachine,
+    /// For everybody else: what is remembered.
+    pub state: State,
+    directory: Arc<DataDir>,
+}
+
+/// Whose data directory to open, and how.
+pub struct Options<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// This node's id.
+    pub node: u64,
+    /// A fresh random number, used if the directory is new.
+    pub incarnation: u128,
+    /// Memory for blocks of tables.
+    pub block_cache_bytes: usize,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The data directory.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state.
+    #[error("the state at {path}: {source}")]
+    State {
+        /// Where it is.
+        path: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A snapshot.
+    #[error("a snapshot in {path}: {source}")]
+    Snapshot {
+        /// The folder of snapshots.
+        path: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl Store {
+    /// Opens a node's store. `fatal` must end the process; `sink` learns what becomes of items.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is repaired silently.
+    pub fn open(options: &Options<'_>, sink: Arc<dyn ApplySink>, fatal: FatalHook) -> Result<Self, StoreError> {
+        let directory =
+            DataDir::open(options.directory, options.cluster, options.node, options.incarnation).map(Arc::new)?;
+        let number = directory.active()?;
+        let path = directory.state(number);
+        let state_failed = |source| StoreError::State { path: path.display().to_string(), source };
+        let block_cache = Cache::new_lru_cache(options.block_cache_bytes);
+        let generation = state::Generation::open(number, &path, &block_cache).map_err(state_failed)?;
+        let snapshots = directory.snapshots();
+        let newest = snapshot::newest_in(&snapshots)
+            .map_err(|source| StoreError::Snapshot { path: snapshots.display().to_string(), source })?;
+        let shared = state::Shared::new(Arc::clone(&directory), generation, block_cache, newest, Arc::clone(&fatal));
+        let log = LogStore::open(&directory.log(), shared.floor.clone(), fatal)?;
+        let machine = StateMachine::start(Arc::clone(&shared), sink).map_err(state_failed)?;
+        Ok(Self { log, machine, state: State { shared }, directory })
+    }
+
+    /// Random number given to the data directory when it was made.
+    #[must_use]
+    pub fn incarnation(&self) -> u128 {
+        self.directory.incarnation()
+    }
+
+    /// Where snapshots are received.
+    #[must_use]
+    pub fn incoming(&self) -> std::path::PathBuf {
+        self.directory.incoming()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -79,9 +79,9 @@ impl Authority for Embedded {
 
     fn health(&self, deadline: Instant) -> BoxFuture<'_, Result<(), AuthorityError>> {
         Box::pin(self.run(deadline, |connection| {
-            let version =
-                connection.prepare_cached(schema::SELECT_VERSION).map_err(failed)?.query_row([], |row| row.get(0));
-            if version.map_err(failed)? == Some(schema::VERSION) { Ok(()) } else { Err(AuthorityError::Damaged) }
+            let mut statement = connection.prepare_cached(schema::SELECT_VERSION).map_err(failed)?;
+            let version: Option<i32> = statement.query_row([], |row| row.get(0)).map_err(failed)?;
+            if version == Some(schema::VERSION) { Ok(()) } else { Err(AuthorityError::Damaged) }
         }))
     }
 }
@@ -195,5 +195,238 @@ fn failed(error: rusqlite::Error) -> AuthorityError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => AuthorityError::Damaged,
         Some(_) => AuthorityError::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rusqlite::types::Value;
+    use tempfile::TempDir;
+    use xacminh_core::record::NumberStatus;
+    use xacminh_proto::schema::{MIGRATIONS, TABLES, VERSION};
+    use xacminh_proto::vocab::{BirthDate, Date, FullName, Living, Marital, OldNumber, Sex};
+
+    use super::super::ChangeKind;
+    use super::*;
+    use xacminh_proto::vocab::CitizenNumber;
+
+    struct Database {
+        folder: TempDir,
+        connection: Connection,
+    }
+
+    impl Database {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let connection = Connection::open(folder.path().join("people.db")).expect("opened");
+            for migration in MIGRATIONS {
+                connection.execute_batch(migration.sql).expect("migrated");
+                let record = "INSERT INTO schema_migrations VALUES (?1, ?2)";
+                connection.execute(record, (migration.version, migration.name)).expect("recorded");
+            }
+            Self { folder, connection }
+        }
+
+        /// A person with these columns set, and the plainest values in those that must be.
+        fn person(&self, number: i64, columns: &[(&str, Value)]) {
+            let mut row: Vec<(&str, Value)> = vec![
+                ("citizen_number", number.into()),
+                ("number_status", 1.into()),
+                ("full_name", "Lê Thị Thử".to_owned().into()),
+                ("birth_year", 1990.into()),
+                ("sex", 2.into()),
+                ("nationality", "VN".to_owned().into()),
+                ("marital", 1.into()),
+                ("living", 1.into()),
+                ("under_correction", 0.into()),
+                ("version", 1.into()),
+            ];
+            row.retain(|(name, _)| columns.iter().all(|(other, _)| other != name));
+            row.extend_from_slice(columns);
+            let names = row.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            let marks = vec!["?"; row.len()].join(", ");
+            let text = format!("INSERT INTO persons ({names}) VALUES ({marks})");
+            let values = rusqlite::params_from_iter(row.into_iter().map(|(_, value)| value));
+            self.connection.execute(&text, values).expect("inserted");
+        }
+
+        fn config(&self) -> EmbeddedConfig {
+            EmbeddedConfig { path: self.folder.path().join("people.db"), connections: 2 }
+        }
+
+        async fn fetch(&self, number: &str) -> Result<Fetched, AuthorityError> {
+            let authority = Embedded::open(&self.config()).await.expect("opened");
+            authority.fetch(&keys(number), soon()).await
+        }
+    }
+
+    fn keys(number: &str) -> PersonKeys {
+        PersonKeys {
+            number: PersonNumber::parse(number).expect("a number"),
+            name: FullName::parse("Lê Thị Thử").expect("a name"),
+            birth: BirthDate::of_year(1990).expect("a year"),
+        }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    fn citizen(number: u64) -> CitizenNumber {
+        CitizenNumber::try_from(number).expect("twelve digits")
+    }
+
+    #[tokio::test]
+    async fn a_person_is_read_with_the_family() {
+        let database = Database::new();
+        database.person(
+            48_190_000_001,
+            &[
+                ("old_number", 12_345_678.into()),
+                ("birth_month", 2.into()),
+                ("birth_day", 28.into()),
+                ("marital", 2.into()),
+                ("permanent_province", 48.into()),
+                ("permanent_commune", 20_194.into()),
+                ("permanent_detail", "12 Lê Lợi".to_owned().into()),
+                ("permanent_old_code_set", 1.into()),
+                ("permanent_old_province", 48.into()),
+                ("permanent_old_district", 490.into()),
+                ("permanent_old_commune", 20_195.into()),
+                ("household_id", 7.into()),
+                ("head_number", 48_090_000_002_i64.into()),
+                ("relation_to_head", 2.into()),
+                ("spouse_number", 48_090_000_002_i64.into()),
+                ("card_issued_on", 20_220_301.into()),
+                ("card_expires_on", 20_300_228.into()),
+                ("version", 3.into()),
+            ],
+        );
+        database.person(48_090_000_002, &[("sex", 1.into()), ("household_id", 7.into())]);
+        database.person(48_315_000_003, &[("mother_number", 48_190_000_001_i64.into()), ("household_id", 7.into())]);
+        database.person(48_315_000_004, &[("guardian_number", 48_190_000_001_i64.into())]);
+        let Ok(Fetched::Found(record)) = database.fetch("048190000001").await else { panic!("one person") };
+        assert_eq!(record.birth, BirthDate::Day(Date::new(1990, 2, 28).expect("a day")));
+        assert_eq!(
+            (record.sex, record.marital, record.living, record.version),
+            (Sex::Female, Marital::Married, Living::Alive, 3)
+        );
+        assert_eq!(record.old_number, OldNumber::parse("012345678").ok());
+        let permanent = record.permanent.as_ref().expect("an address");
+        assert_eq!(
+            (permanent.place.province, permanent.place.commune, permanent.commune_before_2025),
+            (48, Some(20_194), Some(20_195))
+        );
+        assert_eq!(record.children, [citizen(48_315_000_003)]);
+        assert_eq!(record.wards, [citizen(48_315_000_004)]);
+        let household = record.household.as_ref().expect("a household");
+        assert_eq!(household.members, [citizen(48_090_000_002), citizen(48_315_000_003)]);
+        assert_eq!((household.head, household.relation.as_str()), (Some(citizen(48_090_000_002)), "Vợ/chồng"));
+        assert_eq!(record.card.expect("a card").expires, Date::new(2030, 2, 28).ok());
+    }
+
+    #[tokio::test]
+    async fn an_old_number_may_be_nobodys_ones_or_two_peoples() {
+        let database = Database::new();
+        for (number, old) in
+            [(48_190_000_001, 201_000_001), (48_190_000_002, 201_000_002), (48_190_000_003, 201_000_002)]
+        {
+            database.person(number, &[("old_number", i64::from(old).into())]);
+        }
+        // The same person under a cancelled number is no second person.
+        let cancelled = [
+            ("old_number", 201_000_001.into()),
+            ("number_status", 2.into()),
+            ("replaced_by", 48_190_000_001_i64.into()),
+        ];
+        database.person(48_190_000_009, &cancelled);
+        assert_eq!(database.fetch("201000000").await, Ok(Fetched::Missing));
+        assert!(
+            matches!(database.fetch("201000001").await, Ok(Fetched::Found(record)) if record.number == citizen(48_190_000_001))
+        );
+        assert!(matches!(database.fetch("201000002").await, Ok(Fetched::Ambiguous(people)) if people.len() == 2));
+        let Ok(Fetched::Found(record)) = database.fetch("048190000009").await else {
+            panic!("the cancelled number is known")
+        };
+        assert_eq!(record.status, NumberStatus::Cancelled { replaced_by: Some(citizen(48_190_000_001)) });
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_not_understood_names_its_column_and_nothing_else() {
+        let database = Database::new();
+        for (index, (column, value)) in [
+            ("birth_month", Value::from(13)),
+            ("sex", 7.into()),
+            ("full_name", "N4m".to_owned().into()),
+            ("nationality", "VNM".to_owned().into()),
+            ("version", (-1).into()),
+            ("marital", "x".to_owned().into()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let number = 48_190_000_001 + i64::try_from(index).expect("small");
+            database.person(number, &[(column, value)]);
+            let error = database.fetch(&format!("{number:012}")).await.err().expect(column);
+            assert!(matches!(error, AuthorityError::Malformed { .. }), "{column}");
+            assert!(!error.to_string().contains("190000"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_come_after_a_position_and_no_more_than_asked() {
+        let database = Database::new();
+        for position in 1..=5 {
+            let row = (position, 48_190_000_000_i64 + position, 1 + position % 2, position);
+            database.connection.execute("INSERT INTO changes VALUES (?1, ?2, ?3, ?4)", row).expect("inserted");
+        }
+        let authority = Embedded::open(&database.config()).await.expect("opened");
+        let changes = authority.changes(2, 2, soon()).await.expect("read");
+        assert_eq!(changes.iter().map(|change| change.position).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!((changes[0].kind, changes[1].kind), (ChangeKind::Cancelled, ChangeKind::Recorded));
+        assert_eq!(authority.changes(5, 10, soon()).await, Ok(vec![]));
+        assert_eq!(authority.health(soon()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_used_is_refused_at_the_start() {
+        let database = Database::new();
+        let refused = |config: EmbeddedConfig| async move { Embedded::open(&config).await.err().expect("refused") };
+        let lost = EmbeddedConfig { path: database.folder.path().join("lost.db"), connections: 1 };
+        assert!(matches!(refused(lost).await, StartError::Open { .. }));
+        let none = EmbeddedConfig { connections: 0, ..database.config() };
+        assert!(matches!(refused(none).await, StartError::Zero(_)));
+        let noise = EmbeddedConfig { path: database.folder.path().join("noise.db"), connections: 1 };
+        std::fs::write(&noise.path, [0x5a; 9_000]).expect("written");
+        assert!(matches!(refused(noise).await, StartError::Corrupt { .. }));
+        let half = EmbeddedConfig { path: database.folder.path().join("half.db"), connections: 1 };
+        let connection = Connection::open(&half.path).expect("opened");
+        connection.execute_batch(TABLES.sql).expect("tables");
+        connection.execute("INSERT INTO schema_migrations VALUES (1, 'tables')", []).expect("recorded");
+        assert!(matches!(refused(half).await, StartError::SchemaVersion { found: 1 }));
+        database
+            .connection
+            .execute("UPDATE schema_migrations SET version = ?1 WHERE version = ?2", (VERSION + 1, VERSION))
+            .expect("set");
+        assert!(matches!(refused(database.config()).await, StartError::SchemaVersion { found: 3 }));
+    }
+
+    /// Damage far from the header, as a bad sector leaves it.
+    #[tokio::test]
+    async fn a_file_damaged_in_the_middle_is_refused_at_the_start() {
+        let database = Database::new();
+        database.connection.execute_batch("BEGIN").expect("begun");
+        for number in 0..2_000 {
+            database.person(48_190_000_000 + number, &[("permanent_detail", "x".repeat(200).into())]);
+        }
+        database.connection.execute_batch("COMMIT").expect("committed");
+        let path = database.config().path;
+        let mut bytes = std::fs::read(&path).expect("readable");
+        let middle = bytes.len() / 2 / 4_096 * 4_096;
+        bytes[middle..middle + 4_096].fill(0xee);
+        std::fs::write(&path, bytes).expect("written");
+        assert!(matches!(Embedded::open(&database.config()).await, Err(StartError::Corrupt { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! A row of the population database, parsed into a record. Both databases come through here.
 
 use xacminh_core::record::{Card, Household, NumberStatus, PEOPLE_MAX, Record};
-use xacminh_proto::schema::{self, PERSON_COLUMNS, code};
+use xacminh_proto::schema::{PERSON_COLUMNS, code};
 use xacminh_proto::vocab::{
     Address, BirthDate, CitizenNumber, Date, FullName, Living, Marital, OldNumber, PersonNumber, Place, Sex,
 };
@@ -291,4 +291,4 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Both ends know the same columns: the reader above takes each exactly once.
-const _: () = assert!(schema::PERSON_COLUMNS.len() == 54);
+const _: () = assert!(PERSON_COLUMNS.len() == 54);

@@ -17,7 +17,7 @@ use super::{Basis, Decided, Desk, internal};
 impl Desk {
     /// The item that carries a decision into the log. Nothing in it is in clear (promise P5).
     pub(super) fn item(&self, question: &Question, digest: [u8; 16], decided: Decided) -> Result<Item, ErrorNumber> {
-        let Decided { decision, permit, register_revision, basis } = decided;
+        let Decided { decision, grounds, misses_max, basis } = decided;
         let decided_at_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
         let salts = draft::Salts {
@@ -28,12 +28,7 @@ impl Desk {
         };
         let addendum = draft::addendum(question, &decision, &salts, decided_at_ms);
         let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
-        let context = draft::Context {
-            official,
-            register_revision,
-            permit: permit.as_ref(),
-            addendum_digest: Envelope::digest(&envelope),
-        };
+        let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
         let miss =
             permit.filter(|_| decision.is_miss).map(|permit| Miss { official, limit: permit.misses_per_official_hour });
@@ -43,6 +38,7 @@ impl Desk {
             Basis::Said(change) => (None, Some(change)),
         };
         let request = RequestKey { id: question.request_id, portal: question.portal };
+        let register_revision = grounds.register_revision;
         let entry = Entry { leaf, envelope, request, question: digest, register_revision, miss };
         Ok(Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry })
     }

@@ -18,6 +18,7 @@ mod entry;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 use xacminh_core::{
     apply::ItemOutcome,
@@ -25,7 +26,7 @@ use xacminh_core::{
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
-    register::{self, Permit, Register},
+    register::{self, Grounds, Register},
 };
 use xacminh_proto::{
     transparency::Leaf,
@@ -59,6 +60,8 @@ pub struct Desk {
     pub submitter: Submitter,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// The register in force, parsed; none before the first question.
+    pub register: ArcSwapOption<Register>,
 }
 
 /// A decided question whose leaf is durable on a quorum.
@@ -86,8 +89,9 @@ struct Learnt {
 /// A decision on its way into the log.
 struct Decided {
     decision: Decision,
-    permit: Option<Permit>,
-    register_revision: u64,
+    grounds: Grounds,
+    /// How many misses the official may have this hour, where a miss counts.
+    misses_max: u32,
     /// What was read, or what is to be remembered with the leaf.
     basis: Basis,
 }
@@ -146,13 +150,16 @@ impl Desk {
         deadline: Instant,
         watch: &mut Stopwatch,
     ) -> Result<Decided, ErrorNumber> {
-        let register = self.state.register();
-        let permit = match self.permit(question, &register, learnt) {
+        let register = self.register()?;
+        let permit = match register::permit(question, &register) {
+            Ok(permit) if learnt.over_budget => {
+                return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
+            }
             Ok(permit) => permit,
-            Err((permit, number)) => return Ok(Decided::refused(number, permit, register.revision)),
+            Err(number) => return Ok(Decided::refused(number, register.grounds(&question.procedure))),
         };
         watch.lap(Stage::Register, &self.metrics);
-        let key = self.keyring.row_key(&question.person.number);
+        let key = self.keyring.row_key(question.person.number);
         let (version, remembered) = self.recall(&key)?;
         watch.lap(Stage::Store, &self.metrics);
         loop {
@@ -165,7 +172,8 @@ impl Desk {
                         Some(said) => Basis::Said(self.change(key, version, said)?),
                         None => Basis::Read(RecordRead { key, version }),
                     };
-                    return Ok(Decided { decision, permit: Some(permit), register_revision: register.revision, basis });
+                    let misses_max = permit.misses_per_official_hour;
+                    return Ok(Decided { decision, grounds: permit.grounds(), misses_max, basis });
                 }
                 Next::AskAuthority => {
                     self.ask(question, learnt, now_ms, deadline).await;
@@ -175,18 +183,18 @@ impl Desk {
         }
     }
 
-    /// Step ①, and the refusal that the log asked for.
-    fn permit(
-        &self,
-        question: &Question,
-        register: &Register,
-        learnt: &Learnt,
-    ) -> Result<Permit, (Option<Permit>, ErrorNumber)> {
-        let permit = register::permit(question, register).map_err(|number| (None, number))?;
-        if learnt.over_budget {
-            return Err((Some(permit), ErrorNumber::MissBudgetSpent));
+    /// Step ①: the register in force, parsed once for each revision. Without one nobody may ask anything yet.
+    fn register(&self) -> Result<Arc<Register>, ErrorNumber> {
+        let document = self.state.document();
+        if document.revision == 0 {
+            return Err(ErrorNumber::NotReady);
         }
-        Ok(permit)
+        if let Some(known) = self.register.load_full().filter(|known| known.revision == document.revision) {
+            return Ok(known);
+        }
+        let parsed = Arc::new(Register::parse(&document.text).map_err(internal)?);
+        self.register.store(Some(Arc::clone(&parsed)));
+        Ok(parsed)
     }
 
     /// Step ②: version 0 and nothing, if nothing is remembered.
@@ -256,8 +264,8 @@ impl Learnt {
 }
 
 impl Decided {
-    fn refused(number: ErrorNumber, permit: Option<Permit>, register_revision: u64) -> Self {
-        Self { decision: Decision::refused(number), permit, register_revision, basis: Basis::Nothing }
+    fn refused(number: ErrorNumber, grounds: Grounds) -> Self {
+        Self { decision: Decision::refused(number), grounds, misses_max: 0, basis: Basis::Nothing }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use serde::{Serialize, de::DeserializeOwned};
 use xacminh_proto::{
     codec::{self, CodecError},
+    identity::Identity,
     transparency::{Addendum, Envelope, Leaf, statements},
     vocab::{AttributeSet, BirthDate, CitizenNumber, Date, FullName, OldNumber, PersonNumber, RequestId, text},
     wire::{
@@ -29,6 +30,7 @@ pub const ALL: &[Target] = &[
     ("addendum", addendum),
     ("peer_hello", peer_hello),
     ("words", words),
+    ("identity", identity),
 ];
 
 /// A request body.
@@ -131,6 +133,15 @@ pub fn words(bytes: &[u8]) {
     let tidied = text::tidy(&typed);
     assert_eq!(text::check(&tidied), Ok(()));
     assert_eq!(text::tidy(&tidied), tidied);
+}
+
+/// The URI of a certificate: one spelling for each identity.
+pub fn identity(bytes: &[u8]) {
+    let uri = String::from_utf8_lossy(bytes);
+    if let Ok(identity) = Identity::parse(&uri) {
+        assert_eq!(identity.to_string(), uri);
+        assert_eq!(Identity::new(identity.cluster(), identity.role(), identity.name()), Ok(identity));
+    }
 }
 
 fn read_and_write<const LIMIT: usize, T>(bytes: &[u8]) -> Option<T>

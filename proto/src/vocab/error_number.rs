@@ -83,6 +83,8 @@ error_numbers! {
     TooManyInFlight = 1013, "Cổng gửi quá nhiều yêu cầu cùng lúc; thử lại sau giây lát.", "Too many questions at once; try again in a moment.";
     /// A frame did not arrive in time.
     TooSlow = 1014, "Yêu cầu gửi quá chậm; kiểm tra đường truyền.", "The request arrived too slowly; check the line.";
+    /// The register revision sent is not newer than the one in force.
+    RegisterRevision = 1015, "Phiên bản danh mục không mới hơn bản đang dùng.", "The register revision is not newer than the one in force.";
 
     /// The portal is not in the register.
     PortalUnknown = 2001, "Cổng chưa được đăng ký.", "The portal is not registered.";

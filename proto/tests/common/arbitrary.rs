@@ -96,7 +96,7 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
 
 pub(crate) fn addendum() -> impl Strategy<Value = Addendum> {
     let texts = ("[0-9]{9,12}", "[a-z0-9-]{1,64}", "[A-Z0-9.-]{1,64}", "[0-9.]{1,32}");
-    (texts, any::<u64>(), any::<u64>(), any::<[u8; 32]>(), vec(any::<u8>(), 0..=38), outcome()).prop_map(
+    (texts, any::<u64>(), any::<u64>(), any::<[u8; 32]>(), vec(any::<u8>(), 0..=38), option::of(outcome())).prop_map(
         |(texts, decided_at_ms, as_of_ms, subject_salt, salts, outcome)| Addendum {
             number: texts.0,
             official: texts.1,

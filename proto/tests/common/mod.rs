@@ -24,6 +24,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("leaf", leaf().encode().to_vec()),
         ("envelope", envelope().encode()),
         ("addendum", addendum().encode().expect("within bounds")),
+        ("addendum_administrative", administrative_addendum().encode().expect("within bounds")),
     ];
     messages.extend(requests().into_iter().map(|(name, it)| (name, encoded::<REQUEST_BYTES_MAX, _>(&it))));
     messages.extend(replies().into_iter().map(|(name, it)| (name, encoded::<REPLY_BYTES_MAX, _>(&it))));
@@ -175,8 +176,14 @@ pub(crate) fn addendum() -> Addendum {
         as_of_ms: 1_803_859_200_123,
         subject_salt: Salt([0x51; 32]),
         salts: (0..28).map(|index| Salt([index; 32])).collect(),
-        outcome: confirmed(),
+        outcome: Some(confirmed()),
     }
+}
+
+/// What stands beside a leaf that answers nobody's question.
+pub(crate) fn administrative_addendum() -> Addendum {
+    let (number, dossier, procedure) = (String::new(), String::new(), String::new());
+    Addendum { number, dossier, procedure, as_of_ms: 0, salts: vec![], outcome: None, ..addendum() }
 }
 
 pub(crate) fn peer_hello() -> PeerHello {

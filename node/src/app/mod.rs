@@ -1,0 +1,230 @@
+//! Puts the rooms together and takes them down again.
+//!
+//! ```text
+//! keyring → data directory → TLS → authority → doors     anything wrong here refuses the start, with its own exit code
+//! replication → desk → admin → clients are let in         then the node runs
+//! SIGTERM → no new questions → leadership handed over → replication stops → state flushed
+//! ```
+
+mod office;
+mod register;
+mod setup;
+
+use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use xacminh_core::{apply::ItemOutcome, command::Ticket};
+
+use crate::{
+    admin,
+    config::Config,
+    env::{self, Clock, SystemClock},
+    keyring::Keyring,
+    quic::Dialer,
+    raft::{
+        Member, Replication,
+        start::Parts,
+        submit::{Pump, Submitter},
+    },
+    serve,
+    store::{ApplySink, Fatal, State, Store},
+    telemetry::{ExitCode, Metrics, exit},
+    upstream::Upstream,
+    verify::Desk,
+};
+
+pub use setup::{Refusal, keyring_source};
+
+/// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.
+const DRAIN_MAX: Duration = Duration::from_secs(31);
+
+/// How long a peer may take to lead before this node goes regardless.
+const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
+/// Memory for blocks of the state's tables.
+const BLOCK_CACHE_BYTES: usize = crate::store::BLOCK_CACHE_BYTES;
+
+/// A node that runs.
+struct Node {
+    config: Config,
+    state: State,
+    desk: Desk,
+    replication: Replication,
+    metrics: Arc<Metrics>,
+}
+
+/// Runs a node until it is told to stop; `form` forms a new cluster if this node has never been in one.
+///
+/// # Errors
+/// [`Refusal`] if it cannot start.
+pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let metrics = Arc::new(Metrics::new());
+    let keyring = setup::keyring(&config)?;
+    let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
+    let store = setup::store(&config, Arc::new(Settling(submitter.clone())))?;
+    let upstream = setup::authority(&config).await?;
+    let doors = setup::doors(&config, &clock)?;
+    let admin_listener = admin::bind(config.admin.listen)
+        .await
+        .map_err(|source| Refusal::Admin { address: config.admin.listen, source })?;
+
+    let dialers = [doors.clients.dialer(), doors.peers.dialer()];
+    let node = Rooms { clock: Arc::clone(&clock), metrics, keyring, submitter, pump, store, upstream }
+        .open(config, doors.peers, form)
+        .await?;
+    tracing::info!(node = node.config.node.id, cluster = %node.config.cluster.name, clients = %node.config.client.listen, "running");
+
+    let (stopping, stop) = watch::channel(false);
+    let probe_time = Duration::from_millis(node.config.admin.ready_timeout_ms);
+    let admin_stop = stopped(stop.clone());
+    let admin = admin::serve(admin_listener, Arc::clone(&node.metrics), Arc::clone(&node) as _, probe_time, admin_stop);
+    let admin = tokio::spawn(admin);
+    let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
+    let reloading = tokio::spawn(reload_on_hangup(dialers, clock));
+    let bounds = setup::bounds(&node.config);
+    let serving = tokio::spawn(serve::run(
+        doors.clients,
+        Arc::clone(&node) as _,
+        bounds,
+        Arc::clone(&node.metrics),
+        stop,
+        DRAIN_MAX,
+    ));
+
+    until_told_to_stop().await;
+    tracing::info!("stopping: no new questions");
+    // The receivers live in the tasks above; one that ended early needs no telling.
+    let _ = stopping.send(true);
+    let drained = serving.await.unwrap_or(false);
+    keeping.abort();
+    reloading.abort();
+    let _ = admin.await;
+    node.stop().await;
+    Ok(if drained { ExitCode::Ok } else { ExitCode::DrainTimeout })
+}
+
+/// The rooms of a node before they are joined.
+struct Rooms {
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    keyring: Arc<Keyring>,
+    submitter: Submitter,
+    pump: Pump,
+    store: Store,
+    upstream: Arc<Upstream>,
+}
+
+impl Rooms {
+    async fn open(self, config: Config, door: crate::quic::Door, form: bool) -> Result<Arc<Node>, Refusal> {
+        let Self { clock, metrics, keyring, submitter, pump, store, upstream } = self;
+        let state = store.state.clone();
+        let parts = Parts {
+            node: config.node.id,
+            cluster: &config.cluster.name,
+            data_dir: &config.node.data_dir,
+            store,
+            door,
+            pump,
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        let replication = Replication::start(parts, &setup::replication(&config)).await?;
+        if form {
+            replication.form(members(&config)).await?;
+        }
+        let desk = Desk {
+            clock,
+            keyring,
+            state: state.clone(),
+            upstream,
+            submitter,
+            metrics: Arc::clone(&metrics),
+            register: ArcSwapOption::empty(),
+        };
+        Ok(Arc::new(Node { config, state, desk, replication, metrics }))
+    }
+}
+
+impl Node {
+    /// Leadership goes first, so that the others do not have to notice; then everything applied is made durable.
+    async fn stop(&self) {
+        self.replication.hand_over(HAND_OVER_MAX).await;
+        self.replication.stop().await;
+        let state = self.state.clone();
+        let flushed = tokio::task::spawn_blocking(move || state.flush()).await;
+        // If we crash here, or the flush failed, the log brings back what the state lacks.
+        match flushed {
+            Ok(Ok(())) => tracing::info!("stopped"),
+            _ => tracing::warn!("stopped without a last flush; the log has everything"),
+        }
+    }
+}
+
+/// Tells waiting questions what became of their items.
+struct Settling(Submitter);
+
+impl ApplySink for Settling {
+    fn applied(&self, _log_index: u64, at_ms: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+        self.0.settle(at_ms, &outcomes);
+    }
+}
+
+/// Ends the process: what is on the disk is unknown, or must not be used.
+fn stop_at_once(fatal: &Fatal) {
+    tracing::error!(%fatal, "the node stops itself");
+    exit(match fatal {
+        Fatal::LogSync(_) | Fatal::LogWrite(_) | Fatal::State(_) => ExitCode::StorageFailed,
+        Fatal::Contradiction { .. } => ExitCode::InvariantBroken,
+    });
+}
+
+fn members(config: &Config) -> BTreeMap<u64, Member> {
+    let member = |member: &crate::config::Member| Member {
+        peer_addr: member.peer_addr.clone(),
+        client_addr: member.client_addr.clone(),
+    };
+    config.members.iter().map(|each| (each.id, member(each))).collect()
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone means that the node is ending, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn until_told_to_stop() {
+    let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        _ => {
+            tracing::warn!("signals cannot be received: stop the node with SIGKILL, nothing acknowledged is lost");
+            return pending().await;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// SIGHUP: certificates and revocation lists are read again, and connections of revoked callers are cut.
+async fn reload_on_hangup(doors: [Dialer; 2], clock: Arc<dyn Clock>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        for door in &doors {
+            let now = Duration::from_millis(clock.now_ms());
+            match door
+                .tls()
+                .reload(now)
+                .map_err(|error| error.to_string())
+                .and_then(|()| door.reload().map_err(|e| e.to_string()))
+            {
+                Ok(cut) => tracing::info!(port = ?door.tls().port(), cut, "certificates read again"),
+                Err(error) => tracing::error!(port = ?door.tls().port(), %error, "certificates kept as they were"),
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the doors need of a node: answers for clients, readiness for operators.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+use xacminh_core::question::Question;
+use xacminh_proto::{
+    vocab::ErrorNumber,
+    wire::{AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, Status},
+};
+
+use super::Node;
+use crate::{
+    admin::{NotReady, Readiness},
+    raft::submit::SubmitError,
+    serve::{self, Office, Work},
+    telemetry::{Metrics, Stopwatch},
+    verify::Answered,
+};
+
+/// Entries of one page of the log; a page stays far under the largest reply.
+const PAGE_ENTRIES_MAX: usize = 256;
+
+/// How long a canary may take before the node says that it is not ready.
+const CANARY_MAX: Duration = Duration::from_millis(900);
+
+impl serve::Desk for Node {
+    fn answer<'a>(
+        &'a self,
+        question: &'a Question,
+        canonical: &'a [u8],
+        deadline: Instant,
+        watch: &'a mut Stopwatch,
+    ) -> Work<'a, Result<Answered, ErrorNumber>> {
+        Box::pin(self.desk.answer(question, canonical, deadline, watch))
+    }
+}
+
+impl Office for Node {
+    fn status(&self) -> Work<'_, Status> {
+        Box::pin(async { self.view() })
+    }
+
+    fn audit(&self, page: AuditPage) -> Result<AuditEntries, ErrorNumber> {
+        let leaves = self.state.meta().leaves;
+        let limit = usize::from(page.limit).min(PAGE_ENTRIES_MAX);
+        let read = self.state.leaves(page.from, limit).map_err(|error| {
+            tracing::error!(%error, "the log cannot be read");
+            ErrorNumber::Internal
+        })?;
+        let entry = |(leaf, position): (xacminh_proto::transparency::LeafBytes, u64)| AuditEntry {
+            position,
+            leaf: leaf.to_vec(),
+        };
+        Ok(AuditEntries { leaves, entries: read.into_iter().zip(page.from..).map(entry).collect() })
+    }
+
+    fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Failure>> {
+        Box::pin(self.change_register(operator, document))
+    }
+}
+
+impl Readiness for Node {
+    fn probe(&self) -> BoxFuture<'_, Vec<NotReady>> {
+        Box::pin(async {
+            if self.replication.metrics().current_leader.is_none() {
+                return vec![NotReady::new("no_leader", "no leader is known; a majority of members must be up")];
+            }
+            if self.state.document().revision == 0 {
+                return vec![NotReady::new("no_register", "no register is in force; give the leader one")];
+            }
+            match self.desk.canary(Instant::now() + CANARY_MAX).await {
+                Ok(()) => Vec::new(),
+                Err(SubmitError::Stopping) => vec![NotReady::new("draining", "the node is stopping")],
+                Err(error) => vec![NotReady::new("cannot_commit", error.to_string())],
+            }
+        })
+    }
+
+    fn status(&self) -> BoxFuture<'_, serde_json::Value> {
+        Box::pin(async {
+            let view = self.view();
+            let members = view.members.iter().map(|member| {
+                serde_json::json!({
+                    "node": member.node, "client_addr": member.client_addr, "voter": member.voter, "matched": member.matched,
+                })
+            });
+            serde_json::json!({
+                "cluster": view.cluster, "node": view.node, "version": view.version, "leader": view.leader,
+                "term": view.term, "applied": view.applied, "leaves": view.leaves, "ready": view.ready,
+                "register_revision": view.register_revision, "members": members.collect::<Vec<_>>(),
+            })
+        })
+    }
+
+    fn refresh(&self, metrics: &Metrics) {
+        metrics.raft(&self.replication.gauges());
+    }
+}
+
+impl Node {
+    fn view(&self) -> Status {
+        let raft = self.replication.metrics();
+        let meta = self.state.meta();
+        let matched = |node: u64| {
+            raft.replication.as_ref().and_then(|all| all.get(&node)).and_then(|id| id.as_ref().map(|id| id.index))
+        };
+        let membership = raft.membership_config.membership();
+        let voters: Vec<u64> = membership.voter_ids().collect();
+        let members = membership.nodes().map(|(id, member)| MemberStatus {
+            node: *id,
+            client_addr: member.client_addr.clone(),
+            voter: voters.contains(id),
+            matched: matched(*id),
+        });
+        Status {
+            cluster: self.config.cluster.name.clone(),
+            node: self.config.node.id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            leader: raft.current_leader,
+            term: raft.current_term,
+            applied: raft.last_applied.map_or(0, |id| id.index),
+            leaves: meta.leaves,
+            register_revision: meta.register_revision,
+            ready: raft.current_leader.is_some() && meta.register_revision > 0,
+            members: members.collect(),
+        }
+    }
+}

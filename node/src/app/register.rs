@@ -1,0 +1,73 @@
+//! Changes of the register: the first one from a file, later ones from an operator.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout_at};
+use xacminh_core::{command::RegisterChange, register::Register};
+use xacminh_proto::{transparency::Leaf, vocab::ErrorNumber, wire::Failure};
+
+use super::Node;
+
+/// How often a leader without a register looks for the bootstrap file.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a change may take to be applied here.
+const CHANGE_MAX: Duration = Duration::from_secs(10);
+
+/// Puts the configured first register in force, once, while this node leads a cluster that has none.
+pub(super) async fn keep(node: Arc<Node>) {
+    let Some(file) = node.config.bootstrap.register.clone() else { return };
+    while node.state.meta().register_revision == 0 {
+        if node.replication.leads() {
+            let outcome = match tokio::fs::read_to_string(&file).await {
+                Ok(document) => node.change_register("bootstrap", document).await.map_err(|failure| failure.detail),
+                Err(error) => Err(error.to_string()),
+            };
+            match outcome {
+                Ok(revision) => tracing::info!(revision, "the first register is in force"),
+                Err(error) => tracing::warn!(file = %file.display(), %error, "the first register is not in force yet"),
+            }
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
+impl Node {
+    /// Puts a register document in force and waits until this node has applied it.
+    pub(super) async fn change_register(&self, operator: &str, document: String) -> Result<u64, Failure> {
+        let failure = |number, detail: String| Failure { number, detail };
+        let register =
+            Register::parse(&document).map_err(|error| failure(ErrorNumber::MalformedMessage, error.to_string()))?;
+        let now = self.state.meta().register_revision;
+        if register.revision <= now {
+            let detail = format!("revision {now} is in force; the next one must be greater than it");
+            return Err(failure(ErrorNumber::RegisterRevision, detail));
+        }
+        if !self.replication.leads() {
+            return Err(failure(ErrorNumber::NotReady, "this node does not lead; ask another".to_owned()));
+        }
+        let mut change = self
+            .desk
+            .register_change(operator, register.revision, document)
+            .map_err(|number| failure(number, String::new()))?;
+        stamp(&mut change, self.desk.clock.now_ms().max(self.state.meta().last_at_ms + 1));
+        let deadline = Instant::now() + CHANGE_MAX;
+        let late = |_| failure(ErrorNumber::DeadlineExceeded, String::new());
+        timeout_at(deadline, self.replication.propose_register(change))
+            .await
+            .map_err(late)?
+            .map_err(|error| failure(ErrorNumber::NotReady, error))?;
+        // Another change or a batch may have come first: whoever is in force tells.
+        let in_force = self.state.document();
+        if in_force.revision == register.revision {
+            Ok(register.revision)
+        } else {
+            Err(failure(ErrorNumber::NotReady, "something else came first; send the change again".to_owned()))
+        }
+    }
+}
+
+fn stamp(change: &mut RegisterChange, at_ms: u64) {
+    change.at_ms = at_ms;
+    Leaf::stamp(&mut change.leaf, at_ms);
+}

@@ -1,0 +1,181 @@
+//! From the configuration to open rooms; whatever is wrong refuses the start and says what to do.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::{
+    config::{AuthoritySource, Config},
+    env::{self, Clock},
+    keyring::{KekSource, Keyring, KeyringError},
+    quic::{Door, Limits, Now, QuicError},
+    raft::{Settings, start::StartError},
+    serve::Bounds,
+    store::{ApplySink, Options, Store, StoreError},
+    telemetry::ExitCode,
+    tls::{Port, PortTls, TlsError, TlsFiles},
+    upstream::{self, AuthorityConfig, EmbeddedConfig, FlightLimits, PostgresConfig, Upstream},
+};
+
+use super::{BLOCK_CACHE_BYTES, stop_at_once};
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The keyring.
+    #[error("keyring: {0}")]
+    Keyring(#[from] KeyringError),
+    /// The data directory or what is in it.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Certificates, keys or authorities.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// The population database can never work like this.
+    #[error("authority: {0}")]
+    Authority(#[from] upstream::StartError),
+    /// A UDP port.
+    #[error("{0}")]
+    Door(#[from] QuicError),
+    /// The admin port.
+    #[error("cannot listen on tcp {address}: {source}; is another node running, or the address not of this machine?")]
+    Admin {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Replication.
+    #[error("{0}")]
+    Replication(#[from] StartError),
+}
+
+impl Refusal {
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Keyring(_) => ExitCode::KeyringRefused,
+            Self::Store(_) | Self::Replication(_) => ExitCode::DataDirRefused,
+            Self::Tls(_) => ExitCode::TlsRefused,
+            Self::Authority(_) => ExitCode::AuthorityRefused,
+            Self::Door(_) | Self::Admin { .. } => ExitCode::BindFailed,
+        }
+    }
+}
+
+/// The two UDP ports.
+pub(super) struct Doors {
+    pub(super) clients: Door,
+    pub(super) peers: Door,
+}
+
+/// Where the key-encryption key of a configuration comes from.
+#[must_use]
+pub fn keyring_source(config: &crate::config::Keyring) -> KekSource {
+    match (&config.encryption_key_env, &config.encryption_key_file) {
+        (Some(name), _) => KekSource::Environment(name.clone()),
+        (None, Some(path)) => KekSource::File(path.clone()),
+        (None, None) => KekSource::None,
+    }
+}
+
+pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>, Refusal> {
+    Ok(Arc::new(Keyring::load(&config.keyring.file, &keyring_source(&config.keyring))?))
+}
+
+pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, Refusal> {
+    let options = Options {
+        directory: &config.node.data_dir,
+        cluster: &config.cluster.name,
+        node: config.node.id,
+        incarnation: env::random_u128(),
+        block_cache_bytes: BLOCK_CACHE_BYTES,
+    };
+    Ok(Store::open(&options, sink, Arc::new(|fatal| stop_at_once(&fatal)))?)
+}
+
+pub(super) async fn authority(config: &Config) -> Result<Arc<Upstream>, Refusal> {
+    let authority = &config.authority;
+    let source = match &authority.source {
+        AuthoritySource::Embedded { path } => {
+            AuthorityConfig::Embedded(EmbeddedConfig { path: path.clone(), connections: 4 })
+        }
+        AuthoritySource::Postgres { url, ca_file, password_file, pool_size, connect_timeout_ms } => {
+            AuthorityConfig::Postgres(PostgresConfig {
+                url: url.clone(),
+                ca_file: ca_file.clone(),
+                password_file: password_file.clone(),
+                pool_size: size(*pool_size),
+                connect_ms_max: *connect_timeout_ms,
+                statement_ms_max: authority.deadline_ms,
+            })
+        }
+    };
+    let limits = FlightLimits {
+        fetch_ms_max: authority.deadline_ms,
+        fetches_max: size(authority.concurrency_max),
+        breaker_failures_max: authority.breaker_failures,
+        breaker_open_ms: authority.breaker_open_ms,
+        ..FlightLimits::default()
+    };
+    Ok(Arc::new(Upstream::open(&source, limits).await?))
+}
+
+pub(super) fn doors(config: &Config, clock: &Arc<dyn Clock>) -> Result<Doors, Refusal> {
+    let clock = Arc::clone(clock);
+    let now: Now = Arc::new(move || Duration::from_millis(clock.now_ms()));
+    let tls = |port, files: &crate::config::TlsFiles| {
+        let files = TlsFiles {
+            certificate: files.cert.clone(),
+            key: files.key.clone(),
+            authority: files.ca.clone(),
+            revoked: files.crl.iter().cloned().collect(),
+        };
+        PortTls::load(port, &config.cluster.name, config.node.id, files, now()).map(Arc::new)
+    };
+    let clients = tls(Port::Clients, &config.client.tls)?;
+    let peers = tls(Port::Peers, &config.peer.tls)?;
+    Ok(Doors {
+        clients: Door::open(config.client.listen, clients, client_limits(config), Arc::clone(&now))?,
+        peers: Door::open(config.peer.listen, peers, Limits::peers(), now)?,
+    })
+}
+
+pub(super) fn bounds(config: &Config) -> Bounds {
+    let limits = &config.client.limits;
+    Bounds {
+        in_flight_connection_max: size(limits.in_flight_connection_max),
+        in_flight_max: size(limits.in_flight_max),
+        frame_time: Duration::from_millis(limits.question_timeout_ms),
+    }
+}
+
+pub(super) fn replication(config: &Config) -> Settings {
+    let raft = &config.raft;
+    Settings {
+        heartbeat: Duration::from_millis(raft.heartbeat_ms),
+        election_min: Duration::from_millis(raft.election_timeout_min_ms),
+        election_max: Duration::from_millis(raft.election_timeout_max_ms),
+        snapshot_every_entries: raft.snapshot_every_entries,
+        log_keep_entries: raft.log_keep_entries,
+        snapshot_time: Duration::from_millis(raft.snapshot_timeout_ms),
+        appends_in_flight: size(raft.appends_in_flight),
+    }
+}
+
+fn client_limits(config: &Config) -> Limits {
+    let limits = &config.client.limits;
+    let ms = |ms: u64| u32::try_from(ms).unwrap_or(u32::MAX);
+    Limits {
+        streams_max: limits.streams_max,
+        idle_ms_max: ms(limits.idle_timeout_ms),
+        handshake_ms_max: ms(limits.handshake_timeout_ms),
+        handshakes_max: size(limits.handshakes_max),
+        handshakes_unproven_max: size(limits.address_validation_above),
+        connections_max: size(limits.connections_max),
+        ..Limits::clients()
+    }
+}
+
+fn size(count: u32) -> usize {
+    usize::try_from(count).expect("addresses have at least 32 bits here")
+}

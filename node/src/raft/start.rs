@@ -1,0 +1,306 @@
+//! Puts openraft, network and store together, and follows who leads.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use openraft::{
+    Config, RaftMetrics, SnapshotPolicy, async_runtime::WatchReceiver, error::InitializeError, error::RaftError,
+};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use xacminh_core::command::{Command, RegisterChange};
+
+use super::{
+    CommandBytes, Member, TypeConfig,
+    network::{ForwardRefused, ForwardSink, Forwarder, PeerBook, PeerBookError, PeerNetwork, Peers, serve_peers},
+    propose::{Proposer, ProposerTask},
+    snapshots::Spool,
+    submit::{self, LeaderLink, Pump},
+};
+use crate::{
+    env::Clock,
+    quic::Door,
+    store::{State, StateMachine, Store},
+    telemetry::{Metrics, RaftGauges},
+};
+
+/// openraft over our store.
+pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// How replication is to run, from `[raft]`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Interval of the leader's heartbeats.
+    pub heartbeat: Duration,
+    /// Shortest silence after which a follower stands for election.
+    pub election_min: Duration,
+    /// Longest one, and the length of the leader's lease.
+    pub election_max: Duration,
+    /// Entries after which a snapshot is made.
+    pub snapshot_every_entries: u64,
+    /// Entries kept behind a snapshot for followers that were away for a moment.
+    pub log_keep_entries: u64,
+    /// How long a snapshot may take to be installed.
+    pub snapshot_time: Duration,
+    /// Appends the leader has under way at once.
+    pub appends_in_flight: usize,
+}
+
+/// What goes wrong while replication starts.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings contradict each other.
+    #[error("[raft]: {0}")]
+    Settings(String),
+    /// The book of peers cannot be read.
+    #[error(transparent)]
+    PeerBook(#[from] PeerBookError),
+    /// openraft cannot start from what is in the store.
+    #[error("replication cannot start from this data directory: {0}")]
+    Raft(String),
+}
+
+/// Replication of this node, running.
+pub struct Replication {
+    raft: Raft,
+    node: u64,
+    leader: watch::Receiver<Option<u64>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What replication is built from.
+pub struct Parts<'a> {
+    /// This node.
+    pub node: u64,
+    /// Its cluster's name.
+    pub cluster: &'a str,
+    /// Its data directory.
+    pub data_dir: &'a Path,
+    /// Its store.
+    pub store: Store,
+    /// Its peer endpoint.
+    pub door: Door,
+    /// The running half of its submitter.
+    pub pump: Pump,
+    /// Wall clock of the leader's stamps.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Replication {
+    /// Starts replication; an empty node waits to be spoken to, unless [`Self::form`] is called.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(parts: Parts<'_>, settings: &Settings) -> Result<Self, StartError> {
+        let Parts { node, cluster, data_dir, store, door, pump, clock, metrics } = parts;
+        let config = config(cluster, settings).map_err(StartError::Settings)?;
+        let book = PeerBook::open(data_dir)?;
+        let peers = Peers::new(door.dialer(), node, store.incarnation(), book);
+        let spool = Arc::new(Spool { incoming: store.incoming() });
+        let state = store.state.clone();
+        let raft = Raft::new(node, Arc::new(config), PeerNetwork::new(Arc::clone(&peers)), store.log, store.machine)
+            .await
+            .map_err(|error| StartError::Raft(error.to_string()))?;
+
+        let (proposer, proposing) = Proposer::new();
+        let (leads, leader) = watch::channel(None);
+        let link = Arc::new(Link { forwarder: Forwarder::new(Arc::clone(&peers)), addresses: Mutex::default() });
+        let accepting = Arc::new(Accepting { node, proposer: proposer.clone(), leader: leader.clone() });
+        let tasks = vec![
+            tokio::spawn(follow(raft.clone(), leads, Arc::clone(&link))),
+            tokio::spawn(serve_peers(door, peers, raft.clone(), accepting, spool)),
+            tokio::spawn(pump.run(leader.clone(), proposer, link)),
+            tokio::spawn(propose_batches(proposing, raft.clone(), clock, state, settings.appends_in_flight, metrics)),
+        ];
+        Ok(Self { raft, node, leader, tasks })
+    }
+
+    /// Forms a new cluster of these members, if this node has never been in one.
+    ///
+    /// # Errors
+    /// If openraft refuses the members.
+    pub async fn form(&self, members: BTreeMap<u64, Member>) -> Result<(), StartError> {
+        match self.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(StartError::Raft(error.to_string())),
+        }
+    }
+
+    /// The leader this node knows, as it changes.
+    #[must_use]
+    pub fn leader(&self) -> watch::Receiver<Option<u64>> {
+        self.leader.clone()
+    }
+
+    /// Whether this node leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        *self.leader.borrow() == Some(self.node)
+    }
+
+    /// Proposes a change of the register; only the leader can.
+    ///
+    /// # Errors
+    /// What openraft said, e.g. that another node leads.
+    pub async fn propose_register(&self, change: RegisterChange) -> Result<(), String> {
+        let bytes = Command::Register(change).encode().map_err(|error| error.to_string())?;
+        self.raft.client_write(CommandBytes(Bytes::from(bytes))).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What operators want to see of Raft.
+    #[must_use]
+    pub fn gauges(&self) -> RaftGauges {
+        let metrics = self.metrics();
+        let members = metrics.membership_config.membership();
+        RaftGauges {
+            term: metrics.current_term,
+            is_leader: metrics.current_leader == Some(self.node),
+            leader_id: metrics.current_leader,
+            last_log_index: metrics.last_log_index,
+            committed_index: metrics.committed.map(|id| id.index),
+            applied_index: metrics.last_applied.map(|id| id.index),
+            snapshot_index: metrics.snapshot.map(|id| id.index),
+            purged_index: metrics.purged.map(|id| id.index),
+            voters: members.voter_ids().count(),
+            learners: members.learner_ids().count(),
+        }
+    }
+
+    /// openraft's own view.
+    #[must_use]
+    pub fn metrics(&self) -> RaftMetrics<TypeConfig> {
+        self.raft.metrics().borrow_watched().clone()
+    }
+
+    /// Hands leadership to a caught-up peer, if this node leads, and waits a little for it to be taken.
+    pub async fn hand_over(&self, patience: Duration) {
+        if !self.leads() {
+            return;
+        }
+        let Some(to) = self.best_follower() else { return };
+        if self.raft.trigger().transfer_leader(to).await.is_err() {
+            return;
+        }
+        let deadline = Instant::now() + patience;
+        while self.leads() && Instant::now() < deadline {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stops replication; what was acknowledged is on disk.
+    pub async fn stop(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        // A core that has died already has said why in the log.
+        let _ = self.raft.shutdown().await;
+    }
+
+    fn best_follower(&self) -> Option<u64> {
+        let replication = self.metrics().replication?;
+        replication
+            .iter()
+            .filter(|(node, _)| **node != self.node)
+            .max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index))
+            .map(|(node, _)| *node)
+    }
+}
+
+fn config(cluster: &str, settings: &Settings) -> Result<Config, String> {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Config {
+        cluster_name: cluster.to_owned(),
+        heartbeat_interval: ms(settings.heartbeat),
+        election_timeout_min: ms(settings.election_min),
+        election_timeout_max: ms(settings.election_max),
+        // The default of 200 ms is the time of the whole transfer; a snapshot takes as long as its bytes do.
+        install_snapshot_timeout: ms(settings.snapshot_time),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(settings.snapshot_every_entries),
+        max_in_snapshot_log_to_keep: settings.log_keep_entries,
+        replication_lag_threshold: settings.log_keep_entries.max(1_000),
+        // One delete_range for many entries, rather than one for each.
+        purge_batch_size: 1_024,
+        // A node that was cut off must not depose the leader when it comes back.
+        enable_pre_vote: Some(true),
+        ..Config::default()
+    }
+    .validate()
+    .map_err(|error| error.to_string())
+}
+
+/// Follows openraft's view of who leads, and connects to a leader before the first leaf has to go there.
+async fn follow(raft: Raft, leads: watch::Sender<Option<u64>>, link: Arc<Link>) {
+    let mut changes = raft.server_metrics();
+    loop {
+        let (leader, addresses) = {
+            let seen = changes.borrow_watched();
+            let members = seen.membership_config.nodes().map(|(id, member)| (*id, member.peer_addr.clone()));
+            (seen.current_leader, members.collect::<BTreeMap<_, _>>())
+        };
+        if let Some(id) = leader
+            && id != *raft.node_id()
+            && let Some(address) = addresses.get(&id)
+        {
+            link.forwarder.aim(id, address);
+        }
+        *link.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+        leads.send_if_modified(|known| std::mem::replace(known, leader) != leader);
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn propose_batches(
+    task: ProposerTask,
+    raft: Raft,
+    clock: Arc<dyn Clock>,
+    state: State,
+    appends_in_flight: usize,
+    metrics: Arc<Metrics>,
+) {
+    task.run(raft, clock, move || state.meta().last_at_ms, appends_in_flight, metrics).await;
+}
+
+/// The way to a leader elsewhere.
+struct Link {
+    forwarder: Forwarder,
+    addresses: Mutex<BTreeMap<u64, String>>,
+}
+
+impl LeaderLink for Link {
+    fn forward(&self, leader: u64, items: Vec<u8>) -> bool {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.get(&leader).is_some_and(|address| self.forwarder.send(leader, address, items.into()).is_ok())
+    }
+}
+
+/// Takes what other nodes forward, while this node leads.
+struct Accepting {
+    node: u64,
+    proposer: Proposer,
+    leader: watch::Receiver<Option<u64>>,
+}
+
+impl ForwardSink for Accepting {
+    fn forwarded(&self, from: u64, leaves: Bytes) -> Result<(), ForwardRefused> {
+        if *self.leader.borrow() != Some(self.node) {
+            return Err(ForwardRefused::NotLeader);
+        }
+        let items = submit::decode(from, &leaves).ok_or(ForwardRefused::Malformed)?;
+        for item in items {
+            self.proposer.offer(Arc::new(item));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! The Raft log: entries, vote and how far they are committed, in one RocksDB whose write-ahead log is their order.
+//!
+//! ```text
+//! append ── write (no sync) ── readable ──┐
+//! append ── write (no sync) ── readable ──┼─ one thread: one fsync for all that wait ── callbacks
+//! vote ──── write (no sync) ──────────────┘
+//! ```
+//!
+//! Column families: `log` (index, big-endian → entry) and `meta` (`vote`, `committed`, `purged`).
+//!
+//! **A torn tail and a damaged middle are different things.** After a power cut the last records may be torn: they were
+//! never acknowledged, and recovery stops before them (RocksDB's point-in-time mode). A record damaged *below* what was
+//! acknowledged would look the same to that mode, and the node would vote with a shortened log. So the sync thread notes
+//! after each fsync how far RocksDB's sequence numbers had come (`SYNCED`), and a log that comes back with fewer is refused.
+//! The stricter modes are no substitute: they refuse torn tails too, so that one power cut could keep every node down,
+//! and they forbid recycling log files, which takes 40 % off the price of an fsync.
+
+mod cache;
+mod reader;
+mod storage;
+mod sync;
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options};
+
+use super::{
+    encoding::{self, LogIdOf, VoteOf, malformed},
+    fatal::{Fatal, FatalHook},
+    floor::FlushedFloor,
+    rocks,
+};
+use cache::Cache;
+use sync::{SyncThread, Synced};
+
+const LOG: &str = "log";
+const META: &str = "meta";
+const VOTE: &[u8] = b"vote";
+const COMMITTED: &[u8] = b"committed";
+const PURGED: &[u8] = b"purged";
+
+/// Memory for writes: most entries are purged before it is full, and then never reach a table.
+const MEMTABLE_BYTES: usize = 128 * 1024 * 1024;
+
+/// Size of write-ahead log files at which memory is flushed: bounds the time a start takes to read them.
+const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Write-ahead log files kept for use again: writing over an old file spares the file system's own journal.
+const WAL_RECYCLED_FILES: usize = 4;
+
+/// The log of one node.
+#[derive(Clone)]
+pub struct LogStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Arc<DB>,
+    index: Mutex<Index>,
+    sync: SyncThread,
+    floor: FlushedFloor,
+    fatal: FatalHook,
+}
+
+/// What is known of the log without reading it.
+#[derive(Default)]
+struct Index {
+    purged: Option<LogIdOf>,
+    /// Index of the first entry present, if there is any.
+    first: u64,
+    last: Option<LogIdOf>,
+    vote: Option<VoteOf>,
+    committed: Option<LogIdOf>,
+    /// Whether `committed` waits to travel with the next write: it may be lost, so it is never worth one of its own.
+    committed_unsaved: bool,
+    cache: Cache,
+}
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Acknowledged entries or votes are gone.
+    #[error(
+        "the log at {path} lost writes that were acknowledged (sequence {found}, {expected} were durable): \
+         this node must not vote again; remove its data directory and join it anew with a new id"
+    )]
+    Shortened {
+        /// The log.
+        path: String,
+        /// Sequence number that was durable.
+        expected: u64,
+        /// Sequence number found.
+        found: u64,
+    },
+    /// Entries are missing between others.
+    #[error("the log at {path} has no entry {index}, but later ones: join this node anew with a new id")]
+    Hole {
+        /// The log.
+        path: String,
+        /// First missing index.
+        index: u64,
+    },
+    /// The disk, or what is on it.
+    #[error("the log at {path}: {source}")]
+    Io {
+        /// The log.
+        path: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl LogStore {
+    /// Opens the log at `path`, making it if it does not exist. `fatal` is told of faults that must stop the node.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(path: &Path, floor: FlushedFloor, fatal: FatalHook) -> Result<Self, LogError> {
+        let failed = |source| LogError::Io { path: path.display().to_string(), source };
+        super::disk::make_folder(path).map_err(|error| failed(io::Error::other(error)))?;
+        let (synced, expected) = Synced::open(path).map_err(failed)?;
+        let families = [LOG, META].map(|name| ColumnFamilyDescriptor::new(name, family_options()));
+        let db = DB::open_cf_descriptors(&options(), path, families).map_err(|error| failed(rocks::io_error(error)))?;
+        let found = db.latest_sequence_number();
+        if found < expected {
+            return Err(LogError::Shortened { path: path.display().to_string(), expected, found });
+        }
+        let index = Index::load(&db, path)?;
+        let db = Arc::new(db);
+        let sync = SyncThread::start(Arc::clone(&db), synced, Arc::clone(&fatal)).map_err(failed)?;
+        Ok(Self { inner: Arc::new(Inner { db, index: Mutex::new(index), sync, floor, fatal }) })
+    }
+
+    /// The ids that bound the log, for people: last purged, last present, last known as committed.
+    #[must_use]
+    pub fn bounds(&self) -> [Option<LogIdOf>; 3] {
+        let index = self.inner.index();
+        [index.purged, index.last, index.committed]
+    }
+}
+
+impl Inner {
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // The index is changed by plain assignments after the disk agreed, so a panicking holder left it whole.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
+        rocks::family(&self.db, name)
+    }
+
+    /// Tells the node that it must stop, and gives the error that openraft is told.
+    fn fail(&self, error: rocksdb::Error) -> io::Error {
+        let error = rocks::io_error(error);
+        (self.fatal)(Fatal::LogWrite(error.to_string()));
+        error
+    }
+}
+
+impl Index {
+    /// Reads what bounds the log, checks that nothing is missing in between, and fills the cache with its end.
+    fn load(db: &DB, path: &Path) -> Result<Self, LogError> {
+        let failed = |source| LogError::Io { path: path.display().to_string(), source };
+        let meta = rocks::family(db, META);
+        let get = |key| db.get_cf(meta, key).map_err(|error| failed(rocks::io_error(error)));
+        let log_id = |key| get(key)?.map(|bytes| encoding::log_id_of(&bytes)).transpose().map_err(failed);
+        let mut index = Self {
+            purged: log_id(PURGED)?,
+            vote: get(VOTE)?.map(|bytes| encoding::vote_of(&bytes)).transpose().map_err(failed)?,
+            committed: log_id(COMMITTED)?,
+            ..Self::default()
+        };
+        index.last = index.purged;
+        let mut expected = index.purged.map_or(0, |purged| purged.index + 1);
+        index.first = expected;
+        let from = expected.to_be_bytes();
+        for pair in db.iterator_cf(rocks::family(db, LOG), IteratorMode::From(&from, rocksdb::Direction::Forward)) {
+            let (key, value) = pair.map_err(|error| failed(rocks::io_error(error)))?;
+            let entry = encoding::entry_of(&Bytes::from(value)).map_err(failed)?;
+            if key.as_ref() != entry.log_id.index.to_be_bytes() {
+                return Err(failed(malformed("an entry under another's index")));
+            }
+            if entry.log_id.index != expected {
+                return Err(LogError::Hole { path: path.display().to_string(), index: expected });
+            }
+            expected += 1;
+            index.last = Some(entry.log_id);
+            index.cache.push(entry);
+        }
+        // A snapshot may be committed and not yet installed when we crash: what is committed beyond the log is found
+        // out again from the others.
+        index.committed = index.committed.min(index.last);
+        Ok(index)
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_recycle_log_file_num(WAL_RECYCLED_FILES);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_paranoid_checks(true);
+    options.set_max_background_jobs(2);
+    rocks::quiet(&mut options, "log");
+    options
+}
+
+fn family_options() -> Options {
+    let mut options = Options::default();
+    options.set_write_buffer_size(MEMTABLE_BYTES);
+    // Sealed bytes do not compress.
+    options.set_compression_type(DBCompressionType::None);
+    options
+}
+
+#[cfg(test)]
+mod tests;

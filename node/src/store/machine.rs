@@ -1,0 +1,308 @@
+//! The state machine: committed entries become the state, one atomic write each.
+//!
+//! ```text
+//! openraft's worker ── entries ──▶ apply thread:  decode ▶ load ▶ core::apply ▶ write ▶ publish ▶ sink
+//!        ◀──────────── done ─────┘
+//! flush thread: makes the state durable now and then, so that the log may forget
+//! ```
+//!
+//! Applying is RocksDB work that does not yield: it has a thread of its own, so that on a machine of two cores neither
+//! Raft's heartbeats nor a client's packets wait behind a batch; the scheduler of the system shares the cores.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt};
+use openraft::{
+    EntryPayload, OptionalSend,
+    storage::{ApplyResponder, EntryResponder, RaftStateMachine},
+};
+use rocksdb::{WriteBatch, WriteOptions};
+use tokio::{sync::oneshot, task};
+use xacminh_core::{
+    apply::{self, BudgetKey, Changes, ItemOutcome, Loaded, REQUEST_WINDOW_MS, Wanted},
+    command::{Command, Ticket},
+};
+
+use super::{
+    encoding::{Entry, LogIdOf, StoredMembership},
+    fatal::Fatal,
+    rocks,
+    snapshot::{SnapshotBuilder, SnapshotDir, SnapshotMetaOf, SnapshotOf, described},
+    state::{Generation, Shared},
+    tables::{self, Head},
+};
+use crate::raft::{Applied, CommandBytes, TypeConfig};
+
+/// Entries handed to the apply thread at once: enough to make the hand-over cheap, few enough that answers leave soon.
+const CHUNK_ENTRIES_MAX: usize = 64;
+
+/// Bytes written since the last flush at which the next one starts: what a restart has to read and apply again.
+const FLUSH_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Longest time between flushes while entries are applied: bounds how much of the log a quiet node must keep.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often the flush thread looks.
+const FLUSH_TICK: Duration = Duration::from_millis(250);
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Is told what became of items, on every node, in the order of the log, after the state has it.
+///
+/// It is called on the apply thread and must not block. A restart tells outcomes again that were told before.
+pub trait ApplySink: Send + Sync + 'static {
+    /// The entry at `log_index`, stamped `at_ms`, has been applied.
+    fn applied(&self, log_index: u64, at_ms: u64, outcomes: Vec<(Ticket, ItemOutcome)>);
+}
+
+/// openraft's state machine over the state.
+pub struct StateMachine {
+    shared: Arc<Shared>,
+    jobs: Option<mpsc::Sender<Job>>,
+    stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Job {
+    entries: Vec<Entry>,
+    done: oneshot::Sender<io::Result<()>>,
+}
+
+impl StateMachine {
+    pub(super) fn start(shared: Arc<Shared>, sink: Arc<dyn ApplySink>) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let applying = {
+            let applier = Applier { shared: Arc::clone(&shared), sink, unlogged: tables::unlogged() };
+            move || {
+                for job in queue {
+                    let applied = job.entries.into_iter().try_for_each(|entry| applier.apply(entry));
+                    // Whoever asked may have gone: the entries are applied all the same.
+                    drop(job.done.send(applied));
+                }
+            }
+        };
+        let flushing = {
+            let (shared, stopping) = (Arc::clone(&shared), Arc::clone(&stopping));
+            move || flush_now_and_then(&shared, &stopping)
+        };
+        let threads = vec![
+            thread::Builder::new().name("apply".into()).spawn(applying)?,
+            thread::Builder::new().name("flush".into()).spawn(flushing)?,
+        ];
+        Ok(Self { shared, jobs: Some(jobs), stopping, threads })
+    }
+
+    async fn apply_chunk(&self, chunk: Vec<(Entry, Option<ApplyResponder<TypeConfig>>)>) -> io::Result<()> {
+        let stopped = || io::Error::other("the apply thread has stopped");
+        let (entries, responders): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
+        let (done, finished) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(Job { entries, done }).map_err(|_| stopped())?;
+        finished.await.map_err(|_| stopped())??;
+        responders.into_iter().flatten().for_each(|responder| responder.send(Applied));
+        Ok(())
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotDir;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogIdOf>, StoredMembership)> {
+        let head = self.shared.generation.load().head();
+        Ok((head.applied, head.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        let mut chunk = Vec::new();
+        while let Some(entry) = entries.next().await {
+            chunk.push(entry?);
+            if chunk.len() == CHUNK_ENTRIES_MAX {
+                self.apply_chunk(std::mem::take(&mut chunk)).await?;
+            }
+        }
+        if chunk.is_empty() { Ok(()) } else { self.apply_chunk(chunk).await }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder { shared: Arc::clone(&self.shared) }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf, snapshot: SnapshotDir) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let meta = meta.clone();
+        task::spawn_blocking(move || shared.install(&meta, &snapshot)).await.map_err(io::Error::other)?
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf>> {
+        Ok(self.shared.newest().map(described))
+    }
+}
+
+impl Drop for StateMachine {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        self.stopping.store(true, Ordering::Release);
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Ends with a last flush, so that a clean stop leaves nothing to apply again.
+fn flush_now_and_then(shared: &Shared, stopping: &AtomicBool) {
+    let ticks_max = FLUSH_INTERVAL.as_millis() / FLUSH_TICK.as_millis();
+    let mut ticks = 0;
+    while !stopping.load(Ordering::Acquire) {
+        thread::sleep(FLUSH_TICK);
+        ticks += 1;
+        if ticks >= ticks_max || shared.unflushed_bytes.load(Ordering::Relaxed) >= FLUSH_BYTES {
+            ticks = 0;
+            if shared.flush().is_err() {
+                // The node has been told to stop; flushing again could only hide what was lost.
+                return;
+            }
+        }
+    }
+    if let Err(error) = shared.flush() {
+        tracing::error!(%error, "the last flush failed: the log brings the state back at the next start");
+    }
+}
+
+struct Applier {
+    shared: Arc<Shared>,
+    sink: Arc<dyn ApplySink>,
+    unlogged: WriteOptions,
+}
+
+impl Applier {
+    fn apply(&self, entry: Entry) -> io::Result<()> {
+        let generation = self.shared.generation.load_full();
+        let mut head = Head::clone(&generation.head());
+        head.applied = Some(entry.log_id);
+        let mut batch = WriteBatch::default();
+        let mut told = None;
+        let mut document = None;
+        match entry.payload {
+            EntryPayload::Blank => {}
+            EntryPayload::Membership(membership) => {
+                head.membership = StoredMembership::new(Some(entry.log_id), membership);
+                head.put_membership(&generation.db, &mut batch)?;
+            }
+            EntryPayload::Normal(CommandBytes(bytes)) => {
+                let contradiction = |problem: String| self.contradiction(entry.log_id.index, problem);
+                let command = Command::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
+                let before = head.meta.last_at_ms;
+                let loaded = load(&generation, &head, &apply::wanted(&command))?;
+                let applied = apply::apply(entry.log_id.index, &command, loaded)
+                    .map_err(|error| contradiction(error.to_string()))?;
+                head.meta = applied.changes.meta;
+                put_changes(&generation, &mut batch, &applied.changes);
+                forget_old(&generation, &mut batch, before, head.meta.last_at_ms);
+                document = applied.changes.register;
+                told = Some((at_ms(&command), applied.outcomes));
+            }
+        }
+        head.put(&generation.db, &mut batch);
+        let bytes = u64::try_from(batch.size_in_bytes()).unwrap_or(u64::MAX);
+        generation.db.write_opt(batch, &self.unlogged).map_err(|error| self.shared.fail(error))?;
+        // If we crash here, the state is as of the last flush, and this entry is applied again.
+        generation.publish(head, document);
+        self.shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some((at_ms, outcomes)) = told {
+            self.sink.applied(entry.log_id.index, at_ms, outcomes);
+        }
+        Ok(())
+    }
+
+    fn contradiction(&self, index: u64, problem: String) -> io::Error {
+        let fatal = Fatal::Contradiction { index, problem };
+        let error = io::Error::new(io::ErrorKind::InvalidData, fatal.to_string());
+        (self.shared.fatal)(fatal);
+        error
+    }
+}
+
+const fn at_ms(command: &Command) -> u64 {
+    match command {
+        Command::Batch(batch) => batch.at_ms,
+        Command::Register(change) => change.at_ms,
+    }
+}
+
+/// Reads what the rules want to see, in three sorted sweeps.
+fn load(generation: &Generation, head: &Head, wanted: &Wanted) -> io::Result<Loaded> {
+    let mut loaded = Loaded { meta: head.meta, ..Loaded::default() };
+    let get = |family, keys: &[Vec<u8>], sorted| {
+        generation.db.batched_multi_get_cf(rocks::family(&generation.db, family), keys, sorted)
+    };
+    let keys: Vec<Vec<u8>> = wanted.records.iter().map(|key| key.to_vec()).collect();
+    for (key, found) in wanted.records.iter().zip(get(tables::RECORDS, &keys, true)) {
+        if let Some(bytes) = found.map_err(rocks::io_error)? {
+            loaded.records.insert(*key, tables::record_of(&bytes)?.0);
+        }
+    }
+    let keys: Vec<Vec<u8>> = wanted.requests.iter().map(|key| key.bytes().to_vec()).collect();
+    for (key, found) in wanted.requests.iter().zip(get(tables::SEEN, &keys, false)) {
+        if let Some(bytes) = found.map_err(rocks::io_error)? {
+            loaded.requests.insert(*key, tables::seen_of(&bytes)?);
+        }
+    }
+    let keys: Vec<Vec<u8>> = wanted.budgets.iter().map(|key| tables::budget_key(key).to_vec()).collect();
+    for (key, found) in wanted.budgets.iter().zip(get(tables::BUDGETS, &keys, true)) {
+        if let Some(bytes) = found.map_err(rocks::io_error)? {
+            loaded.budgets.insert(*key, tables::budget_of(&bytes)?);
+        }
+    }
+    Ok(loaded)
+}
+
+fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Changes) {
+    let family = |name| rocks::family(&generation.db, name);
+    let count = u64::try_from(changes.leaves.len()).expect("a batch's length fits 64 bits");
+    let first = changes.meta.leaves.checked_sub(count).expect("the leaves of a command are among all leaves");
+    for (position, (leaf, envelope)) in (first..).zip(&changes.leaves) {
+        batch.put_cf(family(tables::LEAVES), position.to_be_bytes(), leaf);
+        batch.put_cf(family(tables::ADDENDA), position.to_be_bytes(), envelope);
+    }
+    for (key, version, sealed) in &changes.records {
+        batch.put_cf(family(tables::RECORDS), key, tables::record_bytes(*version, sealed));
+    }
+    for (key, seen) in &changes.requests {
+        batch.put_cf(family(tables::SEEN), key.bytes(), tables::seen_bytes(seen));
+    }
+    for (key, misses) in &changes.budgets {
+        batch.put_cf(family(tables::BUDGETS), tables::budget_key(key), tables::budget_bytes(*misses));
+    }
+    if let Some(document) = &changes.register {
+        let revision = changes.meta.register_revision.to_be_bytes();
+        batch.put_cf(family(tables::REGISTER), revision, tables::document_bytes(document));
+    }
+}
+
+/// Once an hour of the log's own time, requests out of their window and budgets of past hours are dropped.
+///
+/// It depends on nothing but the log, so that replicas drop the same at the same entry and stay equal.
+fn forget_old(generation: &Generation, batch: &mut WriteBatch, before_ms: u64, now_ms: u64) {
+    if now_ms / HOUR_MS == before_ms / HOUR_MS {
+        return;
+    }
+    let family = |name| rocks::family(&generation.db, name);
+    let expired = tables::seen_from(now_ms.saturating_sub(REQUEST_WINDOW_MS));
+    batch.delete_range_cf(family(tables::SEEN), tables::seen_from(0), expired);
+    let past = BudgetKey::new(now_ms, [0; 16]);
+    batch.delete_range_cf(family(tables::BUDGETS), [0; 20], tables::budget_key(&past));
+}

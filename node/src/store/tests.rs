@@ -1,0 +1,538 @@
+//! The store as a whole: openraft's own suite, crashes, snapshots, and what other replicas must agree on.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use bytes::Bytes;
+use futures::stream;
+use openraft::{
+    EntryPayload, LogId, StorageError,
+    entry::RaftEntry,
+    storage::{IOFlushed, RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine},
+    testing::log::{StoreBuilder, Suite},
+    type_config::TypeConfigExt,
+    vote::leader_id_adv::LeaderId,
+};
+use tempfile::TempDir;
+use xacminh_core::{
+    apply::{ItemOutcome, REQUEST_WINDOW_MS},
+    command::{self, Batch, Command, Item, RecordChange, RegisterChange, RequestKey, Ticket},
+};
+use xacminh_proto::{
+    transparency::{Leaf, LeafBytes, LeafKind, LeafVerdict},
+    vocab::{PortalId, RequestId},
+};
+
+use super::{
+    encoding::{Entry, LogIdOf, Membership},
+    *,
+};
+use crate::raft::{CommandBytes, Member, TypeConfig};
+
+const START_MS: u64 = 1_793_000_000_000;
+const HOUR_MS: u64 = 3_600_000;
+
+#[derive(Default)]
+struct Notes {
+    outcomes: Mutex<Vec<(u64, ItemOutcome)>>,
+}
+
+impl ApplySink for Notes {
+    fn applied(&self, log_index: u64, _: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+        self.outcomes.lock().unwrap().extend(outcomes.into_iter().map(|(_, outcome)| (log_index, outcome)));
+    }
+}
+
+/// A fault no test expects: what follows would be nonsense.
+fn unexpected() -> FatalHook {
+    Arc::new(|fatal| panic!("unexpected: {fatal}"))
+}
+
+fn try_open(root: &Path, node: u64, sink: Arc<dyn ApplySink>, fatal: FatalHook) -> Result<Store, StoreError> {
+    let options =
+        Options { directory: root, cluster: "da-nang", node, incarnation: 7, block_cache_bytes: 8 * 1024 * 1024 };
+    Store::open(&options, sink, fatal)
+}
+
+fn open(root: &Path) -> Store {
+    try_open(root, 1, Arc::new(Notes::default()), unexpected()).unwrap()
+}
+
+fn log_id(index: u64) -> LogIdOf {
+    LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index }
+}
+
+fn leaf(request: RequestKey, at_ms: u64) -> LeafBytes {
+    let leaf = Leaf {
+        kind: LeafKind::Disclosed,
+        time_ms: at_ms,
+        request_id: request.id,
+        portal: request.portal,
+        official: [1; 16],
+        purpose: 1,
+        procedure: 1,
+        register_revision: 0,
+        fields: 1,
+        verdict: LeafVerdict::Match,
+        subject: [2; 32],
+        attributes_root: [3; 32],
+        addendum_digest: [4; 32],
+        record_version: 0,
+    };
+    leaf.encode()
+}
+
+fn item(number: u64, at_ms: u64) -> Item {
+    let id = RequestId::new(at_ms, [&[0; 2], number.to_be_bytes().as_slice()].concat().try_into().unwrap());
+    let request = RequestKey { id, portal: PortalId(1) };
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    Item {
+        ticket: Ticket { node: 1, boot: 1, seq: number },
+        decided_at_ms: at_ms,
+        remember: Some(RecordChange { key, before: 0, sealed: format!("sealed record {number}").into_bytes() }),
+        read: None,
+        entry: command::Entry {
+            leaf: leaf(request, at_ms),
+            envelope: format!("sealed addendum {number}").into_bytes(),
+            request,
+            question: [5; 16],
+            register_revision: 0,
+            miss: Some(command::Miss { official: [1; 16], limit: 1_000_000 }),
+        },
+    }
+}
+
+fn command_entry(index: u64, command: &Command) -> Entry {
+    let bytes = CommandBytes(Bytes::from(command.encode().unwrap()));
+    Entry::new(log_id(index), EntryPayload::Normal(bytes))
+}
+
+fn batch_entry(index: u64, at_ms: u64, numbers: std::ops::Range<u64>) -> Entry {
+    let items = numbers.map(|number| item(number, at_ms)).collect();
+    command_entry(index, &Command::Batch(Batch { at_ms, items }))
+}
+
+/// Entry 0 is a membership, as `initialize` writes it; every other one a batch of ten questions.
+fn entries(range: std::ops::Range<u64>) -> Vec<Entry> {
+    let member = Member { peer_addr: "127.0.0.1:9001".into(), client_addr: "127.0.0.1:9002".into() };
+    let membership = Membership::new(vec![[1].into()], BTreeMap::from([(1, member)])).unwrap();
+    range
+        .map(|index| match index {
+            0 => Entry::new(log_id(0), EntryPayload::Membership(membership.clone())),
+            _ => batch_entry(index, START_MS + index, index * 10..index * 10 + 10),
+        })
+        .collect()
+}
+
+async fn append(log: &mut LogStore, entries: Vec<Entry>) {
+    let (sender, receiver) = TypeConfig::oneshot();
+    log.append(entries, IOFlushed::signal(sender)).await.unwrap();
+    receiver.await.unwrap().unwrap();
+}
+
+async fn apply(machine: &mut StateMachine, entries: Vec<Entry>) {
+    machine.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))).await.unwrap();
+}
+
+/// What a power cut leaves of files in use: a copy of each as it is now. Closing the store would tidy up.
+fn crash_copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let into = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            crash_copy(&entry.path(), &into);
+        } else {
+            fs::copy(entry.path(), into).unwrap();
+        }
+    }
+}
+
+fn wal(root: &Path) -> PathBuf {
+    let wals = fs::read_dir(root.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    wals.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+}
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        // The suite purges entries that it never applied; what guards against that has tests of its own.
+        store.state.shared.floor.advance(u64::MAX - 1);
+        Ok((folder, store.log, store.machine))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openraft_finds_the_store_sound() {
+    Suite::test_all(Builder).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_without_a_flush_replays_to_the_same_state() {
+    let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut store = open(folder.path());
+    append(&mut store.log, entries(0..20)).await;
+    store.log.save_committed(Some(log_id(19))).await.unwrap();
+    apply(&mut store.machine, entries(0..12)).await;
+    store.state.flush().unwrap();
+    apply(&mut store.machine, entries(12..20)).await;
+    append(&mut store.log, entries(20..21)).await;
+    crash_copy(folder.path(), crashed.path());
+
+    let mut again = open(crashed.path());
+    assert_eq!(again.state.applied(), Some(log_id(11)), "what was not flushed is gone");
+    assert_eq!(again.state.meta().leaves, 110);
+    assert_eq!(again.log.read_committed().await.unwrap(), Some(log_id(19)));
+    apply(&mut again.machine, entries(12..20)).await;
+    assert_eq!(again.state.digest().unwrap(), store.state.digest().unwrap());
+    assert_eq!(again.state.meta().leaves, 190);
+    let state = &again.state;
+    assert_eq!(state.leaves(100, 1000).unwrap().len(), 90);
+    assert_eq!(state.leaf(189).unwrap(), Some(item(199, START_MS + 19).entry.leaf));
+    assert_eq!(state.leaf(190).unwrap(), None);
+    assert_eq!(state.addendum(0).unwrap().unwrap(), b"sealed addendum 10");
+    assert_eq!(state.seen(&item(15, START_MS + 1).entry.request).unwrap().unwrap().position, 5);
+    assert_eq!(state.record(&item(15, 0).remember.unwrap().key).unwrap().unwrap(), (1, b"sealed record 15".to_vec()));
+    assert_eq!(state.record(&[9; 32]).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_clean_stop_leaves_nothing_to_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    apply(&mut store.machine, entries(0..5)).await;
+    let digest = store.state.digest().unwrap();
+    drop(store);
+    let again = open(folder.path());
+    assert_eq!(again.state.digest().unwrap(), digest);
+    assert_eq!(again.state.flushed_next(), 5);
+}
+
+#[tokio::test]
+async fn every_replica_tells_the_same_outcomes_and_repeats_them_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = Arc::new(Notes::default());
+    let mut store = try_open(folder.path(), 1, Arc::clone(&notes) as Arc<dyn ApplySink>, unexpected()).unwrap();
+    let twice = vec![batch_entry(0, START_MS, 1..3), batch_entry(1, START_MS + 1, 3..4)];
+    apply(&mut store.machine, twice).await;
+    // The same request again, under a later stamp: its leaf stays where it is.
+    let mut again = item(2, START_MS);
+    again.decided_at_ms = START_MS + 2;
+    again.remember = None;
+    Leaf::stamp(&mut again.entry.leaf, START_MS + 2);
+    let again = Command::Batch(Batch { at_ms: START_MS + 2, items: vec![again] });
+    apply(&mut store.machine, vec![command_entry(2, &again)]).await;
+    let outcomes = notes.outcomes.lock().unwrap();
+    assert_eq!(
+        *outcomes,
+        [
+            (0, ItemOutcome::Appended { position: 0 }),
+            (0, ItemOutcome::Appended { position: 1 }),
+            (1, ItemOutcome::Appended { position: 2 }),
+            (2, ItemOutcome::Duplicate { position: 1 }),
+        ]
+    );
+    assert_eq!(store.state.meta().leaves, 3);
+}
+
+#[tokio::test]
+async fn the_past_is_forgotten_by_the_clock_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    apply(&mut store.machine, vec![batch_entry(0, START_MS, 1..4)]).await;
+    let budget = xacminh_core::apply::BudgetKey::new(START_MS, [1; 16]);
+    let old = item(1, START_MS).entry.request;
+    assert_eq!(store.state.misses(&budget).unwrap(), 3);
+    apply(&mut store.machine, vec![batch_entry(1, START_MS + HOUR_MS, 4..5)]).await;
+    assert_eq!(store.state.misses(&budget).unwrap(), 0);
+    assert!(store.state.seen(&old).unwrap().is_some());
+    apply(&mut store.machine, vec![batch_entry(2, START_MS + REQUEST_WINDOW_MS + HOUR_MS, 5..6)]).await;
+    assert!(store.state.seen(&old).unwrap().is_none());
+    assert!(store.state.leaf(0).unwrap().is_some(), "leaves are for ever");
+}
+
+#[tokio::test]
+async fn the_register_in_force_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    assert_eq!(*store.state.document(), Document::default());
+    let request = item(1, START_MS).entry.request;
+    let change = RegisterChange {
+        ticket: Ticket { node: 1, boot: 1, seq: 1 },
+        at_ms: START_MS,
+        before: 0,
+        revision: 3,
+        document: "revision = 3".into(),
+        leaf: leaf(request, START_MS),
+        envelope: b"sealed".to_vec(),
+    };
+    apply(&mut store.machine, vec![command_entry(0, &Command::Register(change))]).await;
+    let expected = Document { revision: 3, text: "revision = 3".into() };
+    assert_eq!(*store.state.document(), expected);
+    drop(store);
+    assert_eq!(*open(folder.path()).state.document(), expected);
+}
+
+#[tokio::test]
+async fn a_contradiction_stops_the_node_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Mutex::new(Vec::new()));
+    let hook: FatalHook = {
+        let faults = Arc::clone(&faults);
+        Arc::new(move |fault: Fatal| faults.lock().unwrap().push(fault.exit_code()))
+    };
+    let mut store = try_open(folder.path(), 1, Arc::new(Notes::default()), hook).unwrap();
+    let unknown = Entry::new(log_id(0), EntryPayload::Normal(CommandBytes(Bytes::from_static(&[99, 1, 2]))));
+    let stamped_otherwise =
+        command_entry(0, &Command::Batch(Batch { at_ms: START_MS + 1, items: vec![item(1, START_MS)] }));
+    for bad in [unknown, stamped_otherwise] {
+        assert!(store.machine.apply(stream::iter([Ok((bad, None))])).await.is_err());
+    }
+    assert_eq!(*faults.lock().unwrap(), [73, 73]);
+    assert_eq!((store.state.applied(), store.state.meta().leaves), (None, 0));
+}
+
+#[tokio::test]
+async fn the_log_forgets_no_more_than_the_state_has_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    append(&mut store.log, entries(0..20)).await;
+    apply(&mut store.machine, entries(0..10)).await;
+    assert_eq!(store.state.flushed_next(), 0);
+    let error = store.log.purge(log_id(15)).await.unwrap_err();
+    assert!(error.to_string().contains("may not be purged"), "{error}");
+    assert_eq!(store.state.flushed_next(), 10, "the state was asked to flush first");
+    store.log.purge(log_id(9)).await.unwrap();
+    let [purged, last, _] = store.log.bounds();
+    assert_eq!((purged, last), (Some(log_id(9)), Some(log_id(19))));
+}
+
+#[tokio::test]
+async fn another_process_or_another_node_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refused = |node| try_open(folder.path(), node, Arc::new(Notes::default()), unexpected()).err().unwrap();
+    assert!(matches!(refused(1), StoreError::Disk(DiskError::InUse { .. })));
+    drop(store);
+    assert!(matches!(refused(2), StoreError::Disk(DiskError::OtherNode { .. })));
+    open(folder.path());
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_dropped_and_a_damaged_middle_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    append(&mut store.log, entries(0..10)).await;
+    // Written, and never acknowledged: the callback is lost with the power.
+    store.log.write_unsynced(&entries(10..11));
+    let reopened = |damage: &dyn Fn(&Path)| {
+        let crashed = tempfile::tempdir().unwrap();
+        crash_copy(folder.path(), crashed.path());
+        damage(&wal(crashed.path()));
+        try_open(crashed.path(), 1, Arc::new(Notes::default()), unexpected()).map(|store| store.log.bounds()[1])
+    };
+    let cut = |path: &Path, bytes: u64| {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
+    };
+    assert_eq!(reopened(&|_| ()).unwrap(), Some(log_id(10)));
+    assert_eq!(reopened(&|path| cut(path, 7)).unwrap(), Some(log_id(9)), "a torn tail was acknowledged to nobody");
+    assert_eq!(reopened(&|path| cut(path, 1000)).unwrap(), Some(log_id(9)));
+    let middle = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let half = |path: &Path| cut(path, fs::metadata(path).unwrap().len() / 2);
+    let gone = |path: &Path| fs::remove_file(path).unwrap();
+    for damage in [&middle as &dyn Fn(&Path), &half, &gone] {
+        let error = reopened(damage).unwrap_err();
+        assert!(matches!(error, StoreError::Log(LogError::Shortened { .. } | LogError::Io { .. })), "{error}");
+    }
+}
+
+async fn snapshot_of(store: &mut Store) -> (snapshot::SnapshotMetaOf, SnapshotDir) {
+    let built = store.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
+    (built.meta, built.snapshot)
+}
+
+fn send(snapshot: &SnapshotDir, incoming: &Path, change: impl Fn(&str, &mut Vec<u8>)) -> io::Result<SnapshotDir> {
+    let mut receiving = SnapshotDir::receive(incoming, snapshot.manifest().clone())?;
+    for file in &snapshot.manifest().files {
+        let mut bytes = fs::read(snapshot.path().join(&file.name)).unwrap();
+        change(&file.name, &mut bytes);
+        for chunk in bytes.chunks(1000) {
+            receiving.write(&file.name, chunk)?;
+        }
+    }
+    receiving.finish()
+}
+
+#[tokio::test]
+async fn a_snapshot_makes_an_empty_node_equal() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut first = open(one.path());
+    apply(&mut first.machine, entries(0..30)).await;
+    let (meta, snapshot) = snapshot_of(&mut first).await;
+    assert_eq!(first.state.flushed_next(), 30, "a snapshot is a flush");
+    let digest = first.state.digest().unwrap();
+
+    let mut second = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
+    let early_reader = second.state.clone();
+    let received = send(&snapshot, &second.incoming(), |_, _| ()).unwrap();
+    let arrived = received.path().to_owned();
+    second.machine.install_snapshot(&meta, received).await.unwrap();
+    assert_eq!(second.state.digest().unwrap(), digest);
+    assert_eq!(early_reader.digest().unwrap(), digest, "handles follow the generation in force");
+    assert_eq!(second.state.flushed_next(), 30);
+    assert!(!arrived.exists(), "nothing stays in the folder for arrivals");
+    assert!(!two.path().join("state/1").exists() && two.path().join("state/2").exists());
+    let current = second.machine.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!(current.meta, meta);
+
+    apply(&mut second.machine, entries(30..35)).await;
+    apply(&mut first.machine, entries(30..35)).await;
+    assert_eq!(second.state.digest().unwrap(), first.state.digest().unwrap());
+    drop((second, early_reader));
+    let mut again = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
+    assert_eq!(again.state.digest().unwrap(), first.state.digest().unwrap());
+    assert_eq!(again.machine.get_current_snapshot().await.unwrap().unwrap().meta, meta);
+}
+
+#[tokio::test]
+async fn only_the_newest_snapshot_is_kept_and_one_in_use_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    apply(&mut store.machine, entries(0..10)).await;
+    let (_, old) = snapshot_of(&mut store).await;
+    let (_, same) = snapshot_of(&mut store).await;
+    assert_eq!(old.path(), same.path(), "nothing was applied in between");
+    drop(same);
+    apply(&mut store.machine, entries(10..20)).await;
+    let (_, new) = snapshot_of(&mut store).await;
+    let old_path = old.path().to_owned();
+    assert!(old_path.exists() && new.path().exists());
+    drop(old);
+    assert!(!old_path.exists() && new.path().exists());
+}
+
+#[tokio::test]
+async fn a_changed_cut_or_padded_file_is_refused_and_leaves_nothing() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut store = open(folder.path());
+    apply(&mut store.machine, entries(0..10)).await;
+    let (_, snapshot) = snapshot_of(&mut store).await;
+    let incoming = elsewhere.path().join("incoming");
+    for file in &snapshot.manifest().files {
+        let flip = |name: &str, bytes: &mut Vec<u8>| {
+            if name == file.name {
+                *bytes.last_mut().unwrap() ^= 1;
+            }
+        };
+        let cut = |name: &str, bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - usize::from(name == file.name));
+        let pad = |name: &str, bytes: &mut Vec<u8>| bytes.resize(bytes.len() + usize::from(name == file.name), 0);
+        assert!(send(&snapshot, &incoming, flip).is_err());
+        assert!(send(&snapshot, &incoming, cut).is_err());
+        assert!(send(&snapshot, &incoming, pad).is_err());
+    }
+    let mut receiving = SnapshotDir::receive(&incoming, snapshot.manifest().clone()).unwrap();
+    assert!(receiving.write("../../escape", b"x").is_err());
+    drop(receiving);
+    assert_eq!(fs::read_dir(&incoming).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_crash_between_staging_and_pointer_keeps_the_old_state() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut first = open(one.path());
+    apply(&mut first.machine, entries(0..30)).await;
+    let (meta, snapshot) = snapshot_of(&mut first).await;
+    let mut second = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
+    apply(&mut second.machine, entries(0..3)).await;
+    second.state.flush().unwrap();
+    let before = second.state.digest().unwrap();
+    drop(send(&snapshot, &second.incoming(), |_, _| ()).unwrap());
+    let received = send(&snapshot, &second.incoming(), |_, _| ()).unwrap();
+    // What install has done when it is about to write the pointer.
+    crash_copy(received.path(), &two.path().join("state/2"));
+    let crashed = tempfile::tempdir().unwrap();
+    crash_copy(two.path(), crashed.path());
+    let again = try_open(crashed.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
+    assert_eq!(again.state.digest().unwrap(), before);
+    assert!(!crashed.path().join("state/2").exists());
+    assert_eq!(fs::read_dir(again.incoming()).unwrap().count(), 0, "half an install is begun anew");
+
+    second.machine.install_snapshot(&meta, received).await.unwrap();
+    // What install has done when the pointer is written and the snapshot not yet kept.
+    let crashed = tempfile::tempdir().unwrap();
+    crash_copy(two.path(), crashed.path());
+    fs::remove_dir_all(crashed.path().join("snapshots")).unwrap();
+    let again = try_open(crashed.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
+    assert_eq!(again.state.digest().unwrap(), first.state.digest().unwrap());
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_what_it_says_is_refused() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut first = open(one.path());
+    apply(&mut first.machine, entries(0..30)).await;
+    let (mut meta, snapshot) = snapshot_of(&mut first).await;
+    let mut second = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
+    let mut manifest = snapshot.manifest().clone();
+    manifest.leaves += 1;
+    let mut receiving = SnapshotDir::receive(&second.incoming(), manifest).unwrap();
+    for file in &snapshot.manifest().files {
+        receiving.write(&file.name, &fs::read(snapshot.path().join(&file.name)).unwrap()).unwrap();
+    }
+    let lying = receiving.finish().unwrap();
+    assert!(second.machine.install_snapshot(&meta, lying).await.is_err());
+    meta.last_log_id = Some(log_id(31));
+    let other = send(&snapshot, &second.incoming(), |_, _| ()).unwrap();
+    assert!(second.machine.install_snapshot(&meta, other).await.is_err());
+    assert_eq!(second.state.applied(), None, "the state in force was not touched");
+    assert!(!two.path().join("state/2").exists());
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_an_error_and_never_no_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    apply(&mut store.machine, entries(0..10)).await;
+    let (_, snapshot) = snapshot_of(&mut store).await;
+    let manifest = snapshot.path().join("snapshot.manifest");
+    drop((store, snapshot));
+    let mut bytes = fs::read(&manifest).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&manifest, bytes).unwrap();
+    let error = try_open(folder.path(), 1, Arc::new(Notes::default()), unexpected()).err().unwrap();
+    assert!(matches!(error, StoreError::Snapshot { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_inspection_says_where_things_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    append(&mut store.log, entries(0..5)).await;
+    apply(&mut store.machine, entries(0..5)).await;
+    let digest = store.state.digest().unwrap().1;
+    drop(store);
+    let options = Options {
+        directory: folder.path(),
+        cluster: "da-nang",
+        node: 1,
+        incarnation: 0,
+        block_cache_bytes: 1024 * 1024,
+    };
+    let text = inspect(&options, true).unwrap().to_string();
+    assert!(text.contains("state leaves       40\n") && text.contains(&digest.to_string()), "{text}");
+    assert!(text.contains("log last           T1-N1.4") || text.contains("log last           T1-N1-4"), "{text}");
+}

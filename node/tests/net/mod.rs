@@ -1,0 +1,9 @@
+//! Real endpoints on 127.0.0.1: who gets in, what frames may do, and a cluster over them.
+
+mod callers;
+mod certs;
+mod cluster;
+mod frames;
+mod memory;
+mod peers;
+mod relay;
