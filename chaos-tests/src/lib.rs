@@ -25,6 +25,7 @@ pub mod plaintext;
 pub mod postgres;
 pub mod raw;
 pub mod seed;
+pub mod store_view;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};

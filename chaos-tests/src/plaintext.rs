@@ -242,11 +242,11 @@ mod tests {
     fn it_barks_at_a_planted_file_and_says_what_it_read() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("deep")).unwrap();
-        fs::write(folder.path().join("deep/1.sst"), b"\0\0048199012345\0").unwrap();
+        fs::write(folder.path().join("deep/1.sst"), b"--048199012345--").unwrap();
         fs::write(folder.path().join("2.log"), b"clean").unwrap();
         let (found, read) = Needles::of(&[person()]).find_in_folder(folder.path()).unwrap();
         assert_eq!(found.len(), 1);
         assert!(found[0].place.contains("1.sst at byte 2"), "{found:?}");
-        assert_eq!((read.files.len(), read.bytes(".sst"), read.bytes(".log")), (2, 15, 5));
+        assert_eq!((read.files.len(), read.bytes(".sst"), read.bytes(".log")), (2, 16, 5));
     }
 }
