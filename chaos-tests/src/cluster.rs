@@ -210,6 +210,32 @@ impl Cluster {
         self.wait_ready(node).await
     }
 
+    /// Runs the program with a configuration that it is expected to refuse: its exit code and all it said.
+    ///
+    /// # Errors
+    /// When it runs on instead.
+    pub async fn refusal(&self, config: &Path) -> Result<(Option<i32>, String)> {
+        let said = self.files.folder.join("refusal.stderr");
+        // What an earlier refusal said is not this one's.
+        let _ = fs::remove_file(&said);
+        let config = config.to_str().context("a plain path")?;
+        let mut process = Process::start(&["run", "--config", config], &said)?;
+        let code = process.wait_exit().await.with_context(|| process.last_words())?;
+        Ok((code, process.last_words()))
+    }
+
+    /// A node's configuration with one text in place of another, in a file of its own.
+    ///
+    /// # Errors
+    /// When the text is not there.
+    pub fn altered_config(&self, node: u64, from: &str, to: &str) -> Result<std::path::PathBuf> {
+        let text = fs::read_to_string(self.files.config(node))?;
+        ensure!(text.contains(from), "the configuration has no {from:?}");
+        let path = self.files.folder.join(format!("altered-{node}.toml"));
+        fs::write(&path, text.replacen(from, to, 1))?;
+        Ok(path)
+    }
+
     /// kill -9.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use crate::wait;
 /// How much of a node's last words a failing test shows.
 const LAST_WORDS_BYTES_MAX: u64 = 6 * 1024;
 
-/// A node that is to end must do so within this time: draining takes ten seconds at the most.
-const EXIT_PATIENCE: Duration = Duration::from_secs(20);
+/// A node that is to end must do so within this time: a drain waits for questions, which may wait 30 s.
+const EXIT_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The program under test.
 ///
