@@ -26,7 +26,7 @@ use tokio::{
 };
 use xacminh_proto::{
     codec,
-    vocab::{ErrorNumber, Fault, Outcome, RequestId},
+    vocab::{ErrorNumber, Fault, RequestId},
     wire::{
         Answer, Ask, AuditEntries, AuditPage, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Status,
         frame,
@@ -37,6 +37,7 @@ use crate::{
     clock,
     connection::{Connection, Dialer, LinkError, read_certificates, read_key},
     error::{Breach, ClientError},
+    judge::judge,
     roster::{Roster, Round},
     session::{ExchangeError, IN_FLIGHT_MAX, Session},
 };
@@ -266,6 +267,7 @@ impl Client {
         let mut flights = FuturesUnordered::new();
         let mut next_start = Instant::now();
         let mut last = "no node answered yet".to_owned();
+        let mut hopeless = None;
         loop {
             tokio::select! {
                 biased;
@@ -278,7 +280,7 @@ impl Client {
                         Err(error) => error,
                     };
                     last = error.to_string();
-                    let pause = self.learn(&mut round, node, error)?;
+                    let pause = self.learn(&mut round, node, error, &mut hopeless)?;
                     next_start = Instant::now() + if pause { backoff.pause() } else { Duration::ZERO };
                 }
                 () = sleep_until(next_start), if flights.len() < FLIGHTS_MAX && next_start < deadline => {
@@ -296,38 +298,39 @@ impl Client {
                     }
                 }
                 () = sleep_until(deadline) => {
-                    let request_id = if let Request::Ask(ask) = &request { Some(ask.request_id) } else { None };
-                    return Err(if sent.load(Ordering::Relaxed) {
-                        ClientError::Unknown { request_id, last }
-                    } else {
-                        ClientError::Unreachable { last }
-                    });
+                    return Err(out_of_time(&request, sent.load(Ordering::Relaxed), last, hopeless));
                 }
             }
         }
     }
 
     /// What a failed flight teaches: `Err` ends the question, `Ok(true)` asks for a pause before the next flight.
-    fn learn(&self, round: &mut Round<'_>, node: usize, error: FlightError) -> Result<bool, ClientError> {
-        let hopeless = match &error {
+    fn learn(
+        &self,
+        round: &mut Round<'_>,
+        node: usize,
+        error: FlightError,
+        hopeless: &mut Option<ClientError>,
+    ) -> Result<bool, ClientError> {
+        match &error {
             FlightError::Question(_) => return Err(self.report(node, error)),
             FlightError::Failure(failure) if !failure.number.is_retryable() => return Err(self.report(node, error)),
             FlightError::Failure(failure) => {
                 round.tire(node);
                 // Going round the nodes at once would make everybody's overload worse.
-                return Ok(
-                    round.is_over() || matches!(failure.number, ErrorNumber::Overloaded | ErrorNumber::TooManyInFlight)
-                );
+                let crowded = matches!(failure.number, ErrorNumber::Overloaded | ErrorNumber::TooManyInFlight);
+                return Ok(crowded || round.is_over());
             }
-            FlightError::Link(LinkError::Lost(_)) => false,
-            FlightError::Link(LinkError::Server(_) | LinkError::Caller(_) | LinkError::Breach(_)) => true,
-        };
-        if hopeless {
-            round.give_up(node);
-        } else {
-            round.tire(node);
+            FlightError::Link(LinkError::Lost(_)) => round.tire(node),
+            FlightError::Link(LinkError::Server(_) | LinkError::Caller(_) | LinkError::Breach(_)) => {
+                round.give_up(node);
+                *hopeless = Some(self.report(node, error));
+            }
         }
-        if round.is_hopeless() { Err(self.report(node, error)) } else { Ok(round.is_over()) }
+        match hopeless.take_if(|_| round.is_hopeless()) {
+            Some(error) => Err(error),
+            None => Ok(round.is_over()),
+        }
     }
 
     /// The error to report for a node's last word.
@@ -441,6 +444,16 @@ pub fn fresh_request_id() -> RequestId {
     RequestId::new(clock::unix_ms(), rand::random())
 }
 
+/// What the deadline means: something sent may have been decided, otherwise the gravest trouble is told.
+fn out_of_time(request: &Request, sent: bool, last: String, hopeless: Option<ClientError>) -> ClientError {
+    let request_id = if let Request::Ask(ask) = request { Some(ask.request_id) } else { None };
+    match hopeless {
+        _ if sent => ClientError::Unknown { request_id, last },
+        Some(error) => error,
+        None => ClientError::Unreachable { last },
+    }
+}
+
 /// The request with the time this attempt may take.
 fn within(request: &Request, deadline: Instant, patience: &Patience) -> Request {
     let mut request = request.clone();
@@ -450,39 +463,6 @@ fn within(request: &Request, deadline: Instant, patience: &Patience) -> Request 
         ask.deadline_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);
     }
     request
-}
-
-/// Checks that a reply fits its request before anybody believes it.
-pub(crate) fn judge(request: &Request, reply: Reply) -> Result<Reply, Breach> {
-    match (request, &reply) {
-        (Request::Ask(ask), Reply::Answer(answer)) => judge_answer(ask, answer)?,
-        (_, Reply::Failure(_))
-        | (Request::Status, Reply::Status(_))
-        | (Request::PutRegister(_), Reply::RegisterAccepted { .. }) => {}
-        (Request::Audit(page), Reply::Audit(entries)) if fits(page, entries) => {}
-        _ => return Err(Breach::Kind),
-    }
-    Ok(reply)
-}
-
-fn judge_answer(ask: &Ask, answer: &Answer) -> Result<(), Breach> {
-    if answer.request_id != ask.request_id {
-        return Err(Breach::RequestId);
-    }
-    let Outcome::Confirmed { verdicts, attributes, .. } = &answer.outcome else { return Ok(()) };
-    if !verdicts.iter().map(|verdict| verdict.kind).eq(ask.claims.iter().map(xacminh_proto::vocab::Claim::kind)) {
-        return Err(Breach::Verdicts);
-    }
-    if attributes.iter().any(|(attribute, _)| !ask.attributes.contains(*attribute)) {
-        return Err(Breach::Attributes);
-    }
-    Ok(())
-}
-
-/// A page holds consecutive positions from the one asked for, and no more than asked for.
-fn fits(page: &AuditPage, entries: &AuditEntries) -> bool {
-    entries.entries.len() <= usize::from(page.limit)
-        && entries.entries.iter().zip(page.from..).all(|(entry, position)| entry.position == position)
 }
 
 fn kind_of(reply: &Reply) -> &'static str {

@@ -4,6 +4,7 @@
 //! client      asks one question and finds a live node for it: retries, hedges, deadline
 //! session     many questions over one stream, answered in any order
 //! connection  QUIC and TLS: who the node must be, frames with a bound; the only room that names quinn
+//! judge       whether a reply fits its request
 //! roster      which node to ask next
 //! error       what can go wrong, by whose fault
 //! cli         the verbs of `xacminh`
@@ -15,6 +16,7 @@ mod client;
 pub mod clock;
 mod connection;
 mod error;
+mod judge;
 mod patience;
 pub mod population;
 mod roster;

@@ -30,6 +30,7 @@ use xacminh_proto::{
 use crate::{
     connection::{Connection, FrameSink, FrameSource, LinkError},
     error::{Breach, ClientError},
+    judge::judge,
 };
 
 /// Questions a session may have in flight: four of the node's batches of 256, so that its next batch never waits for us.
@@ -109,7 +110,7 @@ impl Session {
             Err(ExchangeError::Link(error)) if sent.load(Ordering::Relaxed) => return Err(unknown(error.to_string())),
             Err(ExchangeError::Link(error)) => return Err(ClientError::Unreachable { last: error.to_string() }),
         };
-        match crate::client::judge(&request, reply) {
+        match judge(&request, reply) {
             Ok(Reply::Answer(answer)) => Ok(*answer),
             Ok(Reply::Failure(Failure { number, detail })) => match number {
                 ErrorNumber::DeadlineExceeded => Err(unknown(detail)),

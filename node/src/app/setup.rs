@@ -72,7 +72,7 @@ pub(super) struct Doors {
 #[must_use]
 pub fn keyring_source(config: &crate::config::Keyring) -> KekSource {
     match (&config.encryption_key_env, &config.encryption_key_file) {
-        (Some(name), _) => KekSource::Environment(name.clone()),
+        (Some(name), _) => KekSource::Env(name.clone()),
         (None, Some(path)) => KekSource::File(path.clone()),
         (None, None) => KekSource::None,
     }

@@ -167,7 +167,7 @@ impl Replication {
             is_leader: metrics.current_leader == Some(self.node),
             leader_id: metrics.current_leader,
             last_log_index: metrics.last_log_index,
-            committed_index: metrics.committed.map(|id| id.index),
+            committed_index: metrics.local_committed.map(|id| id.index),
             applied_index: metrics.last_applied.map(|id| id.index),
             snapshot_index: metrics.snapshot.map(|id| id.index),
             purged_index: metrics.purged.map(|id| id.index),

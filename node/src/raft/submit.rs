@@ -23,7 +23,7 @@ use tokio::{
     time::{self, Instant},
 };
 use xacminh_core::{
-    apply::ItemOutcome,
+    apply::{ItemOutcome, check_item},
     command::{BATCH_ITEMS_MAX, Item, Ticket},
 };
 use xacminh_proto::codec;
@@ -270,6 +270,7 @@ fn encode(items: &[Arc<Item>]) -> Vec<Vec<u8>> {
 #[must_use]
 pub fn decode(from: u64, bytes: &[u8]) -> Option<Vec<Item>> {
     let items: Vec<Item> = codec::decode::<FORWARD_BYTES_MAX, _>(bytes).ok()?;
-    let sound = items.len() <= BATCH_ITEMS_MAX && items.iter().all(|item| item.ticket.node == from);
-    sound.then_some(items)
+    // An item that contradicts itself would stop every node once it is in the log: it goes no further than here.
+    let sound = |item: &Item| item.ticket.node == from && check_item(item).is_ok();
+    (items.len() <= BATCH_ITEMS_MAX && items.iter().all(sound)).then_some(items)
 }

@@ -62,15 +62,15 @@ impl Rights {
     /// A portal's name is its number in the register; an official's client is named `<portal>.<official>`.
     #[must_use]
     pub fn of(identity: &Identity) -> Self {
-        match identity.role {
-            Role::Portal => identity.name.parse().map_or(Self::Nothing, |id| Self::Portal(PortalId(id))),
-            Role::OfficialClient => match identity.name.split_once('.') {
+        match identity.role() {
+            Role::Portal => identity.name().parse().map_or(Self::Nothing, |id| Self::Portal(PortalId(id))),
+            Role::OfficialClient => match identity.name().split_once('.') {
                 Some((portal, official)) => {
                     portal.parse().map_or(Self::Nothing, |id| Self::Official(PortalId(id), official.to_owned()))
                 }
                 None => Self::Nothing,
             },
-            Role::Operator => Self::Operator(identity.name.clone()),
+            Role::Operator => Self::Operator(identity.name().to_owned()),
             Role::Auditor => Self::Auditor,
             Role::Peer | Role::Node => Self::Nothing,
         }

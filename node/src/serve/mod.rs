@@ -21,7 +21,7 @@ use tokio::{
 };
 use xacminh_proto::{close::CloseCode, identity::Role};
 
-pub use handle::{Desk, Office, Rights};
+pub use handle::{Desk, Office, Rights, Work};
 
 use crate::{
     quic::{Caller, Door},
@@ -81,7 +81,7 @@ pub async fn run(
 
 /// One connection, from its first stream to its last.
 async fn attend(hall: Arc<Hall>, caller: Caller) {
-    let _counted = hall.metrics.connected(shown(caller.identity().role));
+    let _counted = hall.metrics.connected(shown(caller.identity().role()));
     let rights = Arc::new(Rights::of(caller.identity()));
     let room = Arc::new(Semaphore::new(hall.bounds.in_flight_connection_max));
     let mut stop = hall.stop.clone();

@@ -16,26 +16,26 @@ const DEADLINE_MS_MAX: u32 = 30_000;
 
 /// A question with what the door alone can tell of it.
 #[derive(Debug)]
-pub struct Asked {
+pub(super) struct Asked {
     /// The question.
-    pub question: Question,
+    pub(super) question: Question,
     /// The bytes that make it this question: all of it but the time the caller is willing to wait.
-    pub canonical: Vec<u8>,
+    pub(super) canonical: Vec<u8>,
     /// How long the caller waits, milliseconds.
-    pub deadline_ms: u32,
+    pub(super) deadline_ms: u32,
 }
 
 /// What is wrong with a question, and with which field; never its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wrong {
+pub(super) struct Wrong {
     /// The stable number.
-    pub number: ErrorNumber,
+    pub(super) number: ErrorNumber,
     /// The field.
-    pub field: &'static str,
+    pub(super) field: &'static str,
 }
 
 /// Parses a question of a portal.
-pub fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> {
+pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> {
     let wrong = |number, field| move || Wrong { number, field };
     let canonical = canonical(&ask).ok_or_else(wrong(ErrorNumber::MessageTooLarge, "question"))?;
     if ask.claims.is_empty() && ask.attributes.is_empty() {

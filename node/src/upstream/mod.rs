@@ -142,6 +142,9 @@ pub enum StartError {
         /// Which file.
         path: PathBuf,
     },
+    /// No password can be read.
+    #[error("{0}: the password of the authority cannot be read")]
+    PasswordFile(PathBuf),
     /// People's data would travel in clear.
     #[error(
         "authority.postgres.url names another machine: set authority.postgres.ca_file, so that TLS protects the data"
@@ -186,6 +189,9 @@ pub struct PostgresConfig {
     /// without it only this machine may be named.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// File with the password, whose last line end does not count. Default none: the URL's, or the server asks for none.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
     /// Connections kept open. Each is a process on the server; fewer than `fetches_max` make fetches wait. Default 16.
     #[serde(default = "pool_size_default")]
     pub pool_size: usize,

@@ -45,6 +45,10 @@ impl Postgres {
         }
         let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let mut server: Config = config.url.parse().map_err(|_| StartError::Url)?;
+        if let Some(path) = &config.password_file {
+            let password = std::fs::read_to_string(path).map_err(|_| StartError::PasswordFile(path.clone()))?;
+            server.password(password.trim_end_matches(['\r', '\n']));
+        }
         let connect = Duration::from_millis(config.connect_ms_max);
         server.connect_timeout(connect).application_name("xacminh");
         server.options(format!("-c statement_timeout={} -c default_transaction_read_only=on", config.statement_ms_max));
@@ -247,7 +251,7 @@ mod tests {
 
     fn config(url: &str) -> PostgresConfig {
         let url = url.to_owned();
-        PostgresConfig { url, ca_file: None, pool_size: 1, connect_ms_max: 200, statement_ms_max: 200 }
+        PostgresConfig { url, ca_file: None, password_file: None, pool_size: 1, connect_ms_max: 200, statement_ms_max: 200 }
     }
 
     #[tokio::test]

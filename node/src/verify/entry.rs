@@ -2,12 +2,13 @@
 
 use xacminh_core::{
     command::{Entry, Item, Miss, RequestKey},
+    decide::Decision,
     draft,
     question::Question,
 };
 use xacminh_proto::{
     transparency::{Envelope, Salt},
-    vocab::ErrorNumber,
+    vocab::{ErrorNumber, Outcome},
 };
 
 use crate::env;
@@ -30,8 +31,7 @@ impl Desk {
         let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
         let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
-        let miss =
-            permit.filter(|_| decision.is_miss).map(|permit| Miss { official, limit: permit.misses_per_official_hour });
+        let miss = answers_about_a_person(&decision).then_some(Miss { official, limit: misses_max, counts: decision.is_miss });
         let (read, remember) = match basis {
             Basis::Nothing => (None, None),
             Basis::Read(read) => (Some(read), None),
@@ -42,4 +42,9 @@ impl Desk {
         let entry = Entry { leaf, envelope, request, question: digest, register_revision, miss };
         Ok(Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry })
     }
+}
+
+/// Refusals need no budget: they must find their way into the log when it is spent.
+fn answers_about_a_person(decision: &Decision) -> bool {
+    !matches!(decision.outcome, Outcome::Refused(_))
 }

@@ -45,7 +45,8 @@ pub fn body<const LIMIT: usize, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, 
 
 /// The tag of a session frame's body, read alone.
 ///
-/// When the rest is malformed, the caller still learns which of its questions that was, and its others go on (P10).
+/// When the rest is malformed, the frame itself still arrived whole: with its tag the caller can be told which of its
+/// questions that was, and its others can go on (P10).
 ///
 /// # Errors
 /// [`CodecError`] when not even the tag is there.

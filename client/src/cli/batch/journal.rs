@@ -14,7 +14,7 @@
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -38,7 +38,7 @@ const VERSION: u32 = 1;
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
-    writer: BufWriter<File>,
+    writer: File,
     seed: [u8; 32],
     epoch_ms: u64,
     /// Where the line of each answered row begins.
@@ -62,7 +62,7 @@ impl Journal {
         file.try_lock().map_err(|_| CliError::file(path, "another batch is writing it"))?;
         let mut journal = Self {
             path: path.to_owned(),
-            writer: BufWriter::new(file.try_clone().map_err(failed)?),
+            writer: file.try_clone().map_err(failed)?,
             seed: [0; 32],
             epoch_ms: 0,
             answered: HashMap::new(),
@@ -126,9 +126,8 @@ impl Journal {
     }
 
     /// The answer of a row.
-    pub(super) fn answer(&mut self, key: &RowKey) -> Result<Option<AnswerJson>, CliError> {
+    pub(super) fn answer(&self, key: &RowKey) -> Result<Option<AnswerJson>, CliError> {
         let Some(at) = self.answered.get(key).copied() else { return Ok(None) };
-        self.flush()?;
         let failed = |error: std::io::Error| CliError::file(&self.path, error);
         let mut file = File::open(&self.path).map_err(failed)?;
         file.seek(SeekFrom::Start(at)).map_err(failed)?;
@@ -140,15 +139,11 @@ impl Journal {
         }
     }
 
-    pub(super) fn flush(&mut self) -> Result<(), CliError> {
-        self.writer.flush().map_err(|error| CliError::file(&self.path, error))
+    fn sync(&self) -> Result<(), CliError> {
+        self.writer.sync_data().map_err(|error| CliError::file(&self.path, error))
     }
 
-    fn sync(&mut self) -> Result<(), CliError> {
-        self.flush()?;
-        self.writer.get_ref().sync_data().map_err(|error| CliError::file(&self.path, error))
-    }
-
+    /// One write a line and no buffer: a killed process keeps what it was answered.
     fn append(&mut self, line: &Line) -> Result<(), CliError> {
         let mut text = serde_json::to_string(line).map_err(|error| CliError::Internal(error.to_string()))?;
         text.push('\n');
@@ -193,7 +188,7 @@ impl Journal {
             self.end += u64::try_from(read).unwrap_or(0);
         }
         let failed = |error: std::io::Error| CliError::file(&self.path, error);
-        self.writer.get_ref().set_len(self.end).map_err(failed)?;
+        self.writer.set_len(self.end).map_err(failed)?;
         self.writer.seek(SeekFrom::Start(self.end)).map_err(failed)?;
         Ok(())
     }
@@ -237,7 +232,6 @@ mod tests {
         assert_eq!(id.unix_ms(), NOW_MS);
         assert_ne!(id, journal.request_id(&[8; 16]));
         journal.record([7; 16], answer(41)).unwrap();
-        journal.flush().unwrap();
         drop(journal);
         let mut torn = OpenOptions::new().append(true).open(&path).unwrap();
         torn.write_all(b"{\"key\":\"0808080808080808080808080808").unwrap();
@@ -258,7 +252,6 @@ mod tests {
         let mut journal = Journal::open(&path, "da-nang", NOW_MS).unwrap();
         let id = journal.request_id(&[7; 16]);
         journal.record([7; 16], answer(41)).unwrap();
-        journal.flush().unwrap();
         drop(journal);
         let journal = Journal::open(&path, "da-nang", NOW_MS + 21 * HOUR_MS).unwrap();
         assert_ne!(journal.request_id(&[7; 16]), id);

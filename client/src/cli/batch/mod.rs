@@ -93,11 +93,9 @@ pub(super) async fn run(global: &GlobalArgs, args: BatchArgs) -> Result<Exit, Cl
     };
     let ended = run.ask_all(&args, seed).await;
     run.progress.finish_and_clear();
-    // Whatever ended the run, what was answered is kept.
-    run.journal.flush()?;
     client.close().await;
     let stopped = ended?;
-    let summary = result::write(&args, format, &mut run.journal, &run.problems)?;
+    let summary = result::write(&args, format, &run.journal, &run.problems)?;
     tell(screen, &summary, &run.problems, stopped)?;
     Ok(summary.exit())
 }

@@ -126,7 +126,7 @@ impl Summary {
 pub(super) fn write(
     args: &BatchArgs,
     format: Format,
-    journal: &mut Journal,
+    journal: &Journal,
     problems: &[Problem],
 ) -> Result<Summary, CliError> {
     let mut summary = Summary { bad: count(problems.iter().filter(|problem| problem.bad)), ..Summary::default() };

@@ -1,0 +1,10 @@
+//! The client against a fake node over real QUIC on loopback: the library, and the program as a user runs it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
+
+mod asking;
+mod batch;
+mod commands;
+mod fake;
+mod sessions;
+mod trust;
