@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, ensure};
 use tokio::time::Instant;
 use xacminh_chaos::{
     Cluster, Options,
@@ -102,10 +102,7 @@ async fn a_retry_gets_the_first_answer_and_no_second_leaf() {
                 history.answered(asked, answer);
                 let other = Ask { dossier: "H48.2026.999999".to_owned(), ..ask.clone() };
                 let refused = client.ask(other, DEADLINE).await;
-                let reused = matches!(
-                    refused,
-                    Err(ClientError::Rejected { number: ErrorNumber::RequestIdReused, .. })
-                );
+                let reused = matches!(refused, Err(ClientError::Rejected { number: ErrorNumber::RequestIdReused, .. }));
                 ensure!(reused, "another question under a used id: {refused:?}");
                 client.close().await;
             }

@@ -6,8 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rand::RngExt;
 use tokio::time::timeout;
 use xacminh_chaos::{
-    Cluster,
-    people,
+    Cluster, people,
     raw::{self, Raw, Told},
     seed,
 };
