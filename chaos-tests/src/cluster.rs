@@ -38,6 +38,15 @@ const READY_PATIENCE: Duration = Duration::from_secs(30);
 /// A status or a page of a node that answers at all.
 const ASK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Last words of a node that a failing test shows.
+const LAST_LINES_MAX: usize = 20;
+
+/// Bytes of one line of them.
+const LINE_BYTES_MAX: usize = 300;
+
+/// What nodes log, so that last words tell a story: not every message of every vote.
+const LOG_LEVEL: &str = "info,xacminh_node=debug,xacminh_node::store::rocks=warn,openraft=warn";
+
 /// Timing for two cores that run three nodes and their load.
 const TIMING: &str = "heartbeat_ms = 100\nelection_timeout_min_ms = 600\nelection_timeout_max_ms = 1200\n";
 
@@ -62,6 +71,8 @@ pub struct Options {
     pub limits: String,
     /// More lines for `[freshness]`.
     pub freshness: String,
+    /// What nodes log.
+    pub log_level: String,
 }
 
 impl Default for Options {
@@ -76,6 +87,7 @@ impl Default for Options {
             raft: String::new(),
             limits: String::new(),
             freshness: String::new(),
+            log_level: LOG_LEVEL.to_owned(),
         }
     }
 }
@@ -135,7 +147,7 @@ impl Cluster {
         let again = seed::again(test, options.seed);
         let mut cluster = match Box::pin(Self::start(options)).await {
             Ok(cluster) => cluster,
-            Err(error) => panic!("{test}: the cluster does not start: {error:?}\n{again}"),
+            Err(error) => panic!("{test}: the cluster does not start: {error:#}\n{again}"),
         };
         let told = timeout(Duration::from_secs(STORY_SECS_MAX), Box::pin(story(&mut cluster))).await;
         let error = match told {
@@ -144,7 +156,7 @@ impl Cluster {
             Err(_) => anyhow::anyhow!("the story took longer than {STORY_SECS_MAX} s"),
         };
         let words = cluster.last_words();
-        panic!("{test}: {error:?}\n{words}\n{again}");
+        panic!("{test}: {error:#}\n{words}\n{again}");
     }
 
     /// Makes files and starts the nodes; node 1 bootstraps.
@@ -158,7 +170,8 @@ impl Cluster {
         let (people, authority) =
             People::generate(&files.people(), options.postgres.as_ref(), options.citizens, options.seed).await?;
         let raft = format!("{TIMING}{}", options.raft);
-        let tuning = Tuning { raft, limits: options.limits, freshness: options.freshness, authority };
+        let (limits, freshness, log_level) = (options.limits, options.freshness, options.log_level);
+        let tuning = Tuning { raft, limits, freshness, log_level, authority };
         files.make(options.misses_per_official_hour, &tuning)?;
         let mut cluster = Self {
             files,
@@ -178,7 +191,7 @@ impl Cluster {
         }
         for node in options.started {
             if let Err(error) = cluster.wait_ready(node).await {
-                bail!("{error:?}\n{}", cluster.last_words());
+                bail!("{error:#}\n{}", cluster.last_words());
             }
         }
         Ok(cluster)
@@ -434,17 +447,18 @@ impl Cluster {
     pub fn last_words(&self) -> String {
         let words = |node: &u64| {
             let path = self.files.stderr(*node);
-            let text = fs::read(&path).map(|bytes| tail_lines(&bytes, 25)).unwrap_or_default();
+            let text = fs::read(&path).map(|bytes| tail_lines(&bytes)).unwrap_or_default();
             format!("--- node {node}, last words ---\n{text}")
         };
         self.files.nodes.iter().map(words).collect::<Vec<_>>().join("\n")
     }
 }
 
-fn tail_lines(bytes: &[u8], lines: usize) -> String {
+fn tail_lines(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
+    let last = &all[all.len().saturating_sub(LAST_LINES_MAX)..];
+    last.iter().map(|line| &line[..line.floor_char_boundary(LINE_BYTES_MAX)]).collect::<Vec<_>>().join("\n")
 }
 
 /// A loopback address nobody else uses: 127.0.0.0/8 is all ours, so that fixed ports need no search for free ones.

@@ -17,6 +17,9 @@ use tempfile::TempDir;
 /// Where distributions put the server's programs, when they are not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
+/// What we use of it.
+const PROGRAMS: [&str; 4] = ["initdb", "pg_ctl", "createdb", "postgres"];
+
 /// The account PostgreSQL runs under when the test is root.
 const ACCOUNT: &str = "postgres";
 
@@ -218,8 +221,8 @@ fn programs() -> Result<PathBuf> {
     if let Ok(versions) = fs::read_dir(DEBIAN) {
         folders.extend(versions.filter_map(|version| Some(version.ok()?.path().join("bin"))));
     }
-    let found = folders.into_iter().find(|folder| folder.join("initdb").is_file() && folder.join("pg_ctl").is_file());
-    found.context("PostgreSQL's initdb and pg_ctl are missing: install postgresql")
+    let found = folders.into_iter().find(|folder| PROGRAMS.iter().all(|program| folder.join(program).is_file()));
+    found.with_context(|| format!("PostgreSQL's {PROGRAMS:?} are missing: install postgresql"))
 }
 
 #[cfg(test)]

@@ -17,7 +17,13 @@ const TINY: &str = "snapshot_every_entries = 100\nlog_keep_entries = 20\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_number_and_no_name_in_any_file() {
-    let options = Options { citizens: 300, raft: TINY.to_owned(), ..Options::default() };
+    let options = Options {
+        citizens: 300,
+        raft: TINY.to_owned(),
+        // Whoever turns everything on finds nobody either.
+        log_level: "trace".to_owned(),
+        ..Options::default()
+    };
     Cluster::tell("plaintext::no_number_and_no_name_in_any_file", options, async |cluster| {
         ask_about_everybody(cluster).await?;
         // Killed, so that the write-ahead logs are as full as a crash leaves them; then flushed by an orderly stop.

@@ -36,6 +36,8 @@ pub struct Tuning {
     pub limits: String,
     /// Lines of `[freshness]`.
     pub freshness: String,
+    /// What nodes log.
+    pub log_level: String,
     /// The section `[authority]`.
     pub authority: String,
 }
@@ -145,7 +147,7 @@ impl Files {
         writeln!(
             text,
             "[client.limits]\n{}\n[keyring]\nfile = \"{}\"\n[authority]\n{}\n[raft]\n{}\n[freshness]\n{}\n\
-             [admin]\nlisten = \"{}\"\n[log]\nformat = \"json\"\nlevel = \"info,xacminh_node=debug\"\n\
+             [admin]\nlisten = \"{}\"\n[log]\nformat = \"json\"\nlevel = \"{}\"\n\
              [bootstrap]\nregister = \"{}\"",
             tuning.limits,
             self.keyring().display(),
@@ -153,6 +155,7 @@ impl Files {
             tuning.raft,
             tuning.freshness,
             self.admin(node),
+            tuning.log_level,
             self.register().display(),
         )
         .expect("a string takes everything");
