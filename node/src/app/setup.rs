@@ -172,6 +172,7 @@ fn client_limits(config: &Config) -> Limits {
         handshakes_max: size(limits.handshakes_max),
         handshakes_unproven_max: size(limits.address_validation_above),
         connections_max: size(limits.connections_max),
+        connections_per_caller_max: size(limits.connections_per_caller_max),
         ..Limits::clients()
     }
 }
