@@ -10,7 +10,7 @@ use xacminh_client::{
     population::{self, GenerateArgs, sample::Sampled, store::Store},
 };
 use xacminh_proto::{
-    vocab::{Attribute, AttributeSet, Claim, ErrorNumber, FullName, Outcome},
+    vocab::{Attribute, AttributeSet, Cause, Claim, ErrorNumber, FullName, Outcome},
     wire::Ask,
 };
 
@@ -59,9 +59,15 @@ impl Kind {
     /// Whether an outcome is what must come of such a question while the authority answers.
     #[must_use]
     pub fn fits(self, outcome: &Outcome) -> bool {
+        // A few people of every population are being corrected; what is right about them cannot be told.
+        let corrected = *outcome == Outcome::Undetermined(Cause::UnderCorrection);
         match self {
-            Self::Right => matches!(outcome, Outcome::Confirmed { attributes, .. } if attributes.is_empty()),
-            Self::Lookup => matches!(outcome, Outcome::Confirmed { attributes, .. } if attributes.len() == 2),
+            Self::Right => {
+                corrected || matches!(outcome, Outcome::Confirmed { attributes, .. } if attributes.is_empty())
+            }
+            Self::Lookup => {
+                corrected || matches!(outcome, Outcome::Confirmed { attributes, .. } if attributes.len() == 2)
+            }
             Self::WrongName | Self::WrongBirth | Self::Unknown => *outcome == Outcome::NotConfirmed,
             Self::NotGranted => *outcome == Outcome::Refused(ErrorNumber::OfficialNotGranted),
         }

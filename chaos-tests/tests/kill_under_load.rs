@@ -17,7 +17,7 @@ use xacminh_proto::vocab::Outcome;
 const CLIENTS: u64 = 48;
 
 /// Answers between two faults; real disks and two cores bound how many fit into a minute.
-const ANSWERS: usize = 1_000;
+const ANSWERS: usize = 2_000;
 
 /// How long so many answers may take with nodes down in between.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 //! Callers that must not come in, and callers that come too often.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
 use xacminh_chaos::{
@@ -26,6 +26,9 @@ const ALERT_DECRYPT_ERROR: u8 = 51;
 const ALERT_CERTIFICATE_REQUIRED: u8 = 116;
 const ALERT_NO_PROTOCOL: u8 = 120;
 
+/// Certificates end with a whole second; one of no days is over after the second it was made in.
+const CERTIFICATE_ENDS: Duration = Duration::from_millis(2_100);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_hear_why_and_stay_outside() {
     let test = "bad_input::callers::strangers_hear_why_and_stay_outside";
@@ -41,6 +44,7 @@ async fn strangers_hear_why_and_stay_outside() {
                 fs::copy(certs.join(file), expired.join(file))?;
             }
             make_certs(&expired, CLUSTER, 0, CertCommand::Portal { name: 1 })?;
+            tokio::time::sleep(CERTIFICATE_ENDS).await;
             let door = cluster.files.client(1);
             let cases: [(&str, Option<(&Path, &str)>, &[u8], &[u8]); 6] = [
                 ("no certificate", None, wire::ALPN, &[ALERT_CERTIFICATE_REQUIRED]),
@@ -83,8 +87,9 @@ async fn the_library_says_whose_certificate_is_wrong() {
         let certs = cluster.files.certs();
         // A certificate that is over, in place of the good one.
         make_certs(&certs, CLUSTER, 0, CertCommand::Portal { name: 2 })?;
+        tokio::time::sleep(CERTIFICATE_ENDS).await;
         let client = cluster.client(Caller::Business)?;
-        let told = client.status(std::time::Duration::from_secs(10)).await;
+        let told = client.status(Duration::from_secs(10)).await;
         ensure!(matches!(told, Err(ClientError::CallerRefused { .. })), "{told:?}");
         Ok(())
     })
