@@ -24,7 +24,7 @@ use xacminh_proto::wire::Status;
 pub use files::{CLUSTER, Files, Tuning, make_certs};
 pub use process::{Process, Signal};
 
-use crate::{http, people::People, postgres::Server, seed, wait};
+use crate::{http, people::People, postgres::PostgresServer, seed, wait};
 
 /// One cluster at a time: three nodes, their clients and a database are enough for two cores.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -62,7 +62,7 @@ pub struct Options {
     /// The population and all questions follow from it.
     pub seed: u64,
     /// A PostgreSQL server as authority, instead of the embedded one.
-    pub postgres: Option<Server>,
+    pub postgres: Option<PostgresServer>,
     /// Misses an official may have.
     pub misses_per_official_hour: u32,
     /// More lines for `[raft]`.
@@ -130,7 +130,7 @@ pub struct Cluster {
     /// The seed of the run.
     pub seed: u64,
     /// The PostgreSQL server, if that is the authority.
-    pub postgres: Option<Server>,
+    pub postgres: Option<PostgresServer>,
     processes: BTreeMap<u64, Process>,
     // Last, so that it goes after the processes that write to it.
     _folder: TempDir,

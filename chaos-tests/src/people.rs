@@ -14,7 +14,7 @@ use xacminh_proto::{
     wire::Ask,
 };
 
-use crate::postgres::Server;
+use crate::postgres::PostgresServer;
 
 /// Registering a residence: the procedure that may ask most.
 pub const RESIDENCE: &str = "1.004222";
@@ -78,7 +78,7 @@ impl People {
     /// Makes a population and draws from it; returns the `[authority]` section that reads it, too.
     pub(crate) async fn generate(
         file: &Path,
-        postgres: Option<&Server>,
+        postgres: Option<&PostgresServer>,
         citizens: u64,
         seed: u64,
     ) -> Result<(Self, String)> {
@@ -90,19 +90,11 @@ impl People {
             }
         };
         let to: Store = to.parse()?;
-        let made = GenerateArgs {
-            citizens,
-            province: 48,
-            seed,
-            to: to.clone(),
-            replace: true,
-            ca_file: postgres.and_then(Server::ca_file).map(Path::to_owned),
-            quiet: true,
-        };
+        let made =
+            GenerateArgs { citizens, province: 48, seed, to: to.clone(), replace: true, ca_file: None, quiet: true };
         population::generate(&made).await.context("the population")?;
-        let ca_file = made.ca_file.as_deref();
         let wanted = usize::try_from(citizens).unwrap_or(usize::MAX);
-        let people = population::sample::sample(&to, ca_file, wanted, seed).await.context("a sample of it")?;
+        let people = population::sample::sample(&to, None, wanted, seed).await.context("a sample of it")?;
         ensure!(people.len() > 10, "{} people are too few for a story", people.len());
         Ok((Self { people }, section))
     }

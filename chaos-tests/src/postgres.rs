@@ -1,124 +1,139 @@
-//! A real PostgreSQL server of our own, in a temporary folder, on a loopback address nobody else uses.
+//! A real PostgreSQL server of a test's own: a cluster in a temporary folder, on a loopback port.
 //!
-//! PostgreSQL refuses to run as root; as root the server runs as user `postgres`, otherwise as whoever runs the test.
+//! PostgreSQL refuses to run as root; root runs it as the user `postgres`, whom Debian's package creates.
 
-use std::{
-    fs,
-    net::Ipv4Addr,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
-    path::{Path, PathBuf},
-    process::Command,
-    sync::atomic::{AtomicU8, Ordering},
-};
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
 
-/// Where distributions put the server's programs, when they are not on the path.
-const DEBIAN: &str = "/usr/lib/postgresql";
+/// Where Debian keeps the servers it has installed.
+const DEBIAN_SERVERS: &str = "/usr/lib/postgresql";
 
-/// What we use of it.
-const PROGRAMS: [&str; 4] = ["initdb", "pg_ctl", "createdb", "postgres"];
+/// Attempts to connect while the server starts, and the pause between them: half a minute on a busy machine.
+const CONNECT_ATTEMPTS_MAX: usize = 300;
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The account PostgreSQL runs under when the test is root.
-const ACCOUNT: &str = "postgres";
+/// A free port may be taken by another program before the server has it.
+const PORT_ATTEMPTS_MAX: usize = 3;
 
-/// The role that owns the population.
-const ROLE: &str = "xacminh";
+/// Certificate and key the server shows, in PEM.
+#[derive(Clone)]
+pub struct ServerCertificate {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its key.
+    pub key_pem: String,
+}
 
-/// A running or stopped server with an empty database.
-#[derive(Debug)]
-pub struct Server {
+/// A running (or stopped) server; dropped, it is stopped and its data removed.
+pub struct PostgresServer {
     folder: TempDir,
     programs: PathBuf,
-    address: Ipv4Addr,
-    as_root: bool,
+    user: Option<(u32, u32)>,
+    port: u16,
+    process: Option<Child>,
 }
 
-/// A connection that holds everybody else's reads of people up while it lives.
-pub struct Held {
-    _client: tokio_postgres::Client,
-}
-
-/// How a server stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Ends running queries, then itself.
-    Fast,
-    /// As in a crash.
-    Immediate,
-}
-
-impl Server {
-    /// Makes a database and starts the server.
+impl PostgresServer {
+    /// Starts a fresh server without TLS.
     ///
     /// # Errors
-    /// When PostgreSQL is not installed or does not start.
-    pub fn start() -> Result<Self> {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
-        let programs = programs()?;
-        let folder = tempfile::Builder::new().prefix("xacminh-postgres-").tempdir()?;
-        // Who owns a folder we just made tells who we are.
-        let as_root = fs::metadata(folder.path())?.uid() == 0;
-        if as_root {
-            hand_over(folder.path())?;
+    /// PostgreSQL is not installed, or does not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(None).await
+    }
+
+    /// Starts a fresh server that offers TLS with this certificate.
+    ///
+    /// # Errors
+    /// As [`PostgresServer::start`].
+    pub async fn start_with_tls(certificate: &ServerCertificate) -> anyhow::Result<Self> {
+        Self::start_with(Some(certificate)).await
+    }
+
+    async fn start_with(certificate: Option<&ServerCertificate>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let user = server_user(folder.path())?;
+        let mut server = Self { folder, programs: programs()?, user, port: 0, process: None };
+        server.give(server.folder.path())?;
+        server.run(
+            "initdb",
+            &["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
+        )?;
+        if let Some(certificate) = certificate {
+            server.configure_tls(certificate)?;
         }
-        let [.., high, low] = std::process::id().to_be_bytes();
-        // The low half of 127.0.0.0/8 is the databases', the high half the nodes'.
-        let address = Ipv4Addr::new(127, (high & 0x3f) + 1, low, NEXT.fetch_add(1, Ordering::Relaxed).max(1));
-        let server = Self { folder, programs, address, as_root };
-        let data = server.data();
-        let data = data.to_str().context("a plain path")?;
-        server.run("initdb", &["-D", data, "-U", ROLE, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])?;
-        server.go()?;
-        server.run("createdb", &["-h", &server.address.to_string(), "-U", ROLE, "people"])?;
-        Ok(server)
+        for _ in 0..PORT_ATTEMPTS_MAX {
+            server.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            if server.resume().await.is_ok() {
+                return Ok(server);
+            }
+        }
+        bail!("PostgreSQL did not start: {}", fs::read_to_string(server.log()).unwrap_or_default())
     }
 
-    /// Starts a server that was stopped.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn go(&self) -> Result<()> {
-        let (data, folder) = (self.data(), self.folder.path().display());
-        let log = self.folder.path().join("server.log");
-        // What the authority loses in a crash is the authority's matter, so that it need not wait for the disk.
-        let options = format!(
-            "-c listen_addresses={} -c unix_socket_directories={folder} -c fsync=off -c shared_buffers=64MB",
-            self.address
-        );
-        let arguments = [
-            "-D",
-            data.to_str().context("a plain path")?,
-            "-l",
-            log.to_str().context("a plain path")?,
-            "-o",
-            &options,
-            "-w",
-            "-t",
-            "30",
-            "start",
-        ];
-        self.run("pg_ctl", &arguments).with_context(|| fs::read_to_string(&log).unwrap_or_default())
-    }
-
-    /// Stops the server; [`Self::go`] starts it again.
-    ///
-    /// # Errors
-    /// When it does not stop.
-    pub fn stop(&self, how: Stop) -> Result<()> {
-        let mode = match how {
-            Stop::Fast => "fast",
-            Stop::Immediate => "immediate",
-        };
-        let data = self.data();
-        self.run("pg_ctl", &["-D", data.to_str().context("a plain path")?, "-m", mode, "-w", "-t", "30", "stop"])
-    }
-
-    /// Where it listens.
+    /// Where to connect.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{ROLE}@{}:5432/people", self.address)
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// A connection of the test's own.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn connect(&self) -> anyhow::Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Stops the server at once, in the middle of whatever it does: its connections break.
+    ///
+    /// # Errors
+    /// It could not be stopped.
+    pub fn crash(&mut self) -> anyhow::Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let stopped = self.run("pg_ctl", &["stop", "--mode=immediate"]);
+        if stopped.is_err() {
+            // Only this process, which we started; its children notice that it is gone.
+            process.kill()?;
+        }
+        process.wait()?;
+        stopped
+    }
+
+    /// Starts it again on the same port with the same data.
+    ///
+    /// # Errors
+    /// It does not start, or does not answer in time.
+    pub async fn resume(&mut self) -> anyhow::Result<()> {
+        ensure!(self.process.is_none(), "the server runs already");
+        let log = fs::File::create(self.log())?;
+        let mut command = self.command("postgres");
+        command.arg("-p").arg(self.port.to_string()).arg("-k").arg(self.folder.path());
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
+        self.process = Some(command.stdout(Stdio::null()).stderr(log).spawn().context("postgres")?);
+        for _ in 0..CONNECT_ATTEMPTS_MAX {
+            if self.connect().await.is_ok() {
+                return Ok(());
+            }
+            let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+            if ended.is_some() {
+                break;
+            }
+            tokio::time::sleep(CONNECT_PAUSE).await;
+        }
+        self.crash()?;
+        bail!("PostgreSQL does not answer")
     }
 
     /// The `[authority]` section of a node that reads it.
@@ -127,121 +142,106 @@ impl Server {
         format!("kind = \"postgres\"\nurl = \"{}\"", self.url())
     }
 
-    /// The authority of its certificate: none, for it speaks in clear on a loopback address.
-    #[must_use]
-    pub const fn ca_file(&self) -> Option<&Path> {
-        None
-    }
-
-    /// Takes the table of people for itself: every read that begins from now on waits in the middle of its query.
+    /// Takes the table of people away: while the connection lives, every read that begins waits in its middle.
     ///
     /// # Errors
-    /// When the server does not answer.
-    pub async fn hold_people(&self) -> Result<Held> {
-        let (client, connection) = tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await?;
-        tokio::spawn(connection);
+    /// The server does not answer.
+    pub async fn hold_people(&self) -> anyhow::Result<Client> {
+        let client = self.connect().await?;
         client.batch_execute("BEGIN; LOCK TABLE persons IN ACCESS EXCLUSIVE MODE").await?;
-        Ok(Held { _client: client })
+        Ok(client)
     }
 
     /// How many reads wait for the table of people.
     ///
     /// # Errors
-    /// When the server does not answer.
-    pub async fn waiting(&self) -> Result<i64> {
-        let (client, connection) = tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await?;
-        tokio::spawn(connection);
+    /// The server does not answer.
+    pub async fn reads_waiting(&self) -> anyhow::Result<i64> {
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'persons'::regclass";
-        Ok(client.query_one(waiting, &[]).await?.get(0))
+        Ok(self.connect().await?.query_one(waiting, &[]).await?.get(0))
+    }
+
+    fn configure_tls(&self, certificate: &ServerCertificate) -> anyhow::Result<()> {
+        let (certificate_file, key_file) = (self.data().join("server.crt"), self.data().join("server.key"));
+        fs::write(&certificate_file, &certificate.certificate_pem)?;
+        fs::write(&key_file, &certificate.key_pem)?;
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600))?;
+        self.give(&certificate_file)?;
+        self.give(&key_file)?;
+        let settings = self.data().join("postgresql.auto.conf");
+        fs::write(settings, "ssl = on\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\n")?;
+        Ok(())
     }
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
-        let path = self.programs.join(program);
-        let mut command = if self.as_root {
-            let mut command = Command::new("runuser");
-            command.args(["-u", ACCOUNT, "--"]).arg(path);
-            command
-        } else {
-            Command::new(path)
-        };
-        // The server inherits what its starter has open: pipes of ours would then never end, so that files take them.
-        let said = tempfile::tempfile()?;
-        let status = command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdin(std::process::Stdio::null())
-            .stdout(said.try_clone()?)
-            .stderr(said.try_clone()?)
-            .status()
-            .with_context(|| program.to_owned())?;
-        if status.success() {
-            return Ok(());
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// A program of this PostgreSQL, as the user it may run as, for this data.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.arg("-D").arg(self.data()).current_dir(self.folder.path()).env_clear().env("LC_ALL", "C.UTF-8");
+        if let Some((user, group)) = self.user {
+            command.gid(group).uid(user);
         }
-        let mut words = String::new();
-        let mut said = said;
-        std::io::Seek::rewind(&mut said)?;
-        std::io::Read::read_to_string(&mut said, &mut words)?;
-        bail!("{program} {arguments:?}: {status}\n{words}")
+        command
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = self.command(program).args(arguments).output().with_context(|| program.to_owned())?;
+        ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    fn give(&self, path: &Path) -> anyhow::Result<()> {
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group))?;
+        }
+        Ok(())
     }
 }
 
-impl Drop for Server {
+impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // A server that was stopped already says so, which is fine.
-        let _ = self.stop(Stop::Immediate);
+        // A test that ends has nothing left to say about a server that will not stop.
+        let _ = self.crash();
     }
 }
 
-impl std::fmt::Debug for Held {
+impl std::fmt::Debug for PostgresServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Held")
+        f.debug_struct("PostgresServer").field("port", &self.port).finish_non_exhaustive()
     }
 }
 
-/// Lets the server's account use the folder.
-fn hand_over(folder: &Path) -> Result<()> {
-    let number = |flag: &str| -> Result<u32> {
-        let said = Command::new("id").args([flag, ACCOUNT]).output()?;
-        ensure!(said.status.success(), "there is no account `{ACCOUNT}`: install postgresql");
-        Ok(String::from_utf8_lossy(&said.stdout).trim().parse()?)
-    };
-    chown(folder, Some(number("-u")?), Some(number("-g")?))?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
-    Ok(())
+/// The newest server installed.
+fn programs() -> anyhow::Result<PathBuf> {
+    let installed = fs::read_dir(DEBIAN_SERVERS).context("PostgreSQL is not installed: apt-get install postgresql")?;
+    let mut versions: Vec<(u32, PathBuf)> = installed
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            Some((path.file_name()?.to_str()?.parse().ok()?, path.join("bin")))
+        })
+        .filter(|(_, programs)| programs.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop().map(|(_, programs)| programs).context("PostgreSQL is not installed: apt-get install postgresql")
 }
 
-/// The folder of `initdb`, `pg_ctl` and the rest.
-fn programs() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    if let Ok(versions) = fs::read_dir(DEBIAN) {
-        folders.extend(versions.filter_map(|version| Some(version.ok()?.path().join("bin"))));
+/// User and group to run the server as, if the test runs as root (who owns what it creates).
+fn server_user(folder: &Path) -> anyhow::Result<Option<(u32, u32)>> {
+    if fs::metadata(folder)?.uid() != 0 {
+        return Ok(None);
     }
-    let found = folders.into_iter().find(|folder| PROGRAMS.iter().all(|program| folder.join(program).is_file()));
-    found.with_context(|| format!("PostgreSQL's {PROGRAMS:?} are missing: install postgresql"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_server_starts_stops_and_starts_again() {
-        let server = Server::start().expect("PostgreSQL is there");
-        let version = || async {
-            let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await?;
-            tokio::spawn(connection);
-            client.query_one("SELECT 1", &[]).await
-        };
-        assert!(version().await.is_ok());
-        server.stop(Stop::Immediate).expect("it stops");
-        assert!(version().await.is_err());
-        server.go().expect("it starts again");
-        assert!(version().await.is_ok());
-        server.stop(Stop::Fast).expect("it stops");
+    let users = fs::read_to_string("/etc/passwd")?;
+    let entry = users.lines().find(|line| line.starts_with("postgres:")).context("there is no user `postgres`")?;
+    let mut fields = entry.split(':').skip(2).map(str::parse);
+    match (fields.next(), fields.next()) {
+        (Some(Ok(user)), Some(Ok(group))) => Ok(Some((user, group))),
+        _ => bail!("the entry of user `postgres` is not understood"),
     }
 }

@@ -8,7 +8,7 @@ use xacminh_chaos::{
     invariants::{self, heals},
     ledger::Ledger,
     load::Load,
-    postgres::Server,
+    postgres::PostgresServer,
     store_view,
 };
 use xacminh_proto::vocab::Outcome;
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_its_leaf_after_kill_9_of_the_leader_and_of_all() {
-    let server = Server::start().expect("PostgreSQL starts");
+    let server = PostgresServer::start().await.expect("PostgreSQL starts");
     let options = Options { postgres: Some(server), citizens: 3_000, ..Options::default() };
     let test = "kill_under_load::every_answer_has_its_leaf_after_kill_9_of_the_leader_and_of_all";
     Cluster::tell(test, options, async |cluster| {

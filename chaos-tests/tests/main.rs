@@ -2,6 +2,7 @@
 //!
 //! Run one with its seed: `XACMINH_CHAOS_SEED=7 cargo test -p xacminh-chaos --test chaos -- --exact drain::…`.
 
+mod authority;
 mod bad_input;
 mod churn;
 mod drain;
@@ -11,3 +12,4 @@ mod plaintext;
 mod question_path;
 mod quorum_loss;
 mod snapshots;
+mod tidy;

@@ -10,7 +10,7 @@ use xacminh_chaos::{
     ledger::Ledger,
     load::Load,
     people::{self, Kind},
-    postgres::{Server, Stop},
+    postgres::PostgresServer,
     wait,
 };
 use xacminh_node::telemetry::ExitCode;
@@ -191,11 +191,11 @@ async fn an_authority_file_that_is_none() {
 /// is back so are the answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_that_stops_in_the_middle_of_a_query() {
-    let server = Server::start().expect("PostgreSQL starts");
+    let server = PostgresServer::start().await.expect("PostgreSQL starts");
     let options = Options { postgres: Some(server), ..Options::default() };
     let test = "operator_mistakes::postgres_that_stops_in_the_middle_of_a_query";
     Cluster::tell(test, options, async |cluster| {
-        let server = cluster.postgres.as_ref().context("the server of this story")?;
+        let mut server = cluster.postgres.take().context("the server of this story")?;
         let client = cluster.client(Caller::Office)?;
         let remembered = people::right(&cluster.people.people[0]);
         client.ask(remembered.clone(), DEADLINE).await?;
@@ -207,13 +207,13 @@ async fn postgres_that_stops_in_the_middle_of_a_query() {
             asked.spawn(async move { client.ask(ask, DEADLINE).await });
         }
         wait::until("reads in the middle of their query", Duration::from_secs(5), || async {
-            match server.waiting().await {
+            match server.reads_waiting().await {
                 Ok(waiting) if waiting > 0 => Ok(()),
                 other => Err(format!("{other:?}")),
             }
         })
         .await?;
-        server.stop(Stop::Immediate)?;
+        server.crash()?;
         drop(held);
         while let Some(told) = asked.join_next().await {
             let outcome = told??.outcome;
@@ -227,7 +227,7 @@ async fn postgres_that_stops_in_the_middle_of_a_query() {
         let told = client.ask(wrong, DEADLINE).await?;
         let cannot_tell = matches!(told.outcome, Outcome::Undetermined(_));
         ensure!(cannot_tell, "a mismatch from memory alone: {:?}", told.outcome);
-        server.go()?;
+        server.resume().await?;
         let person = &cluster.people.people[1];
         wait::until("answers again", Duration::from_secs(20), || async {
             match client.ask(people::right(person), DEADLINE).await {

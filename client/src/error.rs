@@ -100,12 +100,9 @@ pub enum Breach {
     /// It answered another request.
     #[error("its answer belongs to another request")]
     RequestId,
-    /// It answered other claims than were asked.
-    #[error("its verdicts do not fit the claims asked")]
-    Verdicts,
-    /// It disclosed what was not asked for.
-    #[error("it disclosed an attribute that was not asked for")]
-    Attributes,
+    /// It answered other claims than were asked, or disclosed what was not asked for.
+    #[error("its verdicts or attributes do not fit the question")]
+    Outcome,
     /// It sent another kind of reply.
     #[error("its reply is of another kind than the request")]
     Kind,

@@ -1,9 +1,6 @@
 //! Whether a reply fits its request: asked of every reply before anybody believes it.
 
-use xacminh_proto::{
-    vocab::{Claim, Outcome},
-    wire::{Answer, Ask, AuditEntries, AuditPage, Reply, Request},
-};
+use xacminh_proto::wire::{Answer, Ask, AuditEntries, AuditPage, Reply, Request};
 
 use crate::error::Breach;
 
@@ -24,14 +21,7 @@ fn judge_answer(ask: &Ask, answer: &Answer) -> Result<(), Breach> {
     if answer.request_id != ask.request_id {
         return Err(Breach::RequestId);
     }
-    let Outcome::Confirmed { verdicts, attributes, .. } = &answer.outcome else { return Ok(()) };
-    if !verdicts.iter().map(|verdict| verdict.kind).eq(ask.claims.iter().map(Claim::kind)) {
-        return Err(Breach::Verdicts);
-    }
-    if attributes.iter().any(|(attribute, _)| !ask.attributes.contains(*attribute)) {
-        return Err(Breach::Attributes);
-    }
-    Ok(())
+    if answer.outcome.answers(&ask.claims, ask.attributes) { Ok(()) } else { Err(Breach::Outcome) }
 }
 
 /// A page holds consecutive positions from the one asked for, and no more than asked for.

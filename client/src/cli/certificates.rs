@@ -1,14 +1,14 @@
 //! `xacminh cert`: shows what [`crate::cert`] made.
 
-use crate::cert::{self, CertArgs, CertError};
+use crate::cert::{self, CertArgs};
 
 use super::{
     config::GlobalArgs,
-    exit::{CliError, Exit},
+    exit::{CliError, Exit, chain},
 };
 
 pub(super) fn run(global: &GlobalArgs, args: CertArgs) -> Result<Exit, CliError> {
-    let written = cert::run(args).map_err(|error| told(&error))?;
+    let written = cert::run(args).map_err(|error| CliError::Certificate(chain(&error)))?;
     let screen = global.screen();
     if screen.json {
         let paths: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
@@ -19,15 +19,4 @@ pub(super) fn run(global: &GlobalArgs, args: CertArgs) -> Result<Exit, CliError>
         }
     }
     Ok(Exit::Good)
-}
-
-/// With its causes: an access error is of no use without the system's word.
-fn told(error: &CertError) -> CliError {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    CliError::Certificate(text)
 }

@@ -15,7 +15,7 @@ Exit codes:
   3   it cannot be told (undetermined)
   4   refused: the rules do not allow the question
   5   the cluster cannot be reached, or the outcome is unknown: run again with the same --request-id
-  6   an input file cannot be read or has bad rows
+  6   an input file or database cannot be used, or has bad rows
   7   certificate, key or TLS
   70  a defect of the program or of the cluster";
 
@@ -59,6 +59,9 @@ pub enum CliError {
         /// What is wrong.
         why: String,
     },
+    /// A population database cannot be used.
+    #[error("{0}")]
+    Database(String),
     /// The client could not get an answer.
     #[error("{0}")]
     Client(#[from] ClientError),
@@ -84,7 +87,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::File { .. } => Exit::BadFile,
+            Self::File { .. } | Self::Database(_) => Exit::BadFile,
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
             // A reader that left (`xacminh … | head`) is nobody's defect.
@@ -99,6 +102,7 @@ impl CliError {
         match self {
             Self::Usage(_) => "usage",
             Self::File { .. } => "file",
+            Self::Database(_) => "database",
             Self::Certificate(_) => "certificate",
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {
@@ -129,6 +133,17 @@ impl From<CertificateError> for CliError {
     fn from(error: CertificateError) -> Self {
         Self::Certificate(error.to_string())
     }
+}
+
+/// An error's text with its causes: an access error is of no use without the system's word.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 fn client_exit(error: &ClientError) -> Exit {

@@ -13,6 +13,7 @@ mod claims;
 mod cluster;
 mod config;
 mod exit;
+mod people;
 mod question;
 mod report;
 mod screen;
@@ -50,6 +51,9 @@ enum Verb {
     /// Make development certificates
     #[command(after_help = EXIT_CODES)]
     Cert(crate::cert::CertArgs),
+    /// Make and read synthetic populations
+    #[command(after_help = EXIT_CODES)]
+    Population(crate::population::PopulationArgs),
 }
 
 /// Runs the command line and says what the process ends with.
@@ -86,6 +90,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Batch(args) => batch::run(&global, *args).await,
             Verb::Cluster(args) => cluster::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
+            Verb::Population(args) => people::run(args).await,
             Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),
         }
     })

@@ -10,7 +10,7 @@ use xacminh_proto::{
 };
 
 use super::{
-    exit::{CliError, Exit},
+    exit::{self, CliError, Exit},
     screen::{Lang, Screen, table},
     texts,
 };
@@ -132,7 +132,7 @@ impl From<&xacminh_proto::vocab::ClaimVerdict> for VerdictJson {
             claim: verdict.kind.name().to_owned(),
             verdict: texts::verdict_code(verdict.verdict).to_owned(),
             reason: texts::reason_code(verdict.reason).to_owned(),
-            reason_number: verdict.reason as u16,
+            reason_number: verdict.reason.number(),
             cause: cause.map(|cause| texts::cause_code(cause).to_owned()),
         }
     }
@@ -249,13 +249,11 @@ pub(super) fn moment(unix_ms: u64) -> String {
 
 /// Shows why there is no result.
 pub(super) fn show_error(screen: Screen, error: &CliError) -> io::Result<()> {
-    let mut chain = vec![error.to_string()];
-    let mut source = std::error::Error::source(error).and_then(std::error::Error::source);
-    while let Some(cause) = source {
-        chain.push(cause.to_string());
-        source = cause.source();
-    }
-    let message = chain.join(": ");
+    // A client's error stands in ours already; its causes do not.
+    let message = match error {
+        CliError::Client(error) => exit::chain(error),
+        other => other.to_string(),
+    };
     if screen.json {
         let request_id = match error {
             CliError::Client(crate::ClientError::Unknown { request_id, .. }) => request_id.map(|id| id.to_string()),

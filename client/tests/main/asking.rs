@@ -150,7 +150,7 @@ async fn replies_that_break_the_protocol_are_not_believed() {
         let outcome = |_: &_| Outcome::Confirmed { verdicts: vec![], attributes: vec![], as_of_ms: 1 };
         Act::Reply(answer(request, outcome))
     };
-    assert_eq!(breach(nothing).await, Breach::Verdicts);
+    assert_eq!(breach(nothing).await, Breach::Outcome);
     let unasked = |request: &Request| {
         let verdict = ClaimVerdict { kind: ClaimKind::HeadOfHousehold, verdict: Verdict::Match, reason: Reason::Equal };
         let outcome = |_: &_| Outcome::Confirmed {
@@ -160,7 +160,7 @@ async fn replies_that_break_the_protocol_are_not_believed() {
         };
         Act::Reply(answer(request, outcome))
     };
-    assert_eq!(breach(unasked).await, Breach::Attributes);
+    assert_eq!(breach(unasked).await, Breach::Outcome);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ const HOUR_MS: u64 = 3_600_000;
 pub struct Meta {
     /// Leaves in the log; the next leaf's position.
     pub leaves: u64,
-    /// Stamp of the last batch, Unix milliseconds.
+    /// Stamp of the last leaf, Unix milliseconds.
     pub last_at_ms: u64,
     /// Register revision in force; 0 before the first.
     pub register_revision: u64,
@@ -187,7 +187,9 @@ fn apply_batch(index: u64, batch: &Batch, loaded: Loaded) -> Result<Applied, Con
         let outcome = if in_order { step.item(item) } else { ItemOutcome::Stale };
         outcomes.push((item.ticket, outcome));
     }
-    if in_order {
+    // A batch that leaves no leaf leaves no time either: a leader whose clock ran ahead, and whose items were turned away
+    // for it, must not force its time on those who follow.
+    if !step.changes.leaves.is_empty() {
         step.state.meta.last_at_ms = batch.at_ms;
     }
     step.changes.meta = step.state.meta;

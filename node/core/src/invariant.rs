@@ -179,7 +179,8 @@ fn check_leaves(state: &impl StateView, found: &mut Found) -> BTreeMap<RequestKe
         // Changes of the register are ordered by revision, not by request.
         if leaf.kind != LeafKind::Policy {
             let request = RequestKey { id: leaf.request_id, portal: leaf.portal };
-            if let Some(first) = answered.insert(request, position) {
+            let first = *answered.entry(request).or_insert(position);
+            if first != position {
                 found.report(Violation::RequestTwice { first, second: position });
             }
         }

@@ -74,7 +74,7 @@ fn the_file_comes_back_in_clear_and_wrapped() {
     let wrong_kek = folder.path().join("wrong-kek");
     fs::write(&wrong_kek, "cd".repeat(32)).unwrap();
     let number = PersonNumber::Citizen(CitizenNumber::parse("048190001234").unwrap());
-    for (name, source) in [("clear", KekSource::None), ("wrapped", KekSource::File(kek.clone()))] {
+    for (name, source) in [("clear", KekSource::None), ("wrapped", KekSource::File(kek))] {
         let path = folder.path().join(name);
         let made = Keyring::generate(&path, &source).unwrap();
         let loaded = Keyring::load(&path, &source).unwrap();

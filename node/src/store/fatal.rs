@@ -29,16 +29,3 @@ pub enum Fatal {
 
 /// Called once with the first fatal fault; in the node it ends the process, in tests it takes notes.
 pub type FatalHook = Arc<dyn Fn(Fatal) + Send + Sync>;
-
-impl Fatal {
-    /// The process's exit code: a supervisor restarts after the first three, and calls a person after the last.
-    #[must_use]
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::LogSync(_) => 70,
-            Self::LogWrite(_) => 71,
-            Self::State(_) => 72,
-            Self::Contradiction { .. } => 73,
-        }
-    }
-}

@@ -157,6 +157,7 @@ impl Drop for StateMachine {
         drop(self.jobs.take());
         self.stopping.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
+            thread.thread().unpark();
             drop(thread.join());
         }
     }
@@ -167,7 +168,8 @@ fn flush_now_and_then(shared: &Shared, stopping: &AtomicBool) {
     let ticks_max = FLUSH_INTERVAL.as_millis() / FLUSH_TICK.as_millis();
     let mut ticks = 0;
     while !stopping.load(Ordering::Acquire) {
-        thread::sleep(FLUSH_TICK);
+        // Woken early when the node stops.
+        thread::park_timeout(FLUSH_TICK);
         ticks += 1;
         if ticks >= ticks_max || shared.unflushed_bytes.load(Ordering::Relaxed) >= FLUSH_BYTES {
             ticks = 0;
@@ -206,7 +208,8 @@ impl Applier {
                 let contradiction = |problem: String| self.contradiction(entry.log_id.index, problem);
                 let command = Command::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
                 let before = head.meta.last_at_ms;
-                let loaded = load(&generation, &head, &apply::wanted(&command))?;
+                let loaded =
+                    load(&generation, &head, &apply::wanted(&command)).map_err(|error| self.shared.stop(error))?;
                 let applied = apply::apply(entry.log_id.index, &command, loaded)
                     .map_err(|error| contradiction(error.to_string()))?;
                 head.meta = applied.changes.meta;
@@ -246,23 +249,24 @@ const fn at_ms(command: &Command) -> u64 {
 /// Reads what the rules want to see, in three sorted sweeps.
 fn load(generation: &Generation, head: &Head, wanted: &Wanted) -> io::Result<Loaded> {
     let mut loaded = Loaded { meta: head.meta, ..Loaded::default() };
-    let get = |family, keys: &[Vec<u8>], sorted| {
-        generation.db.batched_multi_get_cf(rocks::family(&generation.db, family), keys, sorted)
+    let get = |family, keys: &[Vec<u8>]| {
+        // The rules give every kind of key in ascending order.
+        generation.db.batched_multi_get_cf(rocks::family(&generation.db, family), keys, keys.is_sorted())
     };
     let keys: Vec<Vec<u8>> = wanted.records.iter().map(|key| key.to_vec()).collect();
-    for (key, found) in wanted.records.iter().zip(get(tables::RECORDS, &keys, true)) {
+    for (key, found) in wanted.records.iter().zip(get(tables::RECORDS, &keys)) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
             loaded.records.insert(*key, tables::record_of(&bytes)?.0);
         }
     }
     let keys: Vec<Vec<u8>> = wanted.requests.iter().map(|key| key.bytes().to_vec()).collect();
-    for (key, found) in wanted.requests.iter().zip(get(tables::SEEN, &keys, false)) {
+    for (key, found) in wanted.requests.iter().zip(get(tables::SEEN, &keys)) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
             loaded.requests.insert(*key, tables::seen_of(&bytes)?);
         }
     }
     let keys: Vec<Vec<u8>> = wanted.budgets.iter().map(|key| tables::budget_key(key).to_vec()).collect();
-    for (key, found) in wanted.budgets.iter().zip(get(tables::BUDGETS, &keys, true)) {
+    for (key, found) in wanted.budgets.iter().zip(get(tables::BUDGETS, &keys)) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
             loaded.budgets.insert(*key, tables::budget_of(&bytes)?);
         }

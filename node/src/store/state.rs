@@ -254,7 +254,11 @@ impl Shared {
     }
 
     pub(super) fn fail(&self, error: rocksdb::Error) -> io::Error {
-        let error = rocks::io_error(error);
+        self.stop(rocks::io_error(error))
+    }
+
+    /// Tells the node that it must stop, and gives the error that openraft is told.
+    pub(super) fn stop(&self, error: io::Error) -> io::Error {
         (self.fatal)(Fatal::State(error.to_string()));
         error
     }

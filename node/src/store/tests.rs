@@ -1,5 +1,7 @@
 //! The store as a whole: openraft's own suite, crashes, snapshots, and what other replicas must agree on.
 
+mod snapshots;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -12,7 +14,7 @@ use futures::stream;
 use openraft::{
     EntryPayload, LogId, StorageError,
     entry::RaftEntry,
-    storage::{IOFlushed, RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine},
+    storage::{IOFlushed, RaftLogStorage, RaftStateMachine},
     testing::log::{StoreBuilder, Suite},
     type_config::TypeConfigExt,
     vote::leader_id_adv::LeaderId,
@@ -265,13 +267,16 @@ async fn the_register_in_force_is_known_after_a_restart() {
     let mut store = open(folder.path());
     assert_eq!(*store.state.document(), Document::default());
     let request = item(1, START_MS).entry.request;
+    let mut policy = Leaf::decode(&leaf(request, START_MS)).unwrap();
+    policy.kind = LeafKind::Policy;
+    policy.register_revision = 3;
     let change = RegisterChange {
         ticket: Ticket { node: 1, boot: 1, seq: 1 },
         at_ms: START_MS,
         before: 0,
         revision: 3,
         document: "revision = 3".into(),
-        leaf: leaf(request, START_MS),
+        leaf: policy.encode(),
         envelope: b"sealed".to_vec(),
     };
     apply(&mut store.machine, vec![command_entry(0, &Command::Register(change))]).await;
@@ -287,7 +292,9 @@ async fn a_contradiction_stops_the_node_and_writes_nothing() {
     let faults = Arc::new(Mutex::new(Vec::new()));
     let hook: FatalHook = {
         let faults = Arc::clone(&faults);
-        Arc::new(move |fault: Fatal| faults.lock().unwrap().push(fault.exit_code()))
+        Arc::new(move |fault: Fatal| {
+            faults.lock().unwrap().push(matches!(fault, Fatal::Contradiction { index: 0, .. }));
+        })
     };
     let mut store = try_open(folder.path(), 1, Arc::new(Notes::default()), hook).unwrap();
     let unknown = Entry::new(log_id(0), EntryPayload::Normal(CommandBytes(Bytes::from_static(&[99, 1, 2]))));
@@ -296,7 +303,7 @@ async fn a_contradiction_stops_the_node_and_writes_nothing() {
     for bad in [unknown, stamped_otherwise] {
         assert!(store.machine.apply(stream::iter([Ok((bad, None))])).await.is_err());
     }
-    assert_eq!(*faults.lock().unwrap(), [73, 73]);
+    assert_eq!(*faults.lock().unwrap(), [true, true]);
     assert_eq!((store.state.applied(), store.state.meta().leaves), (None, 0));
 }
 
@@ -358,163 +365,6 @@ async fn a_torn_tail_is_dropped_and_a_damaged_middle_is_refused() {
         let error = reopened(damage).unwrap_err();
         assert!(matches!(error, StoreError::Log(LogError::Shortened { .. } | LogError::Io { .. })), "{error}");
     }
-}
-
-async fn snapshot_of(store: &mut Store) -> (snapshot::SnapshotMetaOf, SnapshotDir) {
-    let built = store.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
-    (built.meta, built.snapshot)
-}
-
-fn send(snapshot: &SnapshotDir, incoming: &Path, change: impl Fn(&str, &mut Vec<u8>)) -> io::Result<SnapshotDir> {
-    let mut receiving = SnapshotDir::receive(incoming, snapshot.manifest().clone())?;
-    for file in &snapshot.manifest().files {
-        let mut bytes = fs::read(snapshot.path().join(&file.name)).unwrap();
-        change(&file.name, &mut bytes);
-        for chunk in bytes.chunks(1000) {
-            receiving.write(&file.name, chunk)?;
-        }
-    }
-    receiving.finish()
-}
-
-#[tokio::test]
-async fn a_snapshot_makes_an_empty_node_equal() {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut first = open(one.path());
-    apply(&mut first.machine, entries(0..30)).await;
-    let (meta, snapshot) = snapshot_of(&mut first).await;
-    assert_eq!(first.state.flushed_next(), 30, "a snapshot is a flush");
-    let digest = first.state.digest().unwrap();
-
-    let mut second = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
-    let early_reader = second.state.clone();
-    let received = send(&snapshot, &second.incoming(), |_, _| ()).unwrap();
-    let arrived = received.path().to_owned();
-    second.machine.install_snapshot(&meta, received).await.unwrap();
-    assert_eq!(second.state.digest().unwrap(), digest);
-    assert_eq!(early_reader.digest().unwrap(), digest, "handles follow the generation in force");
-    assert_eq!(second.state.flushed_next(), 30);
-    assert!(!arrived.exists(), "nothing stays in the folder for arrivals");
-    assert!(!two.path().join("state/1").exists() && two.path().join("state/2").exists());
-    let current = second.machine.get_current_snapshot().await.unwrap().unwrap();
-    assert_eq!(current.meta, meta);
-
-    apply(&mut second.machine, entries(30..35)).await;
-    apply(&mut first.machine, entries(30..35)).await;
-    assert_eq!(second.state.digest().unwrap(), first.state.digest().unwrap());
-    drop((second, early_reader));
-    let mut again = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
-    assert_eq!(again.state.digest().unwrap(), first.state.digest().unwrap());
-    assert_eq!(again.machine.get_current_snapshot().await.unwrap().unwrap().meta, meta);
-}
-
-#[tokio::test]
-async fn only_the_newest_snapshot_is_kept_and_one_in_use_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    apply(&mut store.machine, entries(0..10)).await;
-    let (_, old) = snapshot_of(&mut store).await;
-    let (_, same) = snapshot_of(&mut store).await;
-    assert_eq!(old.path(), same.path(), "nothing was applied in between");
-    drop(same);
-    apply(&mut store.machine, entries(10..20)).await;
-    let (_, new) = snapshot_of(&mut store).await;
-    let old_path = old.path().to_owned();
-    assert!(old_path.exists() && new.path().exists());
-    drop(old);
-    assert!(!old_path.exists() && new.path().exists());
-}
-
-#[tokio::test]
-async fn a_changed_cut_or_padded_file_is_refused_and_leaves_nothing() {
-    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut store = open(folder.path());
-    apply(&mut store.machine, entries(0..10)).await;
-    let (_, snapshot) = snapshot_of(&mut store).await;
-    let incoming = elsewhere.path().join("incoming");
-    for file in &snapshot.manifest().files {
-        let flip = |name: &str, bytes: &mut Vec<u8>| {
-            if name == file.name {
-                *bytes.last_mut().unwrap() ^= 1;
-            }
-        };
-        let cut = |name: &str, bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - usize::from(name == file.name));
-        let pad = |name: &str, bytes: &mut Vec<u8>| bytes.resize(bytes.len() + usize::from(name == file.name), 0);
-        assert!(send(&snapshot, &incoming, flip).is_err());
-        assert!(send(&snapshot, &incoming, cut).is_err());
-        assert!(send(&snapshot, &incoming, pad).is_err());
-    }
-    let mut receiving = SnapshotDir::receive(&incoming, snapshot.manifest().clone()).unwrap();
-    assert!(receiving.write("../../escape", b"x").is_err());
-    drop(receiving);
-    assert_eq!(fs::read_dir(&incoming).unwrap().count(), 0);
-}
-
-#[tokio::test]
-async fn a_crash_between_staging_and_pointer_keeps_the_old_state() {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut first = open(one.path());
-    apply(&mut first.machine, entries(0..30)).await;
-    let (meta, snapshot) = snapshot_of(&mut first).await;
-    let mut second = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
-    apply(&mut second.machine, entries(0..3)).await;
-    second.state.flush().unwrap();
-    let before = second.state.digest().unwrap();
-    drop(send(&snapshot, &second.incoming(), |_, _| ()).unwrap());
-    let received = send(&snapshot, &second.incoming(), |_, _| ()).unwrap();
-    // What install has done when it is about to write the pointer.
-    crash_copy(received.path(), &two.path().join("state/2"));
-    let crashed = tempfile::tempdir().unwrap();
-    crash_copy(two.path(), crashed.path());
-    let again = try_open(crashed.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
-    assert_eq!(again.state.digest().unwrap(), before);
-    assert!(!crashed.path().join("state/2").exists());
-    assert_eq!(fs::read_dir(again.incoming()).unwrap().count(), 0, "half an install is begun anew");
-
-    second.machine.install_snapshot(&meta, received).await.unwrap();
-    // What install has done when the pointer is written and the snapshot not yet kept.
-    let crashed = tempfile::tempdir().unwrap();
-    crash_copy(two.path(), crashed.path());
-    fs::remove_dir_all(crashed.path().join("snapshots")).unwrap();
-    let again = try_open(crashed.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
-    assert_eq!(again.state.digest().unwrap(), first.state.digest().unwrap());
-}
-
-#[tokio::test]
-async fn a_snapshot_that_is_not_what_it_says_is_refused() {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut first = open(one.path());
-    apply(&mut first.machine, entries(0..30)).await;
-    let (mut meta, snapshot) = snapshot_of(&mut first).await;
-    let mut second = try_open(two.path(), 2, Arc::new(Notes::default()), unexpected()).unwrap();
-    let mut manifest = snapshot.manifest().clone();
-    manifest.leaves += 1;
-    let mut receiving = SnapshotDir::receive(&second.incoming(), manifest).unwrap();
-    for file in &snapshot.manifest().files {
-        receiving.write(&file.name, &fs::read(snapshot.path().join(&file.name)).unwrap()).unwrap();
-    }
-    let lying = receiving.finish().unwrap();
-    assert!(second.machine.install_snapshot(&meta, lying).await.is_err());
-    meta.last_log_id = Some(log_id(31));
-    let other = send(&snapshot, &second.incoming(), |_, _| ()).unwrap();
-    assert!(second.machine.install_snapshot(&meta, other).await.is_err());
-    assert_eq!(second.state.applied(), None, "the state in force was not touched");
-    assert!(!two.path().join("state/2").exists());
-}
-
-#[tokio::test]
-async fn a_damaged_snapshot_is_an_error_and_never_no_snapshot() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(folder.path());
-    apply(&mut store.machine, entries(0..10)).await;
-    let (_, snapshot) = snapshot_of(&mut store).await;
-    let manifest = snapshot.path().join("snapshot.manifest");
-    drop((store, snapshot));
-    let mut bytes = fs::read(&manifest).unwrap();
-    bytes[3] ^= 1;
-    fs::write(&manifest, bytes).unwrap();
-    let error = try_open(folder.path(), 1, Arc::new(Notes::default()), unexpected()).err().unwrap();
-    assert!(matches!(error, StoreError::Snapshot { .. }), "{error}");
 }
 
 #[tokio::test]

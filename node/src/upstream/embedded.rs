@@ -369,7 +369,7 @@ mod tests {
         {
             let number = 48_190_000_001 + i64::try_from(index).expect("small");
             database.person(number, &[(column, value)]);
-            let error = database.fetch(&format!("{number:012}")).await.err().expect(column);
+            let error = database.fetch(&format!("{number:012}")).await.expect_err(column);
             assert!(matches!(error, AuthorityError::Malformed { .. }), "{column}");
             assert!(!error.to_string().contains("190000"), "{error}");
         }

@@ -196,7 +196,7 @@ async fn three_nodes_elect_replicate_and_hand_over() {
     assert!(cluster.try_write(leader, b"after the large ones").await);
     cluster.agree(&all, b"after the large ones").await;
 
-    // The chosen node leads next, without an election timeout in between.
+    // The chosen node leads next, not whichever is quicker.
     let next = leader % 3 + 1;
     raft.trigger().transfer_leader(next).await.unwrap();
     eventually("the transfer", async || {

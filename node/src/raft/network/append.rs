@@ -165,8 +165,17 @@ impl Window {
     }
 
     /// Takes the oldest frame out; false if there was none.
+    ///
+    /// The next one's time starts now: a deep pipeline over a slow disk makes progress, and that is what counts.
     fn leave(&self) -> bool {
-        let was_there = self.lock().pop_front().is_some();
+        let was_there = {
+            let mut frames = self.lock();
+            let was_there = frames.pop_front().is_some();
+            if let Some((since, _)) = frames.front_mut() {
+                *since = Instant::now();
+            }
+            was_there
+        };
         self.moved.notify_one();
         self.room.notify_one();
         was_there

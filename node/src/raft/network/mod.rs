@@ -151,7 +151,10 @@ impl<D> PeerClient<D> {
         };
         match timeout(silence.time, asked).await {
             Ok(answer) => {
-                self.link.answered();
+                // A peer that was not even reached has not broken its silence.
+                if answer.is_ok() {
+                    self.link.answered();
+                }
                 answer
             }
             Err(_) => {

@@ -176,10 +176,10 @@ impl Index {
             ..Self::default()
         };
         index.last = index.purged;
-        let mut expected = index.purged.map_or(0, |purged| purged.index + 1);
-        index.first = expected;
-        let from = expected.to_be_bytes();
-        for pair in db.iterator_cf(rocks::family(db, LOG), IteratorMode::From(&from, rocksdb::Direction::Forward)) {
+        index.first = index.purged.map_or(0, |purged| purged.index + 1);
+        let from = index.first.to_be_bytes();
+        let entries = db.iterator_cf(rocks::family(db, LOG), IteratorMode::From(&from, rocksdb::Direction::Forward));
+        for (expected, pair) in (index.first..).zip(entries) {
             let (key, value) = pair.map_err(|error| failed(rocks::io_error(error)))?;
             let entry = encoding::entry_of(&Bytes::from(value)).map_err(failed)?;
             if key.as_ref() != entry.log_id.index.to_be_bytes() {
@@ -188,7 +188,6 @@ impl Index {
             if entry.log_id.index != expected {
                 return Err(LogError::Hole { path: path.display().to_string(), index: expected });
             }
-            expected += 1;
             index.last = Some(entry.log_id);
             index.cache.push(entry);
         }

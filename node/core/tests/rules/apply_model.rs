@@ -1,0 +1,265 @@
+//! `apply` against a model that only keeps a list of what happened, over random histories.
+
+use proptest::prelude::*;
+use xacminh_core::{
+    apply::{CLOCK_SKEW_MS_MAX, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, apply, wanted},
+    command::{Batch, Command, Item, Miss, RecordChange, RecordRead, RequestKey},
+    invariant::check,
+};
+use xacminh_proto::vocab::{PortalId, RequestId};
+
+use crate::{
+    disk::{Disk, batch, item, register},
+    fixtures::{HOUR_MS, NOW_MS},
+};
+
+/// What was appended, in order: the model looks everything up by walking this list.
+#[derive(Default)]
+struct Model {
+    happened: Vec<Happened>,
+    last_at_ms: u64,
+}
+
+enum Happened {
+    Question {
+        request: RequestKey,
+        question: [u8; 16],
+        at_ms: u64,
+        missed: Option<[u8; 16]>,
+        wrote: Option<([u8; 32], u64)>,
+    },
+    Register {
+        revision: u64,
+    },
+}
+
+impl Model {
+    fn commit(&mut self, index: u64, command: &Command) -> Vec<ItemOutcome> {
+        match command {
+            Command::Register(change) => {
+                let in_force = self.revision();
+                if change.at_ms <= self.last_at_ms || change.before != in_force || change.revision <= in_force {
+                    return vec![ItemOutcome::Stale];
+                }
+                self.last_at_ms = change.at_ms;
+                self.happened.push(Happened::Register { revision: change.revision });
+                vec![ItemOutcome::Appended { position: self.last_position() }]
+            }
+            Command::Batch(batch) if batch.at_ms <= self.last_at_ms => vec![ItemOutcome::Stale; batch.items.len()],
+            Command::Batch(batch) => {
+                let outcomes: Vec<_> = batch.items.iter().map(|item| self.item(index, batch, item)).collect();
+                if outcomes.iter().any(|outcome| matches!(outcome, ItemOutcome::Appended { .. })) {
+                    self.last_at_ms = batch.at_ms;
+                }
+                outcomes
+            }
+        }
+    }
+
+    fn item(&mut self, index: u64, batch: &Batch, item: &Item) -> ItemOutcome {
+        let (entry, now_ms) = (&item.entry, i128::from(batch.at_ms));
+        let age_ms = now_ms - i128::from(entry.request.id.unix_ms());
+        if age_ms > i128::from(REQUEST_WINDOW_MS) || -age_ms > i128::from(REQUEST_AHEAD_MS) {
+            return ItemOutcome::Expired;
+        }
+        for (position, happened) in (0..).zip(&self.happened) {
+            match happened {
+                Happened::Question { request, question, .. } if *request == entry.request => {
+                    let same = *question == entry.question;
+                    return if same { ItemOutcome::Duplicate { position } } else { ItemOutcome::Conflict };
+                }
+                _ => {}
+            }
+        }
+        if (now_ms - i128::from(item.decided_at_ms)).abs() > i128::from(CLOCK_SKEW_MS_MAX) {
+            return ItemOutcome::ClockSkewed;
+        }
+        let read_old = item.read.is_some_and(|read| self.version(read.key) != read.version);
+        let base_old = item
+            .remember
+            .as_ref()
+            .is_some_and(|change| self.version(change.key) != change.before || self.version(change.key) == index);
+        if read_old || base_old || entry.register_revision != self.revision() {
+            return ItemOutcome::Stale;
+        }
+        if entry.miss.is_some_and(|miss| self.misses(batch.at_ms, miss.official) >= miss.limit) {
+            return ItemOutcome::OverBudget;
+        }
+        self.happened.push(Happened::Question {
+            request: entry.request,
+            question: entry.question,
+            at_ms: batch.at_ms,
+            missed: entry.miss.filter(|miss| miss.counts).map(|miss| miss.official),
+            wrote: item.remember.as_ref().map(|change| (change.key, index)),
+        });
+        ItemOutcome::Appended { position: self.last_position() }
+    }
+
+    fn last_position(&self) -> u64 {
+        u64::try_from(self.happened.len()).expect("few") - 1
+    }
+
+    fn revision(&self) -> u64 {
+        let revision = |happened: &Happened| match happened {
+            Happened::Register { revision } => Some(*revision),
+            Happened::Question { .. } => None,
+        };
+        self.happened.iter().rev().find_map(revision).unwrap_or(0)
+    }
+
+    fn version(&self, key: [u8; 32]) -> u64 {
+        let version = |happened: &Happened| match happened {
+            Happened::Question { wrote: Some((written, version)), .. } if *written == key => Some(*version),
+            _ => None,
+        };
+        self.happened.iter().rev().find_map(version).unwrap_or(0)
+    }
+
+    fn misses(&self, now_ms: u64, who: [u8; 16]) -> u32 {
+        let counts = |happened: &&Happened| {
+            matches!(happened, Happened::Question { at_ms, missed: Some(official), .. }
+                if *official == who && at_ms / HOUR_MS == now_ms / HOUR_MS)
+        };
+        u32::try_from(self.happened.iter().filter(counts).count()).expect("few")
+    }
+}
+
+/// An entry to come, before it is known in which state it meets.
+#[derive(Clone, Debug)]
+enum Plan {
+    Batch { later_ms: i64, items: Vec<ItemPlan> },
+    Register { later_ms: i64, ahead: u64, by: u64 },
+}
+
+#[derive(Clone, Debug)]
+struct ItemPlan {
+    which: u8,
+    portal: u32,
+    asked_ago_ms: i64,
+    question: u8,
+    decided_ago_ms: i64,
+    /// Record, and how far from the present version: 0 is right.
+    read: Option<(u8, u64)>,
+    remember: Option<(u8, u64)>,
+    revision_off: u64,
+    miss: Option<(u8, u32, bool)>,
+}
+
+fn plans() -> impl Strategy<Value = Vec<Plan>> {
+    let mostly = |right: i64, wrong: Vec<i64>| prop_oneof![8 => Just(right), 1 => prop::sample::select(wrong)];
+    let off = || prop_oneof![6 => Just(0_u64), 1 => 1..3_u64];
+    let window = i64::try_from(REQUEST_WINDOW_MS).expect("small");
+    let skew = i64::try_from(CLOCK_SKEW_MS_MAX).expect("small");
+    let item = (
+        (
+            0..12_u8,
+            1..3_u32,
+            mostly(0, vec![window, window + 1, -300_000, -300_001]),
+            prop_oneof![9 => Just(0_u8), 1 => Just(1)],
+        ),
+        mostly(0, vec![skew, skew + 1, -skew, -skew - 1]),
+        (prop::option::of((0..3_u8, off())), prop::option::of((0..3_u8, off())), off()),
+        prop::option::of((0..2_u8, 0..4_u32, any::<bool>())),
+    )
+        .prop_map(
+            |((which, portal, asked_ago_ms, question), decided_ago_ms, (read, remember, revision_off), miss)| {
+                ItemPlan { which, portal, asked_ago_ms, question, decided_ago_ms, read, remember, revision_off, miss }
+            },
+        );
+    let later = || prop_oneof![6 => 1..2000_i64, 1 => -3..1_i64, 1 => Just(1_800_000)];
+    let plan = prop_oneof![
+        6 => (later(), prop::collection::vec(item, 0..8)).prop_map(|(later_ms, items)| Plan::Batch { later_ms, items }),
+        1 => (later(), off(), 0..3_u64).prop_map(|(later_ms, ahead, by)| Plan::Register { later_ms, ahead, by }),
+    ];
+    prop::collection::vec(plan, 1..24)
+}
+
+fn command(plan: &Plan, disk: &Disk) -> Command {
+    let now_ms = |later_ms: i64| disk.meta.last_at_ms.max(NOW_MS).saturating_add_signed(later_ms);
+    match plan {
+        Plan::Register { later_ms, ahead, by } => {
+            let before = disk.meta.register_revision + ahead;
+            register(now_ms(*later_ms), before, before + by)
+        }
+        Plan::Batch { later_ms, items } => {
+            let at_ms = now_ms(*later_ms);
+            batch(at_ms, items.iter().map(|plan| planned(plan, at_ms, disk)).collect())
+        }
+    }
+}
+
+fn planned(plan: &ItemPlan, at_ms: u64, disk: &Disk) -> Item {
+    // Ids of one time for the life of a history, so that retries meet; a few from elsewhere in time.
+    let asked_ms = if plan.asked_ago_ms == 0 { NOW_MS } else { at_ms.saturating_add_signed(-plan.asked_ago_ms) };
+    let request = RequestKey { id: RequestId::new(asked_ms, [plan.which; 10]), portal: PortalId(plan.portal) };
+    let version = |(record, off): (u8, u64)| {
+        let key = [record; 32];
+        (key, disk.records.get(&key).copied().unwrap_or(0) + off)
+    };
+    let mut item = item(request, at_ms, disk.meta.register_revision + plan.revision_off);
+    item.decided_at_ms = at_ms.saturating_add_signed(-plan.decided_ago_ms);
+    item.read = plan.read.map(version).map(|(key, version)| RecordRead { key, version });
+    item.remember = plan.remember.map(version).map(|(key, before)| RecordChange { key, before, sealed: vec![1] });
+    item.entry.question = [plan.question; 16];
+    item.entry.miss = plan.miss.map(|(official, limit, counts)| Miss { official: [official; 16], limit, counts });
+    item
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn histories_agree_with_the_model(plans in plans()) {
+        let (mut disk, mut model) = (Disk::default(), Model::default());
+        for plan in &plans {
+            let command = command(plan, &disk);
+            let index = disk.applied + 1;
+            let before = disk.clone();
+
+            let applied = apply(index, &command, disk.load(&wanted(&command))).expect("no contradiction");
+            // What is wanted is enough, and the same entry in the same state always does the same.
+            let again = apply(index, &command, disk.load_everything()).expect("no contradiction");
+            prop_assert_eq!(&applied, &again);
+            // What nodes agree on survives the way there.
+            let decoded = Command::decode(&command.encode().expect("small")).expect("just encoded");
+            prop_assert_eq!(&decoded, &command);
+
+            let outcomes: Vec<_> = applied.outcomes.iter().map(|(_, outcome)| *outcome).collect();
+            prop_assert_eq!(&outcomes, &model.commit(index, &command));
+            disk.write(applied.changes);
+            prop_assert_eq!(check(&disk), vec![]);
+            step_is_sound(&before, &disk, &command, &outcomes)?;
+        }
+        prop_assert_eq!(disk.meta.leaves, u64::try_from(model.happened.len()).expect("few"));
+    }
+}
+
+/// What must hold of every single step, said without the model.
+fn step_is_sound(
+    before: &Disk,
+    after: &Disk,
+    command: &Command,
+    outcomes: &[ItemOutcome],
+) -> Result<(), TestCaseError> {
+    prop_assert!(after.meta.last_at_ms >= before.meta.last_at_ms);
+    prop_assert!(after.meta.register_revision >= before.meta.register_revision);
+    prop_assert!(before.leaves.iter().all(|(position, leaf)| after.leaves.get(position) == Some(leaf)));
+    prop_assert!(before.requests.iter().all(|(request, seen)| after.requests.get(request) == Some(seen)));
+    prop_assert!(before.records.iter().all(|(key, version)| after.records.get(key) >= Some(version)));
+    prop_assert!(before.budgets.iter().all(|(key, count)| after.budgets.get(key) >= Some(count)));
+    let appended = outcomes.iter().filter(|outcome| matches!(outcome, ItemOutcome::Appended { .. })).count();
+    prop_assert_eq!(after.meta.leaves - before.meta.leaves, u64::try_from(appended).expect("few"));
+    if appended == 0 {
+        let same = Disk { applied: before.applied, ..after.clone() };
+        prop_assert_eq!(&same, before);
+    }
+    if let Command::Batch(batch) = command {
+        // A budget grows only below some limit that an item of this batch allowed.
+        let limit_max = batch.items.iter().filter_map(|item| item.entry.miss).map(|miss| miss.limit).max().unwrap_or(0);
+        let grown = after.budgets.iter().filter(|(key, count)| before.budgets.get(key) != Some(count));
+        for (_, count) in grown {
+            prop_assert!(*count <= limit_max);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! What becomes of an item, case by case.
+
+use xacminh_core::{
+    apply::{CLOCK_SKEW_MS_MAX, Contradiction, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, apply},
+    command::{Command, Item, RecordChange, RecordRead},
+};
+use xacminh_proto::transparency::LeafKind;
+
+use crate::{
+    disk::{Disk, batch, item, leaf, miss, register, request},
+    fixtures::{HOUR_MS, NOW_MS, rows},
+};
+
+const KEY: [u8; 32] = [4; 32];
+
+/// A state at revision 1, with request 1 at position 1 and one record of version 2.
+fn before() -> Disk {
+    let mut disk = Disk::default();
+    disk.commit(&register(NOW_MS - 20, 0, 1));
+    let mut first = item(request(1), NOW_MS - 10, 1);
+    first.remember = Some(RecordChange { key: KEY, before: 0, sealed: vec![1] });
+    assert_eq!(disk.commit(&batch(NOW_MS - 10, vec![first])), [ItemOutcome::Appended { position: 1 }]);
+    disk
+}
+
+/// what is different in a fresh item at revision 1 | outcome
+const ITEMS: &str = "
+    nothing                                | Appended { position: 2 }
+    the request of before                  | Duplicate { position: 1 }
+    the request of before, other question  | Conflict
+    the request of before, other portal    | Appended { position: 2 }
+
+    read version 2                         | Appended { position: 2 }
+    read version 1                         | Stale
+    read version 0                         | Stale
+    read version 3                         | Stale
+    remember over version 2                | Appended { position: 2 }
+    remember over version 0                | Stale
+    remember over version 3                | Stale
+    register revision 0                    | Stale
+    register revision 2                    | Stale
+
+    asked a window ago                     | Appended { position: 2 }
+    asked longer ago                       | Expired
+    asked a little ahead                   | Appended { position: 2 }
+    asked far ahead                        | Expired
+    decided a skew ago                     | Appended { position: 2 }
+    decided longer ago                     | ClockSkewed
+    decided a skew ahead                   | Appended { position: 2 }
+    decided further ahead                  | ClockSkewed
+
+    a miss of at most 1                    | Appended { position: 2 }
+    a miss of at most 0                    | OverBudget
+    a hit of at most 0                     | OverBudget
+    the request of before, over budget     | Duplicate { position: 1 }
+    longer ago, and the request of before  | Expired
+";
+
+#[test]
+fn item_by_item() {
+    for [different, outcome] in rows(ITEMS) {
+        let mut disk = before();
+        let stale = disk.clone();
+        let found = disk.commit(&batch(at_ms(different), vec![fresh(different)]));
+        assert_eq!(format!("{:?}", found[0]), outcome, "{different}");
+        if !matches!(found[0], ItemOutcome::Appended { .. }) {
+            let same = Disk { applied: stale.applied, ..disk.clone() };
+            assert_eq!(same, stale, "{different}: nothing changes");
+        }
+    }
+}
+
+fn at_ms(different: &str) -> u64 {
+    if different.starts_with("longer ago") { NOW_MS + REQUEST_WINDOW_MS + 1 } else { NOW_MS }
+}
+
+fn fresh(different: &str) -> Item {
+    use xacminh_core::command::RequestKey;
+    use xacminh_proto::vocab::{PortalId, RequestId};
+    let asked = |ms| RequestKey { id: RequestId::new(ms, [2; 10]), portal: PortalId(1) };
+    let mut fresh = item(request(2), NOW_MS, 1);
+    let with_request = |key| item(key, NOW_MS, 1);
+    match different {
+        "nothing" => {}
+        "the request of before" => fresh = with_request(request(1)),
+        "the request of before, other question" => {
+            fresh = with_request(request(1));
+            fresh.entry.question = [8; 16];
+        }
+        "the request of before, other portal" => fresh = with_request(RequestKey { portal: PortalId(2), ..request(1) }),
+        "the request of before, over budget" => {
+            fresh = with_request(request(1));
+            fresh.entry.miss = miss(0, true);
+        }
+        "longer ago, and the request of before" => fresh = item(request(1), at_ms(different), 1),
+        "register revision 0" => fresh = item(request(2), NOW_MS, 0),
+        "register revision 2" => fresh = item(request(2), NOW_MS, 2),
+        "asked a window ago" => fresh = with_request(asked(NOW_MS - REQUEST_WINDOW_MS)),
+        "asked longer ago" => fresh = with_request(asked(NOW_MS - REQUEST_WINDOW_MS - 1)),
+        "asked a little ahead" => fresh = with_request(asked(NOW_MS + REQUEST_AHEAD_MS)),
+        "asked far ahead" => fresh = with_request(asked(NOW_MS + REQUEST_AHEAD_MS + 1)),
+        "decided a skew ago" => fresh.decided_at_ms = NOW_MS - CLOCK_SKEW_MS_MAX,
+        "decided longer ago" => fresh.decided_at_ms = NOW_MS - CLOCK_SKEW_MS_MAX - 1,
+        "decided a skew ahead" => fresh.decided_at_ms = NOW_MS + CLOCK_SKEW_MS_MAX,
+        "decided further ahead" => fresh.decided_at_ms = NOW_MS + CLOCK_SKEW_MS_MAX + 1,
+        "a miss of at most 1" => fresh.entry.miss = miss(1, true),
+        "a miss of at most 0" => fresh.entry.miss = miss(0, true),
+        "a hit of at most 0" => fresh.entry.miss = miss(0, false),
+        other => {
+            let (what, version) = other.rsplit_once(' ').expect("a version");
+            let version = version.parse().expect("a version");
+            match what {
+                "read version" => fresh.read = Some(RecordRead { key: KEY, version }),
+                _ => fresh.remember = Some(RecordChange { key: KEY, before: version, sealed: vec![2] }),
+            }
+        }
+    }
+    fresh
+}
+
+#[test]
+fn items_of_one_batch_see_each_other() {
+    let mut disk = before();
+    let remember = |which, before| {
+        let mut item = item(request(which), NOW_MS, 1);
+        item.remember = Some(RecordChange { key: KEY, before, sealed: vec![which] });
+        item
+    };
+    let mut read = item(request(5), NOW_MS, 1);
+    read.read = Some(RecordRead { key: KEY, version: 2 });
+    // The last one guesses the version that this very entry gives.
+    let items = vec![remember(2, 2), remember(3, 2), item(request(2), NOW_MS, 1), read, remember(6, 3)];
+    let found = disk.commit(&batch(NOW_MS, items));
+    use ItemOutcome::{Appended, Duplicate, Stale};
+    assert_eq!(found, [Appended { position: 2 }, Stale, Duplicate { position: 2 }, Stale, Stale]);
+    assert_eq!(disk.records[&KEY], 3);
+}
+
+#[test]
+fn a_spent_budget_stops_hits_and_misses_until_the_next_hour_but_not_refusals() {
+    let mut disk = before();
+    let mut ask = |which, at_ms, miss| {
+        let mut item = item(request(which), at_ms, 1);
+        item.entry.miss = miss;
+        disk.commit(&batch(at_ms, vec![item]))[0]
+    };
+    use ItemOutcome::{Appended, OverBudget};
+    let hour = NOW_MS.next_multiple_of(HOUR_MS);
+    assert_eq!(ask(2, hour, miss(2, true)), Appended { position: 2 });
+    assert_eq!(ask(3, hour + 1, miss(2, false)), Appended { position: 3 });
+    assert_eq!(ask(4, hour + 2, miss(2, true)), Appended { position: 4 });
+    assert_eq!(ask(5, hour + 3, miss(2, true)), OverBudget);
+    assert_eq!(ask(5, hour + 4, miss(2, false)), OverBudget);
+    assert_eq!(ask(5, hour + 5, None), Appended { position: 5 });
+    assert_eq!(ask(6, hour + HOUR_MS - 1, miss(2, true)), OverBudget);
+    assert_eq!(ask(6, hour + HOUR_MS, miss(2, true)), Appended { position: 6 });
+}
+
+#[test]
+fn a_stamp_that_does_not_go_forward_changes_nothing() {
+    let disk = before();
+    for at_ms in [NOW_MS - 10, NOW_MS - 11, 1] {
+        for command in [batch(at_ms, vec![item(request(2), at_ms, 1)]), register(at_ms, 1, 2)] {
+            let mut after = disk.clone();
+            assert_eq!(after.commit(&command), [ItemOutcome::Stale]);
+            after.applied -= 1;
+            assert_eq!(after, disk);
+        }
+    }
+}
+
+#[test]
+fn a_register_follows_the_one_it_was_made_for() {
+    let mut disk = before();
+    assert_eq!(disk.commit(&register(NOW_MS, 0, 2)), [ItemOutcome::Stale]);
+    assert_eq!(disk.commit(&register(NOW_MS, 1, 1)), [ItemOutcome::Stale]);
+    assert_eq!(disk.commit(&register(NOW_MS, 2, 3)), [ItemOutcome::Stale]);
+    assert_eq!(disk.commit(&register(NOW_MS, 1, 5)), [ItemOutcome::Appended { position: 2 }]);
+    assert_eq!(disk.meta.register_revision, 5);
+    // A question decided before the change is decided again: a revocation counts from the moment it is acknowledged.
+    let outcome = disk.commit(&batch(NOW_MS + 1, vec![item(request(2), NOW_MS + 1, 1)]));
+    assert_eq!(outcome, [ItemOutcome::Stale]);
+}
+
+#[test]
+fn a_history_that_contradicts_itself_stops_the_node() {
+    let disk = before();
+    let broken = |change: fn(&mut Item)| {
+        let mut item = item(request(2), NOW_MS, 1);
+        change(&mut item);
+        let command = batch(NOW_MS, vec![item]);
+        apply(9, &command, disk.load_everything()).expect_err("a contradiction")
+    };
+    assert_eq!(broken(|item| item.entry.leaf[0] = 9), Contradiction::Leaf);
+    assert_eq!(broken(|item| item.entry.request = request(3)), Contradiction::Request);
+    assert_eq!(broken(|item| item.entry.request.portal.0 = 3), Contradiction::Request);
+    assert_eq!(broken(|item| item.entry.register_revision = 2), Contradiction::Revision);
+    assert_eq!(
+        broken(|item| item.entry.leaf = leaf(LeafKind::Disclosed, request(2), NOW_MS + 1, 1, b"")),
+        Contradiction::Stamp
+    );
+    assert_eq!(
+        broken(|item| item.entry.leaf = leaf(LeafKind::Policy, request(2), NOW_MS, 1, b"")),
+        Contradiction::Kind
+    );
+
+    let broken = |kind, at_ms, revision| {
+        let Command::Register(mut change) = register(NOW_MS, 1, 2) else { panic!("a register change") };
+        change.leaf = leaf(kind, request(0), at_ms, revision, b"");
+        apply(9, &Command::Register(change), disk.load_everything()).expect_err("a contradiction")
+    };
+    assert_eq!(broken(LeafKind::Disclosed, NOW_MS, 2), Contradiction::Kind);
+    assert_eq!(broken(LeafKind::Policy, NOW_MS + 1, 2), Contradiction::Stamp);
+    assert_eq!(broken(LeafKind::Policy, NOW_MS, 1), Contradiction::Revision);
+}
+
+#[test]
+fn the_last_moment_of_time_does_not_stop_the_node() {
+    let mut disk = before();
+    let outcome = disk.commit(&batch(u64::MAX, vec![item(request(2), u64::MAX, 1)]));
+    assert_eq!(outcome, [ItemOutcome::Expired]);
+    // Nor does it stop time: a leader with a sound clock goes on.
+    let outcome = disk.commit(&batch(NOW_MS, vec![item(request(2), NOW_MS, 1)]));
+    assert_eq!(outcome, [ItemOutcome::Appended { position: 2 }]);
+}

@@ -1,0 +1,69 @@
+//! Bytes that are on disks and in logs already: whatever the code becomes, these must be read.
+
+use xacminh_core::{
+    command::{Command, CommandError, RecordChange, RecordRead},
+    record::{Known, RecordError},
+};
+
+use crate::{
+    disk::{batch, item, miss, register, request},
+    fixtures::{NOW_MS, an, known},
+};
+
+const BATCH: &str = include_str!("golden/command_v1_batch.hex");
+const REGISTER: &str = include_str!("golden/command_v1_register.hex");
+const KNOWN: &str = include_str!("golden/known_v1.hex");
+
+fn a_batch() -> Command {
+    let mut remembering = item(request(1), NOW_MS, 7);
+    remembering.remember = Some(RecordChange { key: [4; 32], before: 3, sealed: vec![1, 2, 3] });
+    remembering.entry.miss = miss(20, true);
+    let mut reading = item(request(2), NOW_MS, 7);
+    reading.read = Some(RecordRead { key: [5; 32], version: 300 });
+    batch(NOW_MS, vec![remembering, reading])
+}
+
+#[test]
+fn commands_keep_their_bytes() {
+    for (command, golden) in [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER)] {
+        let bytes = command.encode().expect("small");
+        assert_eq!(hex(&bytes), golden.trim());
+        assert_eq!(Command::decode(&unhex(golden)), Ok(command));
+    }
+}
+
+#[test]
+fn records_keep_their_bytes() {
+    let known = known(vec![an()]);
+    assert_eq!(hex(&known.encode().expect("small")), KNOWN.trim());
+    assert!(Known::decode(&unhex(KNOWN)) == Ok(known));
+}
+
+#[test]
+fn other_versions_truncations_and_additions_are_errors() {
+    let bytes = unhex(BATCH);
+    for length in 0..bytes.len() {
+        assert!(Command::decode(&bytes[..length]).is_err(), "the first {length} bytes");
+    }
+    assert!(Command::decode(&[&bytes[..], &[0]].concat()).is_err());
+    assert_eq!(Command::decode(&[2, 0, 0]), Err(CommandError::Version(2)));
+    assert!(matches!(Known::decode(&[9, 0, 0]), Err(RecordError::Version(9))));
+    assert!(Known::decode(&unhex(KNOWN)[..40]).is_err());
+}
+
+#[test]
+fn a_batch_too_long_is_an_error() {
+    let items = vec![item(request(1), NOW_MS, 7); xacminh_core::command::BATCH_ITEMS_MAX + 1];
+    let bytes = batch(NOW_MS, items).encode().expect("it fits");
+    assert_eq!(Command::decode(&bytes), Err(CommandError::TooManyItems(257)));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.trim().as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
+    digits.chunks_exact(2).map(byte).collect()
+}

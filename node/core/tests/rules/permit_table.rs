@@ -1,0 +1,120 @@
+//! Who may ask what.
+
+use xacminh_core::register::{Visibility, permit};
+use xacminh_proto::vocab::{Attribute, AttributeSet, ErrorNumber, OfficialId, PortalId};
+
+use crate::fixtures::{claim, procedure, question, rows, the_register};
+
+/// portal | official | procedure | claims | attributes | ruling
+const WHO_MAY_ASK: &str = "
+    1 | clerk-01 | 1.004222     | residence permanent 48          | full_name            | permitted
+    1 | clerk-02 | 1.004222     | age_at_least 18                 |                      | permitted
+    1 | clerk-01 | 9.everything | parent_of 048210000004          | father mother spouse | permitted
+    3 | clerk-03 | 1.004222     |                                 |                      | permitted
+
+    # the portal
+    9 | clerk-01 | 1.004222     |                                 |                      | PortalUnknown
+    0 | clerk-01 | 1.004222     |                                 |                      | PortalUnknown
+    2 | clerk-01 | 1.004222     |                                 |                      | PortalSuspended
+    2 | nobody   | no.such      | marital_status married          | ethnicity            | PortalSuspended
+
+    # the official: an id counts within its portal
+    1 | nobody   | 1.004222     |                                 |                      | OfficialUnknown
+    1 | clerk-03 | 1.004222     |                                 |                      | OfficialUnknown
+    3 | clerk-01 | 1.004222     |                                 |                      | OfficialUnknown
+    1 | CLERK-01 | 1.004222     |                                 |                      | OfficialUnknown
+
+    # the procedure
+    1 | clerk-01 | no.such      |                                 |                      | ProcedureUnknown
+    3 | clerk-03 | 9.everything |                                 |                      | ProcedureNotGranted
+    1 | clerk-02 | 9.everything |                                 |                      | OfficialNotGranted
+
+    # what is asked
+    1 | clerk-01 | 1.004222     | marital_status married          |                      | ClaimNotAllowed
+    1 | clerk-01 | 1.004222     | age_at_least 18; sex male       | full_name            | ClaimNotAllowed
+    1 | clerk-01 | 1.004222     | residence permanent 48          | ethnicity            | AttributeNotAllowed
+    1 | clerk-01 | 1.004222     |                                 | full_name father     | AttributeNotAllowed
+    1 | clerk-01 | 9.exact      | full_name Nguyễn Văn An         | full_name            | AttributeNotAllowed
+";
+
+#[test]
+fn who_may_ask_what() {
+    let register = the_register();
+    for [portal, official, code, claims, attributes, ruling] in rows(WHO_MAY_ASK) {
+        let mut question = question();
+        question.portal = PortalId(portal.parse().expect("a portal number"));
+        question.official = OfficialId::parse(official).expect("an official");
+        question.procedure = procedure(code);
+        question.claims = claims.split(';').map(str::trim).filter(|text| !text.is_empty()).map(claim).collect();
+        question.attributes = set(attributes);
+        let found = permit(&question, &register).map_or_else(|number| format!("{number:?}"), |_| "permitted".into());
+        assert_eq!(found, ruling, "{portal} {official} {code} {claims} {attributes}");
+    }
+}
+
+/// procedure | claims | attributes | caller's wish in seconds | the record may be so old, in seconds
+const HOW_OLD: &str = "
+    1.004222     |                                           |                     |        | 86400
+    1.004222     | age_at_least 18                           | full_name           |        | 86400
+    1.004222     | residence permanent 48                    |                     |        | 3600
+    1.004222     |                                           | permanent_residence |        | 3600
+    1.004222     | residence permanent 48                    |                     | 7200   | 3600
+    1.004222     | residence permanent 48                    |                     | 600    | 600
+    1.004222     | residence permanent 48                    |                     | 0      | 0
+    9.everything | residence permanent 48; sex male          |                     |        | 7200
+    9.everything | residence permanent 48; spouse_of 048187000003 |                |        | 3600
+    9.everything | sex male                                  | living_status       |        | 1800
+    9.everything |                                           | ethnicity           |        | 60
+    9.everything |                                           | home_town           |        | 86400
+    9.exact      | full_name Nguyễn Văn An                   |                     |        | 0
+";
+
+#[test]
+fn the_tightest_age_counts_and_identity_always_does() {
+    let register = the_register();
+    for [code, claims, attributes, wish, age] in rows(HOW_OLD) {
+        let mut question = question();
+        question.procedure = procedure(code);
+        question.claims = claims.split(';').map(str::trim).filter(|text| !text.is_empty()).map(claim).collect();
+        question.attributes = set(attributes);
+        question.max_age_ms = wish.parse().ok().map(|seconds: u64| seconds * 1000);
+        let permit = permit(&question, &register).expect("permitted");
+        assert_eq!(
+            permit.max_age_ms,
+            age.parse::<u64>().expect("seconds") * 1000,
+            "{code} {claims} {attributes} {wish}"
+        );
+    }
+}
+
+#[test]
+fn a_permit_carries_the_terms_of_its_procedure_and_portal() {
+    let register = the_register();
+    let mut question = question();
+    question.attributes = set("full_name father");
+    let permit = permit(&question, &register).expect("permitted");
+    assert_eq!((permit.purpose, permit.procedure, permit.register_revision), (12, 2, 7));
+    assert_eq!((permit.misses_per_official_hour, permit.questions_in_flight_max), (5, 64));
+    assert_eq!((permit.attributes, permit.visibility), (question.attributes, Visibility::Delayed));
+}
+
+#[test]
+fn a_refused_question_names_its_procedure_if_there_is_one() {
+    let register = the_register();
+    let known = register.grounds(&procedure("1.004222"));
+    assert_eq!((known.purpose, known.procedure, known.register_revision), (11, 1, 7));
+    let unknown = register.grounds(&procedure("no.such"));
+    assert_eq!((unknown.purpose, unknown.procedure, unknown.register_revision), (0, 0, 7));
+}
+
+#[test]
+fn every_refusal_is_the_policys_not_the_callers() {
+    for [.., ruling] in rows::<6>(WHO_MAY_ASK).filter(|row| row[5] != "permitted") {
+        let number = ErrorNumber::ALL.iter().find(|number| format!("{number:?}") == ruling).expect("a number");
+        assert_eq!(number.fault(), xacminh_proto::vocab::Fault::Policy, "{ruling}");
+    }
+}
+
+fn set(names: &str) -> AttributeSet {
+    names.split_whitespace().map(|name| Attribute::by_name(name).expect("an attribute")).collect()
+}
