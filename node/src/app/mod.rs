@@ -67,6 +67,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let keyring = setup::keyring(&config)?;
     let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
     let store = setup::store(&config, Arc::new(Settling(submitter.clone())))?;
+    setup::keyring_fits(&keyring, &store)?;
     let upstream = setup::authority(&config).await?;
     let doors = setup::doors(&config, &clock)?;
     let admin_listener = admin::bind(config.admin.listen)
