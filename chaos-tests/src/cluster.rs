@@ -69,8 +69,6 @@ pub struct Options {
     pub raft: String,
     /// More lines for `[client.limits]`.
     pub limits: String,
-    /// More lines for `[freshness]`.
-    pub freshness: String,
     /// What nodes log.
     pub log_level: String,
 }
@@ -86,7 +84,6 @@ impl Default for Options {
             misses_per_official_hour: 1_000_000,
             raft: String::new(),
             limits: String::new(),
-            freshness: String::new(),
             log_level: LOG_LEVEL.to_owned(),
         }
     }
@@ -170,8 +167,8 @@ impl Cluster {
         let (people, authority) =
             People::generate(&files.people(), options.postgres.as_ref(), options.citizens, options.seed).await?;
         let raft = format!("{TIMING}{}", options.raft);
-        let (limits, freshness, log_level) = (options.limits, options.freshness, options.log_level);
-        let tuning = Tuning { raft, limits, freshness, log_level, authority };
+        let (limits, log_level) = (options.limits, options.log_level);
+        let tuning = Tuning { raft, limits, log_level, authority };
         files.make(options.misses_per_official_hour, &tuning)?;
         let mut cluster = Self {
             files,

@@ -34,8 +34,6 @@ pub struct Tuning {
     pub raft: String,
     /// Lines of `[client.limits]`.
     pub limits: String,
-    /// Lines of `[freshness]`.
-    pub freshness: String,
     /// What nodes log.
     pub log_level: String,
     /// The section `[authority]`.
@@ -146,14 +144,13 @@ impl Files {
         }
         writeln!(
             text,
-            "[client.limits]\n{}\n[keyring]\nfile = \"{}\"\n[authority]\n{}\n[raft]\n{}\n[freshness]\n{}\n\
+            "[client.limits]\n{}\n[keyring]\nfile = \"{}\"\n[authority]\n{}\n[raft]\n{}\n\
              [admin]\nlisten = \"{}\"\n[log]\nformat = \"json\"\nlevel = \"{}\"\n\
              [bootstrap]\nregister = \"{}\"",
             tuning.limits,
             self.keyring().display(),
             tuning.authority,
             tuning.raft,
-            tuning.freshness,
             self.admin(node),
             tuning.log_level,
             self.register().display(),
