@@ -347,3 +347,149 @@ fn push<T>(list: &mut Vec<T>, element: T) -> Result<(), PolicyFault> {
     list.push(element);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer, SigningKey};
+
+    use super::{super::note::Signature, *};
+
+    const TEXT: &str = "log.example/1\n1\nBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n";
+
+    fn pair(name: &str, seed: u8, kind: KeyKind) -> (VerifierKey, SigningKey) {
+        let secret = SigningKey::from_bytes(&[seed; 32]);
+        (VerifierKey::new(name, kind, secret.verifying_key().as_bytes()).expect("a key"), secret)
+    }
+
+    fn log() -> (VerifierKey, SigningKey) {
+        pair("log.example/1", 1, KeyKind::Ed25519)
+    }
+
+    fn witness(number: u8) -> (VerifierKey, SigningKey) {
+        pair("witness.example", 10 + number, KeyKind::CosignatureV1)
+    }
+
+    /// A checkpoint of the log, cosigned by these witnesses, each at its own time.
+    fn note(witnesses: &[u8]) -> Note {
+        let (key, secret) = log();
+        let mut lines = vec![Signature::sign(TEXT, &key, |it| secret.sign(it).to_bytes()).expect("a log's key")];
+        for &number in witnesses {
+            let (key, secret) = witness(number);
+            let by = |message: &[u8]| secret.sign(message).to_bytes();
+            lines.push(Signature::cosign(TEXT, &key, 1_000 + u64::from(number), by).expect("a witness's key"));
+        }
+        Note::new(TEXT, lines).expect("a note")
+    }
+
+    /// The example of the specification: two of three X and any of three Y.
+    fn two_levels() -> String {
+        let mut file = format!("\n # Comment\nlog\t{}  https://log.example/\n", log().0);
+        for (group, numbers) in [("X", 1..=3), ("Y", 4..=6)] {
+            for number in numbers {
+                file.push_str(&format!("witness {group}{number} {}\n", witness(number).0));
+            }
+        }
+        file + "group X-witnesses 2 X1 X2 X3\ngroup Y-witnesses any Y4 Y5 Y6\n\
+                group X-and-Y all X-witnesses Y-witnesses\nquorum X-and-Y\n"
+    }
+
+    #[test]
+    fn a_quorum_of_two_levels() {
+        let policy = Policy::parse(two_levels().as_bytes()).expect("a policy");
+        assert_eq!((policy.logs().len(), policy.witnesses().len()), (1, 6));
+        for (witnesses, accepted) in [
+            (&[][..], false),
+            (&[1, 2], false),
+            (&[1, 4], false),
+            (&[4, 5, 6], false),
+            (&[1, 1, 4], false),
+            (&[1, 2, 4], true),
+            (&[2, 3, 6], true),
+            (&[1, 2, 3, 4, 5, 6], true),
+            (&[1, 2, 4, 9], true),
+        ] {
+            let found = policy.accept(&note(witnesses));
+            assert_eq!(found.is_ok(), accepted, "{witnesses:?}: {found:?}");
+            if let Ok(found) = found {
+                let names: Vec<u64> = found.cosigners().iter().map(|it| it.time_s - 1_000).collect();
+                let known: Vec<u64> = witnesses.iter().copied().filter(|it| *it < 7).map(u64::from).collect();
+                assert_eq!(names, known);
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_witness_or_none_can_be_the_quorum() {
+        let head = format!("log {}\nwitness w {}\n", log().0, witness(1).0);
+        let needed = Policy::parse(format!("{head}quorum w\n").as_bytes()).expect("a policy");
+        assert_eq!(needed.accept(&note(&[])), Err(PolicyError::Quorum));
+        assert!(needed.accept(&note(&[1])).is_ok());
+        let none = Policy::parse(format!("{head}quorum none").as_bytes()).expect("a policy without a last line feed");
+        assert!(none.accept(&note(&[])).is_ok());
+        assert_eq!(none.accept(&note(&[1])).map(|it| it.cosigners().len()), Ok(1));
+        // Nobody is believed by a policy without logs.
+        let empty = Policy::parse(b"quorum none\n").expect("a policy");
+        assert_eq!(empty.accept(&note(&[])), Err(PolicyError::Origin));
+    }
+
+    #[test]
+    fn what_is_no_policy() {
+        let (log, w1, w2) = (log().0, witness(1).0, witness(2).0);
+        let again = pair("log.example/2", 1, KeyKind::Ed25519).0;
+        let two = format!("witness a {w1}\nwitness b {w2}\n");
+        for (file, line, fault) in [
+            (String::new(), 1, PolicyFault::Quorum),
+            ("# nothing\n".to_owned(), 1, PolicyFault::Quorum),
+            ("quorum none\nquorum none\n".to_owned(), 2, PolicyFault::Quorum),
+            ("quorum a\n".to_owned(), 1, PolicyFault::Name),
+            ("quorum\n".to_owned(), 1, PolicyFault::Form),
+            ("Quorum none\n".to_owned(), 1, PolicyFault::Form),
+            ("log\n".to_owned(), 1, PolicyFault::Form),
+            ("log x\n".to_owned(), 1, PolicyFault::Key(KeyError::Form)),
+            (format!("log {w1}\n"), 1, PolicyFault::KeyKind),
+            (format!("witness a {log}\n"), 1, PolicyFault::KeyKind),
+            (format!("log {log}\nlog {log}\n"), 2, PolicyFault::Duplicate),
+            (format!("log {log}\nlog {again}\n"), 2, PolicyFault::Duplicate),
+            (format!("witness a {w1}\nwitness b {w1}\n"), 2, PolicyFault::Duplicate),
+            (format!("witness a {w1}\nwitness a {w2}\n"), 2, PolicyFault::Duplicate),
+            (format!("witness none {w1}\n"), 1, PolicyFault::Name),
+            (format!("{two}group g 1\n"), 3, PolicyFault::Form),
+            (format!("{two}group g 0 a b\n"), 3, PolicyFault::Threshold),
+            (format!("{two}group g 3 a b\n"), 3, PolicyFault::Threshold),
+            (format!("{two}group g 01 a b\n"), 3, PolicyFault::Threshold),
+            (format!("{two}group g most a b\n"), 3, PolicyFault::Threshold),
+            (format!("{two}group g any a c\n"), 3, PolicyFault::Name),
+            (format!("{two}group g any a a\n"), 3, PolicyFault::Name),
+            (format!("{two}group g any g\n"), 3, PolicyFault::Name),
+            (format!("{two}group a any b\n"), 3, PolicyFault::Duplicate),
+            (format!("{two}group none any b\n"), 3, PolicyFault::Name),
+            (format!("{two}group g any a\ngroup h any a b\n"), 4, PolicyFault::Name),
+            ("quorum none\r\n".to_owned(), 1, PolicyFault::Text),
+            ("quorum none \u{b}\n".to_owned(), 1, PolicyFault::Text),
+            (" ".repeat(POLICY_BYTES_MAX + 1), 1, PolicyFault::TooLarge),
+        ] {
+            assert_eq!(Policy::parse(file.as_bytes()), Err(PolicyFileError { line, fault }), "{file:.200}");
+        }
+        assert_eq!(Policy::of_log(w1), Err(PolicyFault::KeyKind));
+    }
+
+    #[test]
+    fn at_least_thirty_two_of_each() {
+        let mut file = String::new();
+        for number in 0..32 {
+            let log = pair(&format!("log.example/{number}"), number, KeyKind::Ed25519).0;
+            let witness = pair("w.example", 100 + number, KeyKind::CosignatureV1).0;
+            file.push_str(&format!("log {log}\nwitness w{number} {witness}\ngroup g{number} any w{number}\n"));
+        }
+        assert!(Policy::parse(format!("{file}quorum g31\n").as_bytes()).is_ok());
+        let many: String = (0..=OF_EACH_MAX)
+            .map(|number| {
+                let seed = u8::try_from(number).expect("small");
+                format!("log {}\n", pair("log.example", seed, KeyKind::Ed25519).0)
+            })
+            .collect();
+        let line = OF_EACH_MAX + 1;
+        let fault = PolicyFault::TooLarge;
+        assert_eq!(Policy::parse(many.as_bytes()), Err(PolicyFileError { line, fault }));
+    }
+}

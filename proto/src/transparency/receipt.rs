@@ -111,9 +111,10 @@ impl Receipt {
     /// # Errors
     /// [`ReceiptError`]: the first thing that is wrong.
     pub fn verify(&self, policy: &Policy) -> Result<Verified, ReceiptError> {
-        let accepted = policy.accept(&self.checkpoint)?;
+        // Hashes before signatures: a receipt that fails costs its reader least.
         self.check_inclusion()?;
         let disclosed = self.check_disclosure()?;
+        let accepted = policy.accept(&self.checkpoint)?;
         Ok(Verified::new(disclosed, self.index, accepted))
     }
 

@@ -197,3 +197,131 @@ impl fmt::Display for AddCheckpoint {
         write!(f, "old {}\n{lines}{}", self.old, self.checkpoint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer, SigningKey};
+
+    use super::*;
+    use crate::transparency::{
+        merkle::{Frontier, HashReader, Subtree, leaf_hash, prove_consistency, root_of_leaf_hashes},
+        note::KeyKind,
+    };
+
+    const ORIGIN: &str = "log.example/1";
+
+    struct Leaves(Vec<Hash>);
+
+    impl HashReader for Leaves {
+        type Error = ();
+        fn hash(&mut self, subtree: Subtree) -> Result<Hash, ()> {
+            let from = usize::try_from(subtree.index << subtree.level).expect("small");
+            Ok(root_of_leaf_hashes(&self.0[from..from + (1 << subtree.level)]))
+        }
+    }
+
+    fn key(seed: u8) -> (VerifierKey, SigningKey) {
+        let secret = SigningKey::from_bytes(&[seed; 32]);
+        (VerifierKey::new(ORIGIN, KeyKind::Ed25519, secret.verifying_key().as_bytes()).expect("a key"), secret)
+    }
+
+    fn leaves() -> Leaves {
+        Leaves((0..100_u64).map(|index| leaf_hash(&index.to_be_bytes())).collect())
+    }
+
+    fn head(size: u64) -> Head {
+        let frontier = Frontier::read(&mut leaves(), size).expect("small");
+        Head { size, root: frontier.root() }
+    }
+
+    fn signed(head: Head, seed: u8) -> Note {
+        let (key, secret) = key(seed);
+        let checkpoint = Checkpoint::new(ORIGIN, head.size, head.root).expect("a checkpoint");
+        checkpoint.sign(&key, |message| secret.sign(message).to_bytes()).expect("a log's key")
+    }
+
+    fn request(old: u64, new: u64) -> AddCheckpoint {
+        let proof = prove_consistency(&mut leaves(), old, new).expect("in order");
+        AddCheckpoint { old, proof, checkpoint: signed(head(new), 1) }
+    }
+
+    fn judged(request: &AddCheckpoint, last: Option<Head>) -> Result<Head, Refusal> {
+        request.judge(&[key(1).0], |origin| last.filter(|_| origin == ORIGIN)).map(|(_, head)| head)
+    }
+
+    #[test]
+    fn a_log_that_grows_is_cosigned() {
+        assert_eq!(judged(&request(0, 7), None), Ok(head(7)));
+        assert_eq!(judged(&request(7, 7), Some(head(7))), Ok(head(7)));
+        assert_eq!(judged(&request(7, 100), Some(head(7))), Ok(head(100)));
+        assert_eq!(judged(&request(0, 0), None), Ok(Head::default()));
+    }
+
+    #[test]
+    fn each_refusal_has_its_status() {
+        let sound = request(7, 100);
+        let status = |request: &AddCheckpoint, last| judged(request, last).map_err(|refusal| refusal.status());
+        assert_eq!(sound.judge(&[], |_| Some(head(7))), Err(Refusal::NotFound));
+        assert_eq!(Refusal::NotFound.status(), 404);
+        let by_stranger = AddCheckpoint { checkpoint: signed(head(100), 2), ..sound.clone() };
+        assert_eq!(status(&by_stranger, Some(head(7))), Err(403));
+        assert_eq!(status(&AddCheckpoint { old: 101, ..sound.clone() }, Some(head(7))), Err(400));
+        for last in [None, Some(head(8)), Some(head(100))] {
+            assert_eq!(status(&sound, last), Err(409));
+        }
+        assert_eq!(judged(&sound, Some(head(8))).map_err(|refusal| refusal.body()), Err("8\n".to_owned()));
+        assert_eq!(parse_size(b"8\n"), Ok(8));
+        assert_eq!(status(&AddCheckpoint { proof: vec![], ..sound.clone() }, Some(head(7))), Err(422));
+        let forked = Head { root: [9; 32], ..head(7) };
+        assert_eq!(status(&sound, Some(forked)), Err(422));
+        assert_eq!(status(&request(7, 7), Some(forked)), Err(409), "the same size with another root");
+        let no_checkpoint = Note::new("hello\n", sound.checkpoint.signatures().to_vec()).expect("a note");
+        assert_eq!(status(&AddCheckpoint { checkpoint: no_checkpoint, ..sound }, Some(head(7))), Err(400));
+    }
+
+    #[test]
+    fn a_signer_never_goes_back() {
+        assert_eq!(head(7).advance(head(6), &[]), Err(Refusal::Conflict { size: 7 }));
+        assert_eq!(Head::default().advance(head(6), &[]), Ok(()));
+    }
+
+    #[test]
+    fn bodies_are_read_as_written() {
+        for request in [request(0, 7), request(7, 100)] {
+            assert_eq!(AddCheckpoint::parse(request.to_string().as_bytes()), Ok(request));
+        }
+        let body = request(7, 100).to_string();
+        for bad in [
+            body.replace("old 7", "old 07"),
+            body.replace("old 7", "old  7"),
+            body.replace("old 7", "Old 7"),
+            body.replacen("\n\n", "\n", 1),
+            body.replacen('\n', "\r\n", 1),
+            body.trim_end().to_owned(),
+            String::new(),
+        ] {
+            assert!(AddCheckpoint::parse(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        let line = body.lines().nth(1).expect("a proof line").to_owned() + "\n";
+        let too_many = format!("old 7\n{}\n{}", line.repeat(CONSISTENCY_LINES_MAX + 1), signed(head(100), 1));
+        assert_eq!(AddCheckpoint::parse(too_many.as_bytes()), Err(BodyError::Malformed));
+        for bad in [&b""[..], b"8", b"08\n", b"8\n\n", b"\xff\n"] {
+            assert_eq!(parse_size(bad), Err(BodyError::Malformed));
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_specification_is_read() {
+        let body = "old 20852014\n\
+                    PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=\n\
+                    jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=\n\
+                    5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=\n\
+                    /6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=\n\
+                    \n\
+                    example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\
+                    — example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n";
+        let request = AddCheckpoint::parse(body.as_bytes()).expect("a request");
+        assert_eq!((request.old, request.proof.len()), (20_852_014, 4));
+        assert_eq!(request.to_string(), body);
+    }
+}

@@ -137,14 +137,12 @@ impl Note {
     ///
     /// # Errors
     /// [`NoteError::BadSignature`] when a known key's line is wrong, [`NoteError::Unsigned`] when there is no such line.
-    pub fn open<'k>(
-        &self,
-        keys: impl IntoIterator<Item = &'k VerifierKey> + Clone,
-    ) -> Result<Vec<Opened<'k>>, NoteError> {
+    pub fn open<'k>(&self, keys: impl IntoIterator<Item = &'k VerifierKey>) -> Result<Vec<Opened<'k>>, NoteError> {
+        let keys: Vec<&VerifierKey> = keys.into_iter().collect();
         let mut opened = Vec::new();
         for signature in &self.signatures {
             // "The tuple of key name and key ID uniquely identifies the key": if two were given, either may have signed.
-            let mut known = keys.clone().into_iter().filter(|key| signature.is_by(key)).peekable();
+            let mut known = keys.iter().copied().filter(|key| signature.is_by(key)).peekable();
             if known.peek().is_none() {
                 continue;
             }
@@ -249,7 +247,7 @@ fn is_control(letter: char) -> bool {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n", self.text)?;
+        writeln!(f, "{}", self.text)?;
         self.signatures.iter().try_for_each(|signature| write!(f, "{signature}"))
     }
 }
@@ -376,7 +374,7 @@ mod tests {
             "a\n".to_owned(),
             "a\n\n".to_owned(),
             format!("\n\n{line}").replacen('\n', "", 1),
-            line.clone(),
+            line,
             spoiled("a\n\n", "a\n"),
             spoiled("a\n", "a\r\n"),
             spoiled("a\n", "\t\n"),

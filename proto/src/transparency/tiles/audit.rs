@@ -84,7 +84,7 @@ impl<S: TileSource> Walk<'_, S> {
     /// Takes the hash of a complete subtree, and compares the tile that it fills.
     fn add(&mut self, subtree: Subtree, hash: Hash) -> Result<(), AuditError<S::Error>> {
         // The lowest tiles are where the hashes came from.
-        if subtree.level == 0 || subtree.level % TILE_HEIGHT != 0 {
+        if subtree.level == 0 || !subtree.level.is_multiple_of(TILE_HEIGHT) {
             return Ok(());
         }
         let level = usize::from(subtree.level / TILE_HEIGHT) - 1;
