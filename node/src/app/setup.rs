@@ -9,7 +9,7 @@ use crate::{
     quic::{Door, Limits, Now, QuicError},
     raft::{Settings, start::StartError},
     serve::Bounds,
-    store::{ApplySink, Options, Store, StoreError},
+    store::{ApplySink, LogError, Options, State, Store, StoreError},
     telemetry::ExitCode,
     tls::{Port, PortTls, TlsError, TlsFiles},
     upstream::{self, AuthorityConfig, EmbeddedConfig, FlightLimits, PostgresConfig, Upstream},
@@ -54,6 +54,8 @@ impl Refusal {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Keyring(_) => ExitCode::KeyringRefused,
+            Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
+            Self::Replication(StartError::Settings(_)) => ExitCode::Config,
             Self::Store(_) | Self::Replication(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
@@ -80,6 +82,20 @@ pub fn keyring_source(config: &crate::config::Keyring) -> KekSource {
 
 pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>, Refusal> {
     Ok(Arc::new(Keyring::load(&config.keyring.file, &keyring_source(&config.keyring))?))
+}
+
+/// Refuses a keyring that does not open what the state holds: with another one every person would be unknown here, and
+/// every answer a new row under another key.
+pub(crate) fn keyring_fits(keyring: &Keyring, state: &State) -> Result<(), Refusal> {
+    let path = || "state".to_owned();
+    let unreadable = |source| Refusal::Store(StoreError::State { path: path(), source });
+    let Some(newest) = state.meta().leaves.checked_sub(1) else { return Ok(()) };
+    for position in [0, newest] {
+        if let Some(envelope) = state.addendum(position).map_err(unreadable)? {
+            keyring.open_addendum(&envelope)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, Refusal> {
@@ -178,4 +194,21 @@ fn client_limits(config: &Config) -> Limits {
 
 fn size(count: u32) -> usize {
     usize::try_from(count).expect("addresses have at least 32 bits here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_lost_what_it_acknowledged_has_an_exit_code_of_its_own() {
+        let path = || "log".to_owned();
+        let shortened = Refusal::Store(StoreError::Log(LogError::Shortened { path: path(), expected: 2, found: 1 }));
+        let hole = Refusal::Store(StoreError::Log(LogError::Hole { path: path(), index: 3 }));
+        let other = Refusal::Store(StoreError::State { path: path(), source: io::Error::other("EIO") });
+        let settings = Refusal::Replication(StartError::Settings("heartbeat".to_owned()));
+        let codes = [shortened, hole, other, settings].map(|refusal| refusal.exit_code());
+        let lost = ExitCode::LogTruncated;
+        assert_eq!(codes, [lost, lost, ExitCode::DataDirRefused, ExitCode::Config]);
+    }
 }
