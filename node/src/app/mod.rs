@@ -37,7 +37,6 @@ use crate::{
     verify::{Crowd, Desk},
 };
 
-pub(crate) use setup::keyring_fits;
 pub use setup::{Refusal, keyring_source};
 
 /// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.
@@ -68,7 +67,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let keyring = setup::keyring(&config)?;
     let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
     let store = setup::store(&config, Arc::new(Settling(submitter.clone())))?;
-    keyring_fits(&keyring, &store.state)?;
+    setup::keyring_fits(&keyring, &store)?;
     let upstream = setup::authority(&config).await?;
     let doors = setup::doors(&config, &clock)?;
     let admin_listener = admin::bind(config.admin.listen)

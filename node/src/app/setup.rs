@@ -9,7 +9,7 @@ use crate::{
     quic::{Door, Limits, Now, QuicError},
     raft::{Settings, start::StartError},
     serve::Bounds,
-    store::{ApplySink, LogError, Options, State, Store, StoreError},
+    store::{ApplySink, LogError, Options, Store, StoreError},
     telemetry::ExitCode,
     tls::{Port, PortTls, TlsError, TlsFiles},
     upstream::{self, AuthorityConfig, EmbeddedConfig, FlightLimits, PostgresConfig, Upstream},
@@ -84,20 +84,6 @@ pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>, Refusal> {
     Ok(Arc::new(Keyring::load(&config.keyring.file, &keyring_source(&config.keyring))?))
 }
 
-/// Refuses a keyring that does not open what the state holds: with another one every person would be unknown here, and
-/// every answer a new row under another key.
-pub(crate) fn keyring_fits(keyring: &Keyring, state: &State) -> Result<(), Refusal> {
-    let path = || "state".to_owned();
-    let unreadable = |source| Refusal::Store(StoreError::State { path: path(), source });
-    let Some(newest) = state.meta().leaves.checked_sub(1) else { return Ok(()) };
-    for position in [0, newest] {
-        if let Some(envelope) = state.addendum(position).map_err(unreadable)? {
-            keyring.open_addendum(&envelope)?;
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, Refusal> {
     let options = Options {
         directory: &config.node.data_dir,
@@ -107,6 +93,20 @@ pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, 
         block_cache_bytes: BLOCK_CACHE_BYTES,
     };
     Ok(Store::open(&options, sink, Arc::new(|fatal| stop_at_once(&fatal)))?)
+}
+
+/// A keyring that does not open what lies on the disk answers nothing: found at the start, not at the first question.
+///
+/// The first and the last addendum stand for the oldest and the newest key in use.
+pub(super) fn keyring_fits(keyring: &Keyring, store: &Store) -> Result<(), Refusal> {
+    let leaves = store.state.meta().leaves;
+    for position in [0, leaves.saturating_sub(1)] {
+        let unreadable = |source| StoreError::State { path: "its addenda".to_owned(), source };
+        if let Some(envelope) = store.state.addendum(position).map_err(unreadable)? {
+            keyring.open_addendum(&envelope)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn authority(config: &Config) -> Result<Arc<Upstream>, Refusal> {
@@ -188,6 +188,7 @@ fn client_limits(config: &Config) -> Limits {
         handshakes_max: size(limits.handshakes_max),
         handshakes_unproven_max: size(limits.address_validation_above),
         connections_max: size(limits.connections_max),
+        connections_per_caller_max: size(limits.connections_per_caller_max),
         ..Limits::clients()
     }
 }
@@ -200,15 +201,17 @@ fn size(count: u32) -> usize {
 mod tests {
     use super::*;
 
+    /// Operators restart on other numbers; on this one they must not.
     #[test]
-    fn a_log_that_lost_what_it_acknowledged_has_an_exit_code_of_its_own() {
-        let path = || "log".to_owned();
-        let shortened = Refusal::Store(StoreError::Log(LogError::Shortened { path: path(), expected: 2, found: 1 }));
-        let hole = Refusal::Store(StoreError::Log(LogError::Hole { path: path(), index: 3 }));
-        let other = Refusal::Store(StoreError::State { path: path(), source: io::Error::other("EIO") });
-        let settings = Refusal::Replication(StartError::Settings("heartbeat".to_owned()));
-        let codes = [shortened, hole, other, settings].map(|refusal| refusal.exit_code());
-        let lost = ExitCode::LogTruncated;
-        assert_eq!(codes, [lost, lost, ExitCode::DataDirRefused, ExitCode::Config]);
+    fn a_log_that_lost_writes_has_an_exit_code_of_its_own() {
+        let path = "log".to_owned();
+        let shortened = LogError::Shortened { path: path.clone(), expected: 9, found: 7 };
+        let hole = LogError::Hole { path: path.clone(), index: 4 };
+        let disk = LogError::Io { path, source: io::Error::other("no space left") };
+        let code = |error: LogError| Refusal::from(StoreError::from(error)).exit_code();
+        assert_eq!(
+            [shortened, hole, disk].map(code),
+            [ExitCode::LogTruncated, ExitCode::LogTruncated, ExitCode::DataDirRefused]
+        );
     }
 }

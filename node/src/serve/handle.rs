@@ -59,12 +59,12 @@ pub enum Rights {
 impl Rights {
     /// The rights of a certificate's identity.
     ///
-    /// A portal's name is its number in the register; an official's client is named `<portal>.<official>`.
+    /// A portal's name is its number in the register; an official's client is named `<portal>-<official>`.
     #[must_use]
     pub fn of(identity: &Identity) -> Self {
         match identity.role() {
             Role::Portal => identity.name().parse().map_or(Self::Nothing, |id| Self::Portal(PortalId(id))),
-            Role::OfficialClient => match identity.name().split_once('.') {
+            Role::OfficialClient => match identity.name().split_once('-') {
                 Some((portal, official)) => {
                     portal.parse().map_or(Self::Nothing, |id| Self::Official(PortalId(id), official.to_owned()))
                 }
@@ -169,4 +169,27 @@ fn refused(outcome: &Outcome) -> Option<ErrorNumber> {
 /// A failure reply; the detail never carries what the caller sent.
 pub(super) fn fail(number: ErrorNumber, detail: &str) -> Reply {
     Reply::Failure(Failure { number, detail: detail.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_says_what_its_holder_may() {
+        let rights = |uri: &str| Rights::of(&Identity::parse(uri).expect("an identity"));
+        let table = [
+            ("xacminh://dev/portal/7", Rights::Portal(PortalId(7))),
+            ("xacminh://dev/official-client/7-clerk-01", Rights::Official(PortalId(7), "clerk-01".to_owned())),
+            ("xacminh://dev/official-client/clerk-01", Rights::Nothing),
+            ("xacminh://dev/official-client/clerk", Rights::Nothing),
+            ("xacminh://dev/operator/lan", Rights::Operator("lan".to_owned())),
+            ("xacminh://dev/auditor/thanh-tra", Rights::Auditor),
+            ("xacminh://dev/node/1", Rights::Nothing),
+            ("xacminh://dev/peer/1", Rights::Nothing),
+        ];
+        for (uri, expected) in table {
+            assert_eq!(rights(uri), expected, "{uri}");
+        }
+    }
 }

@@ -81,7 +81,7 @@ struct Office {
     authority: Arc<Scripted>,
     clock: ManualClock,
     _leader: watch::Sender<Option<u64>>,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 async fn office(people: u64, script: Vec<Step>) -> Office {
@@ -120,7 +120,7 @@ async fn office(people: u64, script: Vec<Step>) -> Office {
     tokio::spawn(task.run(log, stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, _leader: leader, folder }
+    Office { desk: Arc::new(desk), authority, clock, _leader: leader, _folder: folder }
 }
 
 impl Office {
@@ -273,14 +273,4 @@ async fn ids_of_one_portal_do_not_answer_another() {
     let other = Question { portal: PortalId(2), ..question };
     let answered = office.ask(&other).await.expect("answered");
     assert_eq!(answered.outcome, Outcome::Refused(ErrorNumber::PortalUnknown));
-}
-
-#[tokio::test]
-async fn a_keyring_that_does_not_open_the_state_refuses_the_start() {
-    let office = office(1, Vec::new()).await;
-    office.ask(&office.question(1, "clerk-01")).await.expect("answered");
-    crate::app::keyring_fits(&office.desk.keyring, &office.desk.state).expect("its own keyring");
-    let other = Keyring::generate(&office.folder.path().join("other.toml"), &KekSource::None).expect("a keyring");
-    let refusal = crate::app::keyring_fits(&other, &office.desk.state).expect_err("another keyring");
-    assert_eq!(refusal.exit_code(), crate::telemetry::ExitCode::KeyringRefused);
 }
