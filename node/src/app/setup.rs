@@ -55,6 +55,7 @@ impl Refusal {
         match self {
             Self::Keyring(_) => ExitCode::KeyringRefused,
             Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
+            Self::Replication(StartError::Settings(_)) => ExitCode::Config,
             Self::Store(_) | Self::Replication(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
