@@ -29,6 +29,9 @@ const ALERT_NO_PROTOCOL: u8 = 120;
 /// Certificates end with a whole second; one of no days is over after the second it was made in.
 const CERTIFICATE_ENDS: Duration = Duration::from_millis(2_100);
 
+/// Who it is, its certificate, the protocol it offers, and the alerts it may hear.
+type Stranger<'a> = (&'static str, Option<(&'a Path, &'a str)>, &'a [u8], &'a [u8]);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_hear_why_and_stay_outside() {
     let test = "bad_input::callers::strangers_hear_why_and_stay_outside";
@@ -46,7 +49,7 @@ async fn strangers_hear_why_and_stay_outside() {
             make_certs(&expired, CLUSTER, 0, CertCommand::Portal { name: 1 })?;
             tokio::time::sleep(CERTIFICATE_ENDS).await;
             let door = cluster.files.client(1);
-            let cases: [(&str, Option<(&Path, &str)>, &[u8], &[u8]); 6] = [
+            let cases: [Stranger<'_>; 6] = [
                 ("no certificate", None, wire::ALPN, &[ALERT_CERTIFICATE_REQUIRED]),
                 (
                     "another authority",
