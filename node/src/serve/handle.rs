@@ -115,17 +115,14 @@ impl Hall {
         let _counted = self.metrics.enter();
         // Admission comes before everything else: a question too many must cost next to nothing.
         let Ok(_place) = self.in_flight.try_acquire() else {
-            return fail(ErrorNumber::Overloaded, "");
+            return self.turned_away(ErrorNumber::Overloaded, "", watch);
         };
         if *self.stop.borrow() {
-            return fail(ErrorNumber::ShuttingDown, "");
+            return self.turned_away(ErrorNumber::ShuttingDown, "", watch);
         }
         let asked = match parse::question(portal, ask) {
             Ok(asked) => asked,
-            Err(wrong) => {
-                watch.finish(QuestionOutcome::Failed, &self.metrics);
-                return fail(wrong.number, wrong.field);
-            }
+            Err(wrong) => return self.turned_away(wrong.number, wrong.field, watch),
         };
         watch.lap(Stage::Door, &self.metrics);
         let question = &asked.question;
@@ -150,6 +147,15 @@ impl Hall {
             }
             Err(number) => fail(number, ""),
         }
+    }
+}
+
+impl Hall {
+    /// A question that does not get as far as the desk; it is counted like the others.
+    fn turned_away(&self, number: ErrorNumber, detail: &str, watch: &mut Stopwatch) -> Reply {
+        watch.finish(QuestionOutcome::Failed, &self.metrics);
+        self.metrics.refusal(number);
+        fail(number, detail)
     }
 }
 
