@@ -114,7 +114,8 @@ impl Nodes {
             text,
             "[authority]\nkind = \"embedded\"\npath = \"population.sqlite\"\n[keyring]\nfile = \"keyring.toml\"\n\
              [raft]\nheartbeat_ms = 100\nelection_timeout_min_ms = 600\nelection_timeout_max_ms = 1200\n\
-             [admin]\nlisten = \"{}\"\n[log]\nformat = \"text\"\n[bootstrap]\nregister = \"{}\"",
+             [admin]\nlisten = \"{}\"\n[log]\nformat = \"text\"\nlevel = \"info,openraft=warn\"\n\
+             [bootstrap]\nregister = \"{}\"",
             self.endpoint(7600, id),
             register.display(),
         )?;
