@@ -133,7 +133,7 @@ impl VerifierKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wrong;
 
-/// C2SP tlog-cosignature: "cosignature/v1\ntime <unix seconds>\n" and the whole text of the checkpoint.
+/// C2SP tlog-cosignature: "cosignature/v1\ntime …\n" with Unix seconds, and the whole text of the checkpoint.
 pub(super) fn cosigned_message(text: &str, time_s: u64) -> String {
     format!("cosignature/v1\ntime {time_s}\n{text}")
 }

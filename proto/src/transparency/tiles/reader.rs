@@ -17,7 +17,7 @@ pub trait TileSource {
 
 /// The hashes of a tree of a given size, read from its tiles.
 ///
-/// What tiles say is not checked against a root here: check the proof that is made from them, or [`audit`](super::audit)
+/// What tiles say is not checked against a root here: check the proof that is made from them, or [`audit`](super::audit())
 /// the whole tree.
 #[derive(Debug)]
 pub struct TileHashes<S> {
