@@ -1,1 +1,20 @@
-//! Placeholder while the workspace is laid out.
+//! The load generator: asks a running cluster real questions and says how fast and how dear the answers were.
+//!
+//! ```text
+//! people ── questions ──┐
+//! arrivals ── when ─────┴─▶ line (a connection to one node) ──▶ tally (latency, outcome, error)
+//! processor: what the generator, the nodes and everybody else on the machine burnt meanwhile
+//! measure: warm-up, window, result        figures: saturation, then a quarter of it, medians of rounds
+//! ```
+//!
+//! Open loop: questions are due at moments drawn in advance, and a latency runs from that moment. A node that stalls
+//! makes the questions behind it late, as it would at a counter; none is left unasked because another was slow.
+
+pub mod arrivals;
+pub mod figures;
+pub mod line;
+pub mod measure;
+pub mod people;
+pub mod processor;
+pub mod report;
+pub mod tally;

@@ -26,6 +26,9 @@ const ALERT_DECRYPT_ERROR: u8 = 51;
 const ALERT_CERTIFICATE_REQUIRED: u8 = 116;
 const ALERT_NO_PROTOCOL: u8 = 120;
 
+/// What a caller shows: folder and name of a certificate, or none.
+type Shown<'a> = Option<(&'a Path, &'a str)>;
+
 /// Certificates end with a whole second; one of no days is over after the second it was made in.
 const CERTIFICATE_ENDS: Duration = Duration::from_millis(2_100);
 
@@ -46,7 +49,7 @@ async fn strangers_hear_why_and_stay_outside() {
             make_certs(&expired, CLUSTER, 0, CertCommand::Portal { name: 1 })?;
             tokio::time::sleep(CERTIFICATE_ENDS).await;
             let door = cluster.files.client(1);
-            let cases: [(&str, Option<(&Path, &str)>, &[u8], &[u8]); 6] = [
+            let cases: [(&str, Shown<'_>, &[u8], &[u8]); 6] = [
                 ("no certificate", None, wire::ALPN, &[ALERT_CERTIFICATE_REQUIRED]),
                 (
                     "another authority",

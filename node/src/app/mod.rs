@@ -67,7 +67,8 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let keyring = setup::keyring(&config)?;
     let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
     let store = setup::store(&config, Arc::new(Settling(submitter.clone())))?;
-    setup::keyring_fits(&keyring, &store)?;
+    // The store holds the directory by now, so that nobody else writes there.
+    keyring.fit(&config.node.data_dir)?;
     let upstream = setup::authority(&config).await?;
     let doors = setup::doors(&config, &clock)?;
     let admin_listener = admin::bind(config.admin.listen)

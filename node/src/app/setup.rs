@@ -95,20 +95,6 @@ pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, 
     Ok(Store::open(&options, sink, Arc::new(|fatal| stop_at_once(&fatal)))?)
 }
 
-/// A keyring that does not open what lies on the disk answers nothing: found at the start, not at the first question.
-///
-/// The first and the last addendum stand for the oldest and the newest key in use.
-pub(super) fn keyring_fits(keyring: &Keyring, store: &Store) -> Result<(), Refusal> {
-    let leaves = store.state.meta().leaves;
-    for position in [0, leaves.saturating_sub(1)] {
-        let unreadable = |source| StoreError::State { path: "its addenda".to_owned(), source };
-        if let Some(envelope) = store.state.addendum(position).map_err(unreadable)? {
-            keyring.open_addendum(&envelope)?;
-        }
-    }
-    Ok(())
-}
-
 pub(super) async fn authority(config: &Config) -> Result<Arc<Upstream>, Refusal> {
     let authority = &config.authority;
     let source = match &authority.source {

@@ -1,0 +1,200 @@
+//! One synthetic person, a register, questions, and batches of what they become.
+
+use xacminh_core::{
+    command::{Batch, Entry, Item, Miss, RecordRead, RequestKey, Ticket},
+    decide::{Asked, Decision, Next, decide},
+    draft,
+    question::{PersonKeys, Question},
+    record::{Known, NumberStatus, Record},
+    register::{Permit, Register, permit},
+};
+use xacminh_node::keyring::{Keyring, KeyringFile};
+use xacminh_proto::{
+    transparency::{Envelope, Salt},
+    vocab::{
+        Address, AttributeSet, BirthDate, CitizenNumber, Claim, DossierId, FullName, Living, Marital, OfficialId,
+        PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
+    },
+    wire::Ask,
+};
+
+/// Noon of 21 November 2026 in Vietnam.
+pub(crate) const NOW_MS: u64 = 1_795_237_200_000;
+
+const REGISTER: &str = r#"
+[register]
+revision = 7
+
+[[portal]]
+id = 1
+name = "Cổng dịch vụ công thành phố Đà Nẵng"
+procedures = ["1.004222"]
+
+[[official]]
+id = "clerk-01"
+portal = 1
+procedures = ["*"]
+
+[[procedure]]
+id = 1
+code = "1.004222"
+name_vi = "Đăng ký thường trú"
+name_en = "Registration of permanent residence"
+purpose = 11
+claims = ["residence", "age_at_least"]
+attributes = ["full_name", "birth_date", "permanent_residence"]
+max_age_s = { identity = 86400, residence = 3600 }
+name_threshold = "folded"
+"#;
+
+pub(crate) fn register() -> Register {
+    Register::parse(REGISTER).expect("the fixture is a register")
+}
+
+pub(crate) fn keyring() -> Keyring {
+    Keyring::from_file(&KeyringFile::fresh().expect("random keys")).expect("a keyring of fresh keys")
+}
+
+fn place() -> Place {
+    Place::new(48, Some(20_194)).expect("a commune")
+}
+
+pub(crate) fn claims() -> Vec<Claim> {
+    let lives = Claim::Residence { kind: ResidenceKind::Permanent, place: place(), detail: None };
+    vec![lives, Claim::AgeAtLeast { years: 18, on: None }]
+}
+
+/// The `number`-th question; all are about one person.
+pub(crate) fn question(number: u64) -> Question {
+    Question {
+        request_id: RequestId::new(
+            NOW_MS,
+            [&[0; 2], number.to_be_bytes().as_slice()].concat().try_into().expect("ten bytes"),
+        ),
+        portal: PortalId(1),
+        official: OfficialId::parse("clerk-01").expect("an official"),
+        dossier: DossierId::parse("H17.12-261121-0042").expect("a dossier"),
+        procedure: ProcedureCode::parse("1.004222").expect("a procedure"),
+        person: PersonKeys {
+            number: PersonNumber::Citizen(citizen("048085001234")),
+            name: FullName::parse("Nguyễn Văn An").expect("a name"),
+            birth: BirthDate::parse("1985-03-07").expect("a birth date"),
+        },
+        claims: claims(),
+        attributes: AttributeSet::EMPTY,
+        max_age_ms: None,
+    }
+}
+
+pub(crate) fn ask() -> Ask {
+    Ask {
+        request_id: question(1).request_id,
+        official: "clerk-01".to_owned(),
+        dossier: "H17.12-261121-0042".to_owned(),
+        procedure: "1.004222".to_owned(),
+        number: "048085001234".to_owned(),
+        name: "Nguyễn Văn An".to_owned(),
+        birth: "1985-03-07".to_owned(),
+        claims: claims(),
+        attributes: AttributeSet::EMPTY,
+        max_age_s: None,
+        deadline_ms: 2_000,
+    }
+}
+
+pub(crate) fn known() -> Known {
+    let address = |detail: &str| Some(Address { place: place(), detail: detail.to_owned(), commune_before_2025: None });
+    let record = Record {
+        number: citizen("048085001234"),
+        status: NumberStatus::Active,
+        old_number: None,
+        name: FullName::parse("Nguyễn Văn An").expect("a name"),
+        other_name: None,
+        birth: BirthDate::parse("1985-03-07").expect("a birth date"),
+        sex: Sex::Male,
+        nationality: *b"VN",
+        ethnicity: Some(1),
+        birth_place: Some(48),
+        home_town: Some(place()),
+        permanent: address("12 Lê Lợi"),
+        temporary: None,
+        current: address("5 Nguyễn Huệ"),
+        marital: Marital::Married,
+        living: Living::Alive,
+        father: Some(citizen("048055000001")),
+        mother: Some(citizen("048157000002")),
+        spouse: Some(citizen("048187000003")),
+        children: vec![citizen("048210000004")],
+        wards: Vec::new(),
+        household: None,
+        card: None,
+        under_correction: false,
+        version: 9,
+    };
+    Known { people: vec![record], read_at_ms: NOW_MS }
+}
+
+pub(crate) fn permitted(question: &Question, register: &Register) -> Permit {
+    permit(question, register).expect("the fixture is permitted")
+}
+
+pub(crate) fn decided(question: &Question, register: &Register, known: &Known) -> Decision {
+    match decide(question, &permitted(question, register), Some(known), Asked::NotYet, NOW_MS) {
+        Next::Answer(decision) => decision,
+        Next::AskAuthority => unreachable!("the fixture answers from memory"),
+    }
+}
+
+/// What the desk does with a decision: commitments, sealed addendum, leaf.
+pub(crate) fn item(
+    keyring: &Keyring,
+    question: &Question,
+    decision: &Decision,
+    grounds: xacminh_core::register::Grounds,
+    seq: u64,
+) -> Item {
+    let salts = draft::Salts {
+        subject: Salt([1; 32]),
+        statements: vec![Salt([2; 32]); draft::statement_count(&decision.outcome, &question.claims)],
+    };
+    let official = keyring.official_pseudonym(question.portal, &question.official);
+    let addendum = draft::addendum(question, decision, &salts, NOW_MS);
+    let envelope = keyring.seal_addendum(&addendum).expect("sealed");
+    let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
+    let leaf = draft::leaf(question, decision, &salts, &context);
+    let mut key = [7; 32];
+    key[..8].copy_from_slice(&seq.to_be_bytes());
+    Item {
+        ticket: Ticket { node: 1, boot: 1, seq },
+        decided_at_ms: NOW_MS,
+        remember: None,
+        read: Some(RecordRead { key, version: 0 }),
+        entry: Entry {
+            leaf,
+            envelope,
+            request: RequestKey { id: question.request_id, portal: question.portal },
+            question: [5; 16],
+            register_revision: grounds.register_revision,
+            miss: Some(Miss { official, limit: 20, counts: false }),
+        },
+    }
+}
+
+/// A batch of 256 answered questions about 256 people, stamped `at_ms`.
+pub(crate) fn batch(from: u64, at_ms: u64, revision: u64) -> Batch {
+    let (keyring, register, known) = (keyring(), register(), known());
+    let one = question(0);
+    let mut grounds = permitted(&one, &register).grounds();
+    grounds.register_revision = revision;
+    let decision = decided(&one, &register, &known);
+    let items = (from..from + 256).map(|seq| {
+        let mut item = item(&keyring, &question(seq), &decision, grounds, seq);
+        xacminh_proto::transparency::Leaf::stamp(&mut item.entry.leaf, at_ms);
+        item
+    });
+    Batch { at_ms, items: items.collect() }
+}
+
+fn citizen(text: &str) -> CitizenNumber {
+    CitizenNumber::parse(text).expect("a citizen number")
+}
