@@ -19,8 +19,8 @@ use xacminh_proto::{
         Attribute, CLAIMS_DECODED_MAX, CLAIMS_MAX, ClaimKind, ErrorNumber, Fault, PortalId, Reason, RequestId, text,
     },
     wire::{
-        ALPN, AUDIT_PAGE_MAX, DETAIL_BYTES_MAX, MEMBERS_MAX, PEER_ALPN, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, STREAM_ONE,
-        STREAM_SESSION, peer::HELLO_BYTES_MAX,
+        ALPN, AUDIT_PAGE_MAX, DETAIL_BYTES_MAX, MEMBERS_MAX, OPERATOR_REQUEST_BYTES_MAX, PEER_ALPN, REPLY_BYTES_MAX,
+        REQUEST_BYTES_MAX, STREAM_ONE, STREAM_SESSION, peer::HELLO_BYTES_MAX,
     },
 };
 
@@ -160,6 +160,7 @@ fn limits() -> String {
         ("first byte of a one-question stream", STREAM_ONE.to_string()),
         ("first byte of a session stream", STREAM_SESSION.to_string()),
         ("request", format!("{REQUEST_BYTES_MAX} bytes")),
+        ("request of an operator, on a stream of its own", format!("{OPERATOR_REQUEST_BYTES_MAX} bytes")),
         ("reply", format!("{REPLY_BYTES_MAX} bytes")),
         ("peer hello", format!("{HELLO_BYTES_MAX} bytes")),
         ("claims answered in one question", CLAIMS_MAX.to_string()),

@@ -9,9 +9,11 @@ use tokio::{
 };
 use xacminh_proto::{
     close::CloseCode,
-    codec,
+    codec::{self, CodecError},
     vocab::ErrorNumber,
-    wire::{self, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame},
+    wire::{
+        self, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame,
+    },
 };
 
 use super::{Hall, Rights, handle::fail};
@@ -45,8 +47,11 @@ pub(super) async fn serve(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaph
 /// `0x01 | frame(Request) FIN → frame(Reply) FIN`; a caller that resets the stream cancels its question.
 async fn one(hall: &Arc<Hall>, rights: &Rights, mut exchange: Exchange) {
     let mut watch = Stopwatch::start();
-    let reply = match exchange.reader.expect(REQUEST_BYTES_MAX, hall.bounds.frame_time).await {
-        Ok(frame) => match codec::decode::<REQUEST_BYTES_MAX, Request>(&frame) {
+    // Only who may send a register may send anything that large, or announce it inside.
+    let is_operator = matches!(rights, Rights::Operator(_));
+    let bytes_max = if is_operator { OPERATOR_REQUEST_BYTES_MAX } else { REQUEST_BYTES_MAX };
+    let reply = match exchange.reader.expect(bytes_max, hall.bounds.frame_time).await {
+        Ok(frame) => match decode(&frame, is_operator) {
             Ok(request) => tokio::select! {
                 reply = hall.reply(rights, request, &mut watch) => reply,
                 // Nobody waits for the answer any more; what was proposed may become a leaf all the same.
@@ -64,6 +69,14 @@ async fn one(hall: &Arc<Hall>, rights: &Rights, mut exchange: Exchange) {
         exchange.writer.finish();
         watch.lap(Stage::Reply, &hall.metrics);
         exchange.writer.settled(GOODBYE).await;
+    }
+}
+
+fn decode(frame: &[u8], is_operator: bool) -> Result<Request, CodecError> {
+    if is_operator {
+        codec::decode::<OPERATOR_REQUEST_BYTES_MAX, Request>(frame)
+    } else {
+        codec::decode::<REQUEST_BYTES_MAX, Request>(frame)
     }
 }
 

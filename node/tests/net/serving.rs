@@ -24,8 +24,8 @@ use xacminh_proto::{
     codec,
     vocab::{AttributeSet, Claim, ErrorNumber, Outcome, Place, RequestId, ResidenceKind},
     wire::{
-        Ask, AuditEntries, AuditPage, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, STREAM_ONE,
-        STREAM_SESSION, Status, Tagged, frame,
+        Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply,
+        Request, STREAM_ONE, STREAM_SESSION, Status, Tagged, frame,
     },
 };
 
@@ -79,8 +79,8 @@ impl Office for Scripted {
         Err(ErrorNumber::Internal)
     }
 
-    fn put_register<'a>(&'a self, _: &'a str, _: String) -> Work<'a, Result<u64, Failure>> {
-        Box::pin(async { unreachable!("nobody puts") })
+    fn put_register<'a>(&'a self, _: &'a str, document: String) -> Work<'a, Result<u64, Failure>> {
+        Box::pin(async move { Ok(u64::try_from(document.len()).unwrap()) })
     }
 }
 
@@ -94,6 +94,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::of("xacminh://dev/portal/1").await
+    }
+
+    async fn of(caller: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ca = Ca::new(folder.path(), "client-ca");
         let node = ca.issue("node-1", &Spec::of("xacminh://dev/node/1"));
@@ -104,8 +108,8 @@ impl Scene {
         let (stop, stopped) = watch::channel(false);
         let bounds = Bounds { in_flight_connection_max: 16, in_flight_max: 64, frame_time: Duration::from_secs(10) };
         tokio::spawn(serve::run(door, Arc::new(office), bounds, Arc::new(Metrics::new()), stopped, SOON));
-        let portal = ca.issue("portal-1", &Spec::of("xacminh://dev/portal/1"));
-        let connection = Client::new(Some(&portal), &node, b"xacminh/1").call(address).await.unwrap();
+        let caller = ca.issue("caller", &Spec::of(caller));
+        let connection = Client::new(Some(&caller), &node, b"xacminh/1").call(address).await.unwrap();
         Self { _folder: folder, connection, in_work, _stop: stop }
     }
 
@@ -219,5 +223,34 @@ async fn a_province_of_before_july_2025_is_sent_back_and_never_denied() {
             Reply::Failure(failure) => assert!(!is_known && failure.number == ErrorNumber::BadPlace, "{code}"),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_much() {
+    // Some thousand officials: more than a question's limit.
+    let document = "x".repeat(1024 * 1024);
+    let mut bytes = vec![STREAM_ONE];
+    let request = Request::PutRegister(document.clone());
+    frame::append::<OPERATOR_REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
+    for (caller, is_operator) in [("xacminh://dev/operator/an", true), ("xacminh://dev/portal/1", false)] {
+        let scene = Scene::of(caller).await;
+        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+        let sending = tokio::spawn({
+            let bytes = bytes.clone();
+            // Who is refused by the length is not read any further.
+            async move { send.write_all(&bytes).await.is_ok() && send.finish().is_ok() }
+        });
+        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        match body {
+            Reply::RegisterAccepted { revision } => {
+                assert_eq!((is_operator, revision), (true, 1024 * 1024));
+            }
+            Reply::Failure(failure) => {
+                assert_eq!((is_operator, failure.number), (false, ErrorNumber::MessageTooLarge));
+            }
+            other => panic!("{other:?}"),
+        }
+        sending.abort();
     }
 }
