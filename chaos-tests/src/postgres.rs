@@ -136,6 +136,31 @@ impl PostgresServer {
         bail!("PostgreSQL does not answer")
     }
 
+    /// The `[authority]` section of a node that reads it.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        format!("kind = \"postgres\"\nurl = \"{}\"", self.url())
+    }
+
+    /// Takes the table of people away: while the connection lives, every read that begins waits in its middle.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn hold_people(&self) -> anyhow::Result<Client> {
+        let client = self.connect().await?;
+        client.batch_execute("BEGIN; LOCK TABLE persons IN ACCESS EXCLUSIVE MODE").await?;
+        Ok(client)
+    }
+
+    /// How many reads wait for the table of people.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn reads_waiting(&self) -> anyhow::Result<i64> {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'persons'::regclass";
+        Ok(self.connect().await?.query_one(waiting, &[]).await?.get(0))
+    }
+
     fn configure_tls(&self, certificate: &ServerCertificate) -> anyhow::Result<()> {
         let (certificate_file, key_file) = (self.data().join("server.crt"), self.data().join("server.key"));
         fs::write(&certificate_file, &certificate.certificate_pem)?;
@@ -184,6 +209,12 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         // A test that ends has nothing left to say about a server that will not stop.
         let _ = self.crash();
+    }
+}
+
+impl std::fmt::Debug for PostgresServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresServer").field("port", &self.port).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,15 @@
-//! Tests of the whole: the rules of the house, and later real processes under faults.
+//! Stories of real processes; each tells what must hold when something goes wrong.
+//!
+//! Run one with its seed: `XACMINH_CHAOS_SEED=7 cargo test -p xacminh-chaos --test chaos -- --exact drain::…`.
 
 mod authority;
+mod bad_input;
+mod churn;
+mod drain;
+mod kill_under_load;
+mod operator_mistakes;
+mod plaintext;
+mod question_path;
+mod quorum_loss;
+mod snapshots;
 mod tidy;

@@ -28,8 +28,8 @@ use xacminh_proto::{
     codec,
     vocab::{ErrorNumber, Fault, RequestId},
     wire::{
-        Answer, Ask, AuditEntries, AuditPage, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Status,
-        frame,
+        Answer, Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
+        Reply, Request, Status, frame,
     },
 };
 
@@ -385,7 +385,11 @@ impl Client {
         mark: impl FnOnce(),
     ) -> Result<Reply, FlightError> {
         let mut bytes = Vec::with_capacity(512);
-        frame::append::<REQUEST_BYTES_MAX, _>(request, &mut bytes).map_err(FlightError::Question)?;
+        let framed = match request {
+            Request::PutRegister(_) => frame::append::<OPERATOR_REQUEST_BYTES_MAX, _>(request, &mut bytes),
+            _ => frame::append::<REQUEST_BYTES_MAX, _>(request, &mut bytes),
+        };
+        framed.map_err(FlightError::Question)?;
         let connection = self.connect(node).await.map_err(FlightError::Link)?;
         let bounded = Duration::from_millis(self.patience.attempt_ms_max.saturating_add(RETURN_MS));
         let body = match tokio::time::timeout(bounded, connection.exchange(&bytes, mark)).await {

@@ -82,7 +82,9 @@ impl Session {
     ) -> Result<Self, LinkError> {
         let in_flight_max = in_flight_max.clamp(1, IN_FLIGHT_MAX);
         let (sink, source) = connection.session().await?;
-        let shared = Arc::new(Shared { slots: Arc::new(Semaphore::new(in_flight_max)), waiters: Mutex::default() });
+        // Tag 0 is the node's, for what belongs to no question.
+        let waiters = Mutex::new(Waiters { next_tag: 1, ..Waiters::default() });
+        let shared = Arc::new(Shared { slots: Arc::new(Semaphore::new(in_flight_max)), waiters });
         // Every queued frame holds a slot, so that the queue cannot be longer than there are slots.
         let (outgoing, frames) = mpsc::channel(in_flight_max);
         let tasks =
@@ -140,7 +142,12 @@ impl Session {
             Request::Ask(ask) => Duration::from_millis(u64::from(ask.deadline_ms) + GRACE_MS),
             _ => Duration::from_millis(5_000 + GRACE_MS),
         };
-        let exchange = self.exchange_unbounded(request, sent);
+        // A session whose places are all taken owes this question nothing yet: waiting in vain ends the question only.
+        let slot = tokio::time::timeout(patience, Arc::clone(&self.shared.slots).acquire_owned())
+            .await
+            .map_err(|_| LinkError::Lost("no place on the session in time".into()))?
+            .map_err(|_| LinkError::Lost("the session ended".into()))?;
+        let exchange = self.exchange_unbounded(slot, request, sent);
         tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
             // The node owes an answer past its deadline. Whoever else waits here asks again elsewhere, with the same id.
             let error = LinkError::Lost("no answer on the session in time".into());
@@ -149,9 +156,13 @@ impl Session {
         })
     }
 
-    async fn exchange_unbounded(&self, request: &Request, sent: impl FnOnce()) -> Result<Reply, ExchangeError> {
+    async fn exchange_unbounded(
+        &self,
+        slot: OwnedSemaphorePermit,
+        request: &Request,
+        sent: impl FnOnce(),
+    ) -> Result<Reply, ExchangeError> {
         let ended = || LinkError::Lost("the session ended".into());
-        let slot = Arc::clone(&self.shared.slots).acquire_owned().await.map_err(|_| ended())?;
         let room = self.outgoing.reserve().await.map_err(|_| ended())?;
         let (reply, waiting) = oneshot::channel();
         let tag = self.shared.enter(Waiter { reply, _slot: slot })?;
@@ -249,8 +260,8 @@ async fn read(mut source: FrameSource, shared: Arc<Shared>) {
     let error = loop {
         match source.next().await {
             Ok(Some(body)) => {
-                if let Err(breach) = deliver(&shared, &body) {
-                    break breach.into();
+                if let Err(error) = deliver(&shared, &body) {
+                    break error;
                 }
             }
             Ok(None) => break LinkError::Lost("the node ended the session".into()),
@@ -260,8 +271,11 @@ async fn read(mut source: FrameSource, shared: Arc<Shared>) {
     shared.end(&error);
 }
 
-fn deliver(shared: &Shared, body: &[u8]) -> Result<(), Breach> {
+fn deliver(shared: &Shared, body: &[u8]) -> Result<(), LinkError> {
     let reply: Tagged<Reply> = frame::body::<TAGGED_REPLY_BYTES_MAX, _>(body).map_err(|_| Breach::Malformed)?;
+    if let (0, Reply::Failure(failure)) = (reply.tag, &reply.body) {
+        return Err(LinkError::Lost(format!("the node ends the session: {}", failure.number.advice_en())));
+    }
     let waiter = shared.leave(reply.tag).ok_or(Breach::Tag)?;
     // The caller may have stopped waiting; its slot is free again either way.
     let _ = waiter.reply.send(Ok(reply.body));

@@ -13,6 +13,7 @@
 //! delete or put back older bytes, but not change or move them: the row key is authenticated with the value.
 
 mod file;
+mod marks;
 
 use std::{
     fmt,
@@ -71,6 +72,12 @@ pub enum KeyringError {
     KeyMissing {
         /// The missing key.
         id: u32,
+    },
+    /// The keyring is another cluster's.
+    #[error("data directory {path} was sealed under another keyring: bring back the keyring of this cluster")]
+    Foreign {
+        /// The directory.
+        path: String,
     },
     /// The keyring names a current key that it lacks.
     #[error("the keyring says that key {id} is current, but does not contain it")]

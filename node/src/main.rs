@@ -89,6 +89,9 @@ fn run(path: &std::path::Path, bootstrap: bool) -> ExitCode {
         return refuse(&error, telemetry::ExitCode::Config);
     }
     telemetry::install_panic_hook();
+    if let Err(error) = telemetry::forbid_core_dumps() {
+        return refuse(&error, telemetry::ExitCode::Other);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&error, telemetry::ExitCode::Other),

@@ -5,7 +5,7 @@
 //! identity      who a certificate speaks for, and close: why a connection ended
 //! codec         the one place that knows bincode: bounded, exact, versioned
 //! wire          what travels between portal and node (ALPN `xacminh/1`) and between nodes
-//! transparency  the leaf, its commitments and the sealed addendum
+//! transparency  the leaf, its commitments and the sealed addendum; tree, checkpoint, receipt and who checks them
 //! schema        the population database as we read it (SQL)
 //! ```
 

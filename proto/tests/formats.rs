@@ -6,13 +6,21 @@ use std::{env, fs, path::PathBuf};
 
 use xacminh_proto::{
     close::CloseCode,
-    transparency::{ADDENDUM_BYTES_MAX, ENVELOPE_BYTES_MAX, LEAF_BYTES, Leaf, LeafKind, LeafVerdict},
+    transparency::{
+        ADDENDUM_BYTES_MAX, DISCLOSURE_BYTES_MAX, ENVELOPE_BYTES_MAX, LEAF_BYTES, Leaf, LeafKind, LeafVerdict,
+        RECEIPT_BYTES_MAX, STATEMENTS_MAX,
+        merkle::FRONTIER_BYTES_MAX,
+        note::{KeyKind, NOTE_BYTES_MAX, SIGNATURES_MAX},
+        policy::POLICY_BYTES_MAX,
+        tiles::{Layer, Tile, tiles_of},
+        witness::{self, Refusal},
+    },
     vocab::{
         Attribute, CLAIMS_DECODED_MAX, CLAIMS_MAX, ClaimKind, ErrorNumber, Fault, PortalId, Reason, RequestId, text,
     },
     wire::{
-        ALPN, AUDIT_PAGE_MAX, DETAIL_BYTES_MAX, MEMBERS_MAX, PEER_ALPN, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, STREAM_ONE,
-        STREAM_SESSION, peer::HELLO_BYTES_MAX,
+        ALPN, AUDIT_PAGE_MAX, DETAIL_BYTES_MAX, MEMBERS_MAX, OPERATOR_REQUEST_BYTES_MAX, PEER_ALPN, REPLY_BYTES_MAX,
+        REQUEST_BYTES_MAX, STREAM_ONE, STREAM_SESSION, peer::HELLO_BYTES_MAX,
     },
 };
 
@@ -27,6 +35,9 @@ fn the_tables_are_those_of_the_code() {
         ("reasons", reasons()),
         ("limits", limits()),
         ("close codes", close_codes()),
+        ("tiles", tiles()),
+        ("kinds of keys", kinds_of_keys()),
+        ("refusals of a witness", refusals()),
     ];
     let expected = tables.iter().fold(document.clone(), |document, (name, table)| with_table(&document, name, table));
     if env::var("XACMINH_FORMATS").as_deref() == Ok("write") {
@@ -93,6 +104,54 @@ fn close_codes() -> String {
     table
 }
 
+fn tiles() -> String {
+    let mut table = "| leaves | entries | level 0 | level 1 | level 2 |\n|---|---|---|---|---|\n".to_owned();
+    for size in [1, 256, 600, 70_000, 100_000_000] {
+        let cell = |layer: Layer| {
+            let (full, partial): (Vec<Tile>, Vec<Tile>) =
+                tiles_of(size).filter(|tile| tile.layer() == layer).partition(Tile::is_full);
+            match (full.len(), partial.first()) {
+                (0, None) => String::new(),
+                (full, None) => format!("{full} full"),
+                (0, Some(partial)) => format!("`.p/{}`", partial.width()),
+                (full, Some(partial)) => format!("{full} full, `.p/{}`", partial.width()),
+            }
+        };
+        let cells = [Layer::Entries, Layer::Hashes(0), Layer::Hashes(1), Layer::Hashes(2)].map(cell);
+        table.push_str(&format!("| {size} | {} |\n", cells.join(" | ")));
+    }
+    table
+}
+
+fn kinds_of_keys() -> String {
+    let mut table = "| kind | whose | signs |\n|---|---|---|\n".to_owned();
+    for (kind, whose, signs) in [
+        (KeyKind::Ed25519, "the log", "the note's text"),
+        (
+            KeyKind::CosignatureV1,
+            "a witness",
+            "`cosignature/v1`, line feed, `time <Unix seconds>`, line feed, the note's text; time (u64) ‖ signature",
+        ),
+    ] {
+        table.push_str(&format!("| {:#04x} | {whose} | {signs} |\n", kind as u8));
+    }
+    table
+}
+
+fn refusals() -> String {
+    let mut table = "| status | body |\n|---|---|\n".to_owned();
+    for refusal in [
+        Refusal::BadRequest,
+        Refusal::Forbidden,
+        Refusal::NotFound,
+        Refusal::Conflict { size: 70_000 },
+        Refusal::Unprocessable,
+    ] {
+        table.push_str(&format!("| {} | {} |\n", refusal.status(), refusal.body().trim_end()));
+    }
+    table
+}
+
 fn limits() -> String {
     let of = |alpn: &[u8]| String::from_utf8_lossy(alpn).into_owned();
     let rows = [
@@ -101,6 +160,7 @@ fn limits() -> String {
         ("first byte of a one-question stream", STREAM_ONE.to_string()),
         ("first byte of a session stream", STREAM_SESSION.to_string()),
         ("request", format!("{REQUEST_BYTES_MAX} bytes")),
+        ("request of an operator, on a stream of its own", format!("{OPERATOR_REQUEST_BYTES_MAX} bytes")),
         ("reply", format!("{REPLY_BYTES_MAX} bytes")),
         ("peer hello", format!("{HELLO_BYTES_MAX} bytes")),
         ("claims answered in one question", CLAIMS_MAX.to_string()),
@@ -112,6 +172,14 @@ fn limits() -> String {
         ("leaf, version 1", format!("{LEAF_BYTES} bytes")),
         ("addendum, plaintext", format!("{ADDENDUM_BYTES_MAX} bytes and its version byte")),
         ("envelope", format!("{ENVELOPE_BYTES_MAX} bytes")),
+        ("frontier", format!("{FRONTIER_BYTES_MAX} bytes")),
+        ("statements of one leaf", STATEMENTS_MAX.to_string()),
+        ("disclosure", format!("{DISCLOSURE_BYTES_MAX} bytes")),
+        ("receipt", format!("{RECEIPT_BYTES_MAX} bytes")),
+        ("signed note", format!("{NOTE_BYTES_MAX} bytes")),
+        ("signatures under a note", SIGNATURES_MAX.to_string()),
+        ("policy file", format!("{POLICY_BYTES_MAX} bytes")),
+        ("request to a witness", format!("{} bytes", witness::REQUEST_BYTES_MAX)),
     ];
     let mut table = "| what | limit |\n|---|---|\n".to_owned();
     for (what, limit) in rows {

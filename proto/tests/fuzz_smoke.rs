@@ -9,7 +9,7 @@ mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Inputs of each kind for each target: under a second in all.
+/// Inputs of each kind for each target: some seconds in all.
 const INPUTS: u64 = 20_000;
 
 #[test]
@@ -38,7 +38,8 @@ fn mutated_messages() {
 #[test]
 fn huge_lengths_everywhere() {
     for message in seeds() {
-        for at in 0..=message.len() {
+        // Long messages are texts, which know no bincode: a sample of their places is enough.
+        for at in (0..=message.len()).step_by(1 + message.len() / 500) {
             for announced in [u64::MAX, 1 << 40, 1 << 32, 1 << 24, 70_000] {
                 // bincode's mark of an eight-byte integer.
                 let mut bytes = message[..at].to_vec();
@@ -54,7 +55,7 @@ fn huge_lengths_everywhere() {
 #[test]
 fn every_truncation_of_every_message() {
     for message in seeds() {
-        for end in 0..message.len() {
+        for end in (0..message.len()).step_by(1 + message.len() / 1000) {
             run_all(&message[..end], 0);
         }
     }
@@ -78,6 +79,10 @@ fn seeds() -> Vec<Vec<u8>> {
         "1950",
         "xacminh://da-nang/portal/17",
         "xacminh://da-nang/auditor/thanh-tra",
+        "tile/0/x001/x234/067",
+        "tile/entries/x070/000.p/112",
+        "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+        "claim/15/same_household",
     ];
     let id = common::request_id().to_string();
     let typed = typed.into_iter().map(str::to_owned).chain([id]).map(String::into_bytes);

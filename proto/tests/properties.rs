@@ -10,7 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use xacminh_proto::{
     codec::{self, CodecError},
     transparency::{
-        ADDENDUM_BYTES_MAX, Addendum, ENVELOPE_BYTES_MAX, Envelope, Leaf, Salt, Wrap, WrapKind, statements,
+        ADDENDUM_BYTES_MAX, Addendum, ENVELOPE_BYTES_MAX, Envelope, Leaf, Salt, Stated, Statement, StatementName, Wrap,
+        WrapKind, statements,
     },
     vocab::{
         Address, Attribute, CLAIMS_DECODED_MAX, CLAIMS_MAX, Cause, Claim, ClaimKind, ClaimVerdict, Outcome, Place,
@@ -137,6 +138,42 @@ proptest! {
             prop_assert_eq!(name, "attribute/full_name");
             prop_assert_eq!(seen.entry(bytes).or_insert_with(|| value.clone()), &value);
         }
+    }
+
+    /// What was committed to is read back as what was said.
+    #[test]
+    fn statements_are_read_back(
+        claims in vec(arbitrary::claim(), 0..=CLAIMS_MAX),
+        values in vec(arbitrary::value(), Attribute::ALL.len()),
+        as_of_ms in any::<u64>(),
+        turn in 0_usize..50,
+    ) {
+        let verdict = |place: usize| match (place + turn) % 9 {
+            0 => Verdict::Match,
+            1 => Verdict::NoMatch,
+            cause => Verdict::Undetermined(Cause::ALL[cause - 2]),
+        };
+        let verdicts = claims.iter().enumerate().map(|(place, claim)| ClaimVerdict {
+            kind: claim.kind(),
+            verdict: verdict(place),
+            reason: Reason::ALL[(place + turn) % Reason::ALL.len()],
+        });
+        let verdicts: Vec<ClaimVerdict> = verdicts.collect();
+        let attributes: Vec<(Attribute, Value)> = Attribute::ALL.into_iter().zip(values).collect();
+        let mut expected = vec![Statement::Outcome(Stated::Confirmed { as_of_ms })];
+        expected.extend(claims.iter().zip(&verdicts).zip(0..).map(|((claim, said), index)| Statement::Claim {
+            index,
+            claim: claim.clone(),
+            verdict: said.verdict,
+            reason: said.reason,
+        }));
+        expected.extend(attributes.iter().map(|(attribute, value)| Statement::Attribute(*attribute, value.clone())));
+        let outcome = Outcome::Confirmed { verdicts, attributes, as_of_ms };
+        let read: Vec<Statement> = statements(&outcome, &claims)
+            .into_iter()
+            .map(|(name, value)| Statement::read(StatementName::parse(&name).expect("a name"), &value).expect("a value"))
+            .collect();
+        prop_assert_eq!(read, expected);
     }
 }
 

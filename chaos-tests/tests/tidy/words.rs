@@ -9,7 +9,7 @@ const LINES_MAX: usize = 500;
 const UNFINISHED: [&str; 4] = ["todo!(", "dbg!(", "unimplemented!(", "FIXME"];
 
 /// Paths of one person's machine; a clone elsewhere would break, or tell where it came from.
-const MACHINE_PATHS: [&str; 5] = ["/work/", "/tmp/wt", "/root/", "/home/", "/Users/"];
+const MACHINE_PATHS: [&str; 4] = [concat!("/", "work/"), "/root/", "/home/", "/Users/"];
 
 /// Hosts of package registries: where packages come from is the user's configuration, not ours.
 /// Split, so that this file does not complain about itself.

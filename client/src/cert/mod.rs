@@ -76,7 +76,7 @@ pub enum CertCommand {
     },
     /// A workstation of an official.
     OfficialClient {
-        /// Lower-case label.
+        /// The portal's number, a hyphen and the official's id, e.g. `1-clerk-01`.
         #[arg(long)]
         name: String,
     },

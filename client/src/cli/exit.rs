@@ -6,7 +6,7 @@ use xacminh_proto::vocab::{ErrorNumber, Fault};
 
 use crate::{CertificateError, ClientError};
 
-/// Shown under `--help`; documented in docs/OPERATING.md too.
+/// Shown under `--help`; in docs/OPERATING.md and docs/FORMATS.md too.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0   confirmed, and every claim matches
@@ -165,5 +165,23 @@ fn rejected_exit(number: ErrorNumber) -> Exit {
         (_, Fault::Caller) => Exit::Usage,
         (_, Fault::Authority) => Exit::Undetermined,
         (_, Fault::Us) => Exit::Unreached,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EXIT_CODES;
+
+    #[test]
+    fn the_documents_have_the_codes_of_the_help() {
+        let documents = [include_str!("../../../docs/OPERATING.md"), include_str!("../../../docs/FORMATS.md")]
+            .map(|text| text.replace('`', ""));
+        let codes: Vec<(&str, &str)> =
+            EXIT_CODES.lines().filter_map(|line| line.trim().split_once(' ')).skip(1).collect();
+        assert_eq!(codes.len(), 9);
+        for (number, meaning) in codes {
+            let row = format!("| {number} | {}", meaning.trim());
+            assert!(documents.iter().all(|text| text.contains(&row)), "{row}");
+        }
     }
 }

@@ -85,6 +85,7 @@ pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
         Reason::Related => lang.say("có quan hệ này", "the relation is recorded"),
         Reason::NotRelated => lang.say("không ghi quan hệ này", "the relation is not recorded"),
         Reason::NothingRecorded => lang.say("không có dữ liệu để so", "nothing recorded to compare with"),
+        Reason::NotChecked => lang.say("chưa đối chiếu được", "could not be compared"),
     }
 }
 
@@ -103,6 +104,7 @@ pub(super) fn reason_code(reason: Reason) -> &'static str {
         Reason::Related => "related",
         Reason::NotRelated => "not_related",
         Reason::NothingRecorded => "nothing_recorded",
+        Reason::NotChecked => "not_checked",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use xacminh_client::{Breach, ClientError};
-use xacminh_proto::vocab::ErrorNumber;
+use xacminh_proto::{vocab::ErrorNumber, wire::Ask};
 
 use crate::fake::{Act, Authority, failure, question, until, yes};
 
@@ -53,6 +53,24 @@ async fn a_caller_may_stop_waiting_and_disturbs_nobody() {
         session.ask(question(seed)).await.unwrap();
     }
     assert!(!session.is_ended());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_finds_no_place_in_time_ends_nobody_elses() {
+    let authority = Authority::new();
+    let node = authority.node(|_, _| Act::Silence);
+    let client = authority.client(&[node.addr]);
+    let session = Arc::new(client.open_session(1).await.unwrap());
+    let waiting = tokio::spawn({
+        let session = Arc::clone(&session);
+        async move { session.ask(Ask { deadline_ms: 60_000, ..question(1) }).await }
+    });
+    until(|| !node.asked().is_empty()).await;
+    let error = session.ask(Ask { deadline_ms: 1, ..question(2) }).await.unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { .. }), "nothing was sent: {error}");
+    assert!(!session.is_ended());
+    assert!(!waiting.is_finished());
+    waiting.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

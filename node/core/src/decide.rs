@@ -180,7 +180,7 @@ fn verdict(claim: &Claim, permit: &Permit, record: &Record, asked: Asked, today:
         (Verdict::NoMatch, Asked::NotYet) => return None,
         // The reason would tell what the verdict may not.
         (Verdict::NoMatch, Asked::Unavailable) => {
-            (Verdict::Undetermined(Cause::AuthorityUnavailable), Reason::NothingRecorded)
+            (Verdict::Undetermined(Cause::AuthorityUnavailable), Reason::NotChecked)
         }
         (verdict, _) => (verdict, found.reason),
     };

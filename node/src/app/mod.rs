@@ -34,7 +34,7 @@ use crate::{
     store::{ApplySink, Fatal, State, Store},
     telemetry::{ExitCode, Metrics, exit},
     upstream::Upstream,
-    verify::Desk,
+    verify::{Crowd, Desk},
 };
 
 pub use setup::{Refusal, keyring_source};
@@ -67,6 +67,8 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let keyring = setup::keyring(&config)?;
     let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
     let store = setup::store(&config, Arc::new(Settling(submitter.clone())))?;
+    // The store holds the directory by now, so that nobody else writes there.
+    keyring.fit(&config.node.data_dir)?;
     let upstream = setup::authority(&config).await?;
     let doors = setup::doors(&config, &clock)?;
     let admin_listener = admin::bind(config.admin.listen)
@@ -96,7 +98,14 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
         DRAIN_MAX,
     ));
 
-    until_told_to_stop().await;
+    tokio::select! {
+        () = until_told_to_stop() => {}
+        why = node.replication.ended() => {
+            // Nothing can be committed by this process any more, and what it has on disk is for the next one to judge.
+            tracing::error!(%why, "replication has ended: the node stops itself");
+            exit(why.exit_code());
+        }
+    }
     tracing::info!("stopping: no new questions");
     // The receivers live in the tasks above; one that ended early needs no telling.
     let _ = stopping.send(true);
@@ -145,6 +154,7 @@ impl Rooms {
             submitter,
             metrics: Arc::clone(&metrics),
             register: ArcSwapOption::empty(),
+            crowd: Crowd::default(),
         };
         Ok(Arc::new(Node { config, state, desk, replication, metrics }))
     }

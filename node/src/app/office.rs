@@ -70,6 +70,9 @@ impl Readiness for Node {
             if self.state.document().revision == 0 {
                 return vec![NotReady::new("no_register", "no register is in force; give the leader one")];
             }
+            if let Err(error) = self.state.leaf(self.state.meta().leaves.saturating_sub(1)) {
+                return vec![NotReady::new("cannot_read", error.to_string())];
+            }
             match self.desk.canary(Instant::now() + CANARY_MAX).await {
                 Ok(()) => Vec::new(),
                 Err(SubmitError::Stopping) => vec![NotReady::new("draining", "the node is stopping")],

@@ -3,13 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
-use xacminh_core::{command::RegisterChange, register::Register};
-use xacminh_proto::{transparency::Leaf, vocab::ErrorNumber, wire::Failure};
+use xacminh_core::register::Register;
+use xacminh_proto::{vocab::ErrorNumber, wire::Failure};
 
 use super::Node;
 
 /// How often a leader without a register looks for the bootstrap file.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Pause after a bootstrap file that could not be put in force: somebody has to do something about it, and the log is not
+/// to be filled meanwhile.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a change may take to be applied here.
 const CHANGE_MAX: Duration = Duration::from_secs(10);
@@ -25,7 +29,10 @@ pub(super) async fn keep(node: Arc<Node>) {
             };
             match outcome {
                 Ok(revision) => tracing::info!(revision, "the first register is in force"),
-                Err(error) => tracing::warn!(file = %file.display(), %error, "the first register is not in force yet"),
+                Err(error) => {
+                    tracing::warn!(file = %file.display(), %error, "the first register is not in force yet");
+                    sleep(RETRY_PAUSE).await;
+                }
             }
         }
         sleep(LOOK_INTERVAL).await;
@@ -46,28 +53,22 @@ impl Node {
         if !self.replication.leads() {
             return Err(failure(ErrorNumber::NotReady, "this node does not lead; ask another".to_owned()));
         }
-        let mut change = self
+        let change = self
             .desk
-            .register_change(operator, register.revision, document)
+            .register_change(operator, register.revision, document.clone())
             .map_err(|number| failure(number, String::new()))?;
-        stamp(&mut change, self.desk.clock.now_ms().max(self.state.meta().last_at_ms + 1));
         let deadline = Instant::now() + CHANGE_MAX;
         let late = |_| failure(ErrorNumber::DeadlineExceeded, String::new());
         timeout_at(deadline, self.replication.propose_register(change))
             .await
             .map_err(late)?
             .map_err(|error| failure(ErrorNumber::NotReady, error))?;
-        // Another change or a batch may have come first: whoever is in force tells.
+        // Another change may have come first, perhaps with the same number: the document in force tells.
         let in_force = self.state.document();
-        if in_force.revision == register.revision {
+        if in_force.revision == register.revision && in_force.text == document {
             Ok(register.revision)
         } else {
             Err(failure(ErrorNumber::NotReady, "something else came first; send the change again".to_owned()))
         }
     }
-}
-
-fn stamp(change: &mut RegisterChange, at_ms: u64) {
-    change.at_ms = at_ms;
-    Leaf::stamp(&mut change.leaf, at_ms);
 }

@@ -9,7 +9,7 @@ use crate::{
     quic::{Door, Limits, Now, QuicError},
     raft::{Settings, start::StartError},
     serve::Bounds,
-    store::{ApplySink, Options, Store, StoreError},
+    store::{ApplySink, LogError, Options, Store, StoreError},
     telemetry::ExitCode,
     tls::{Port, PortTls, TlsError, TlsFiles},
     upstream::{self, AuthorityConfig, EmbeddedConfig, FlightLimits, PostgresConfig, Upstream},
@@ -54,6 +54,8 @@ impl Refusal {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Keyring(_) => ExitCode::KeyringRefused,
+            Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
+            Self::Replication(StartError::Settings(_)) => ExitCode::Config,
             Self::Store(_) | Self::Replication(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
@@ -172,10 +174,30 @@ fn client_limits(config: &Config) -> Limits {
         handshakes_max: size(limits.handshakes_max),
         handshakes_unproven_max: size(limits.address_validation_above),
         connections_max: size(limits.connections_max),
+        connections_per_caller_max: size(limits.connections_per_caller_max),
         ..Limits::clients()
     }
 }
 
 fn size(count: u32) -> usize {
     usize::try_from(count).expect("addresses have at least 32 bits here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Operators restart on other numbers; on this one they must not.
+    #[test]
+    fn a_log_that_lost_writes_has_an_exit_code_of_its_own() {
+        let path = "log".to_owned();
+        let shortened = LogError::Shortened { path: path.clone(), expected: 9, found: 7 };
+        let hole = LogError::Hole { path: path.clone(), index: 4 };
+        let disk = LogError::Io { path, source: io::Error::other("no space left") };
+        let code = |error: LogError| Refusal::from(StoreError::from(error)).exit_code();
+        assert_eq!(
+            [shortened, hole, disk].map(code),
+            [ExitCode::LogTruncated, ExitCode::LogTruncated, ExitCode::DataDirRefused]
+        );
+    }
 }

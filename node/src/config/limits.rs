@@ -6,14 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Authority, AuthoritySource, Config, Member};
 
-/// Largest batch the log allows: one entry, up to 256 leaves.
-const BATCH_ITEMS_MAX: u32 = 256;
 /// An election timeout below three heartbeats calls an election when two packets are lost.
 const HEARTBEATS_PER_ELECTION_MIN: u64 = 3;
 /// Voters of one cluster; more than seven only makes every answer wait for more disks.
 const MEMBERS_MAX: usize = 7;
-/// A frame larger than this is no question and no answer; memory is reserved by it.
-const FRAME_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// Streams one connection may be permitted: quinn reserves map entries for every one of them (370 KiB at 4096).
 const STREAMS_MAX: u32 = 4096;
 
@@ -118,8 +114,6 @@ fn doors(config: &Config) -> Option<Problem> {
         ("streams_max", limits.streams_max, STREAMS_MAX),
         ("in_flight_connection_max", limits.in_flight_connection_max, u32::MAX),
         ("in_flight_max", limits.in_flight_max, u32::MAX),
-        ("question_bytes_max", limits.question_bytes_max, FRAME_BYTES_MAX),
-        ("reply_bytes_max", limits.reply_bytes_max, FRAME_BYTES_MAX),
     ];
     for (key, value, max) in counts {
         if value == 0 || value > max {
@@ -186,14 +180,9 @@ fn raft(config: &Config) -> Option<Problem> {
     if raft.election_timeout_max_ms <= raft.election_timeout_min_ms {
         return problem("raft.election_timeout_max_ms", "more than election_timeout_min_ms is needed");
     }
-    if raft.batch_items_max == 0 || raft.batch_items_max > BATCH_ITEMS_MAX {
-        return problem("raft.batch_items_max", format!("1 to {BATCH_ITEMS_MAX} is needed"));
-    }
     let positive = [
         ("raft.snapshot_every_entries", raft.snapshot_every_entries),
-        ("raft.log_cache_bytes", raft.log_cache_bytes),
         ("raft.appends_in_flight", u64::from(raft.appends_in_flight)),
-        ("raft.commit_timeout_ms", raft.commit_timeout_ms),
         ("raft.snapshot_timeout_ms", raft.snapshot_timeout_ms),
     ];
     let zero = positive.into_iter().find(|(_, value)| *value == 0)?;

@@ -24,8 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use authority::{Authority, AuthoritySource};
 pub use check::{Report, check};
 pub use sections::{
-    Admin, Bootstrap, Client, ClientLimits, Cluster, Freshness, Keyring, Log, LogFormat, Member, Node, Peer, Raft,
-    TlsFiles,
+    Admin, Bootstrap, Client, ClientLimits, Cluster, Keyring, Log, LogFormat, Member, Node, Peer, Raft, TlsFiles,
 };
 
 /// Bytes a configuration file may have; one with a thousand members would still fit.
@@ -52,9 +51,6 @@ pub struct Config {
     /// Replication.
     #[serde(default)]
     pub raft: Raft,
-    /// How old a copy may be.
-    #[serde(default)]
-    pub freshness: Freshness,
     /// Metrics and health.
     #[serde(default)]
     pub admin: Admin,

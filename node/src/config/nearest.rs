@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_nearest_known_key_is_offered_and_a_far_one_is_not() {
-        let message = "unknown field `hartbeat_ms`, expected one of `heartbeat_ms`, `log_cache_bytes`";
+        let message = "unknown field `hartbeat_ms`, expected one of `heartbeat_ms`, `log_keep_entries`";
         assert_eq!(unknown_key(message), Some(("hartbeat_ms".to_owned(), Some("heartbeat_ms".to_owned()))));
         let far = "unknown field `colour`, expected `id` or `data_dir`";
         assert_eq!(unknown_key(far), Some(("colour".to_owned(), None)));

@@ -106,10 +106,6 @@ pub struct ClientLimits {
     pub in_flight_max: u32,
     /// Milliseconds a caller may take to send one question once begun; default 5000 (slow streams are cut).
     pub question_timeout_ms: u64,
-    /// Bytes of one question; default 16384. A question has at most a few KiB; higher only helps attackers.
-    pub question_bytes_max: u32,
-    /// Bytes of one reply; default 262144, room for an answer with its receipt.
-    pub reply_bytes_max: u32,
 }
 
 /// `[peer]`: the door for the other members (QUIC, ALPN `xacminh-peer/1`, own socket).
@@ -157,42 +153,11 @@ pub struct Raft {
     /// Log entries kept behind a snapshot for lagging members; default 20000.
     /// Too low: a short absence costs a whole snapshot.
     pub log_keep_entries: u64,
-    /// Bytes of recent log entries kept in memory; default 67108864.
-    /// Too low: replication and apply read the disk; it is memory all the same.
-    pub log_cache_bytes: u64,
-    /// Items (leaves, records) of one batch; default 256, at most 256.
-    /// Lower costs an fsync and a round trip for fewer answers.
-    pub batch_items_max: u32,
     /// Appends under way to one follower before waiting; default 8.
     /// Lower leaves the link idle, higher queues more behind a slow follower.
     pub appends_in_flight: u32,
-    /// Milliseconds a question waits for its audit entry to commit before the caller is told; default 2000.
-    /// The leaf may still commit later: a retry with the same request id finds it.
-    pub commit_timeout_ms: u64,
     /// Milliseconds one snapshot may take to travel; default 600000. Too low: a new node never catches up.
     pub snapshot_timeout_ms: u64,
-}
-
-/// `[freshness]`: the oldest copy served when neither the caller nor the procedure says less, by attribute class.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Freshness {
-    /// Seconds for name, birth, sex, numbers, card; default 86400.
-    /// Here as below: higher answers from older copies, lower asks the authority more and fails more when it is away.
-    pub identity_max_age_s: u64,
-    /// Seconds for birth place and home town; default 604800.
-    pub origin_max_age_s: u64,
-    /// Seconds for residence; default 3600.
-    pub residence_max_age_s: u64,
-    /// Seconds for family and marital status; default 3600.
-    pub family_max_age_s: u64,
-    /// Seconds for living status; default 3600.
-    pub status_max_age_s: u64,
-    /// Seconds for ethnicity; default 604800.
-    pub sensitive_max_age_s: u64,
-    /// Seconds for which "the authority does not know this person" is remembered; default 60.
-    /// Higher leaves the newly registered unknown for longer; 0 asks the authority every time.
-    pub unknown_max_age_s: u64,
 }
 
 /// `[admin]`: metrics, health and status over plain HTTP.
@@ -250,8 +215,6 @@ impl Default for ClientLimits {
             in_flight_connection_max: 256,
             in_flight_max: 8_192,
             question_timeout_ms: 5_000,
-            question_bytes_max: 16 * 1024,
-            reply_bytes_max: 256 * 1024,
         }
     }
 }
@@ -264,27 +227,8 @@ impl Default for Raft {
             election_timeout_max_ms: 600,
             snapshot_every_entries: 100_000,
             log_keep_entries: 20_000,
-            log_cache_bytes: 64 * 1024 * 1024,
-            batch_items_max: 256,
             appends_in_flight: 8,
-            commit_timeout_ms: 2_000,
             snapshot_timeout_ms: 600_000,
-        }
-    }
-}
-
-impl Default for Freshness {
-    fn default() -> Self {
-        const HOUR_S: u64 = 3_600;
-        const WEEK_S: u64 = 7 * 24 * HOUR_S;
-        Self {
-            identity_max_age_s: 24 * HOUR_S,
-            origin_max_age_s: WEEK_S,
-            residence_max_age_s: HOUR_S,
-            family_max_age_s: HOUR_S,
-            status_max_age_s: HOUR_S,
-            sensitive_max_age_s: WEEK_S,
-            unknown_max_age_s: 60,
         }
     }
 }

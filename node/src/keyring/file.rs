@@ -250,7 +250,7 @@ fn wrong(path: &Path, problem: &'static str) -> KeyringError {
     KeyringError::Content { path: path.display().to_string(), problem }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }

@@ -252,6 +252,11 @@ impl FrameWriter {
         let _ = self.stream.set_priority(priority);
     }
 
+    /// Waits until the other side wants nothing more of this stream, or is gone; for ever if it keeps listening.
+    pub async fn given_up(&self) {
+        let _ = self.stream.stopped().await;
+    }
+
     /// Waits until the other side has taken everything after [`Self::finish`], or wants nothing more.
     pub async fn settled(&mut self, time: Duration) {
         let _ = timeout(time, self.stream.stopped()).await;

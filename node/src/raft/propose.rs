@@ -3,13 +3,25 @@
 //! A full batch leaves while there is room for one more append in flight. A batch that is not full leaves only while
 //! fewer than [`EAGER_APPENDS_MAX`] are: a lone item never waits for company, and under load the wait for the disk fills
 //! batches instead of cutting the stream of items into appends of one.
+//!
+//! An item is here once: while it waits or is under way, a copy sent again is not taken. Without that, a commit slower
+//! than the senders' patience would be answered by the same items again and again, and become slower still.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
 use openraft::impls::ProgressResponder;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, Command, Item};
+use tokio::{
+    sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, sleep},
+};
+use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, COMMAND_BYTES_MAX, Command, Item, Ticket};
 use xacminh_proto::transparency::Leaf;
 
 use super::{CommandBytes, start::Raft};
@@ -22,15 +34,98 @@ const QUEUE_ITEMS_MAX: usize = 16 * 1024;
 /// waits for the disk. A third would be synced together with the second, and only cost every node an entry more.
 const EAGER_APPENDS_MAX: usize = 2;
 
+/// Bytes of one batch. Half a command: however items are counted, they fit.
+const BATCH_BYTES_MAX: usize = COMMAND_BYTES_MAX / 2;
+
+/// Bytes an item takes beside its sealed parts, at the most: its leaf, keys and numbers.
+const ITEM_BYTES: usize = 512;
+
+/// How far stamps may run ahead of the clock before the proposer waits for it.
+///
+/// Every batch has a millisecond of its own, so that more than a thousand batches a second take time from the future.
+/// Without a bound a few minutes of that would leave every node's clock "too far from the leader's".
+const STAMP_AHEAD_MS_MAX: u64 = 250;
+
+/// The pause before a batch whose stamp is too far ahead: longer than the millisecond the batch takes.
+const PACE: Duration = Duration::from_millis(2);
+
+/// Where batches go.
+pub trait Log: Clone + Send + Sync + 'static {
+    /// Writes without waiting; `None` if replication has ended on this node.
+    fn write(&self, command: CommandBytes) -> impl Future<Output = Option<Written>> + Send;
+}
+
+/// An entry on its way.
+pub struct Written {
+    /// Ends once the entry is committed or turned away.
+    pub settled: BoxFuture<'static, ()>,
+    /// Ends once nobody has anything more to say about it.
+    pub applied: BoxFuture<'static, ()>,
+}
+
+/// The stamps of the commands this node proposes: each greater than the one before, in the order of the proposals.
+pub struct Stamps {
+    last_ms: Mutex<u64>,
+    clock: Arc<dyn Clock>,
+    /// The stamp of the last applied batch, so that a new leader's stamps go on from there.
+    applied_ms: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// A stamp, and the turn to propose with it.
+pub struct Stamp<'a>(MutexGuard<'a, u64>);
+
 /// Takes items to be proposed while this node leads.
 #[derive(Clone)]
 pub struct Proposer {
     queue: mpsc::Sender<Arc<Item>>,
+    here: Here,
 }
 
 /// The half of a proposer that runs.
 pub struct ProposerTask {
     queue: mpsc::Receiver<Arc<Item>>,
+    here: Here,
+    /// Received and not yet proposed.
+    items: Vec<Arc<Item>>,
+}
+
+/// Tickets of items that wait or are under way.
+#[derive(Clone, Default)]
+struct Here(Arc<SyncMutex<HashSet<Ticket>>>);
+
+impl Stamps {
+    /// Stamps by a clock; `applied_ms` gives that of the last applied command.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, applied_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { last_ms: Mutex::default(), clock, applied_ms: Box::new(applied_ms) }
+    }
+
+    /// The next stamp, to be held until the command that bears it has been handed to Raft: the order of proposals is that
+    /// of their stamps, for apply turns away what comes with a smaller stamp than something before it.
+    pub async fn next(&self) -> Stamp<'_> {
+        let mut last_ms = self.last_ms.lock().await;
+        *last_ms = self.clock.now_ms().max(*last_ms + 1).max((self.applied_ms)() + 1);
+        Stamp(last_ms)
+    }
+
+    /// Lets the clock catch up with stamps that ran ahead of it.
+    ///
+    /// It does not wait for all of it: a new leader whose clock is behind its predecessor's must not stand still, only
+    /// fall back.
+    async fn pace(&self) {
+        let next_ms = (*self.last_ms.lock().await).max((self.applied_ms)()) + 1;
+        if next_ms > self.clock.now_ms().saturating_add(STAMP_AHEAD_MS_MAX) {
+            sleep(PACE).await;
+        }
+    }
+}
+
+impl Stamp<'_> {
+    /// Unix milliseconds.
+    #[must_use]
+    pub fn at_ms(&self) -> u64 {
+        *self.0
+    }
 }
 
 impl Proposer {
@@ -38,64 +133,108 @@ impl Proposer {
     #[must_use]
     pub fn new() -> (Self, ProposerTask) {
         let (sender, queue) = mpsc::channel(QUEUE_ITEMS_MAX);
-        (Self { queue: sender }, ProposerTask { queue })
+        let here = Here::default();
+        (Self { queue: sender, here: here.clone() }, ProposerTask { queue, here, items: Vec::new() })
     }
 
-    /// Offers an item; one that finds no room is dropped, and its node sends it again.
-    pub fn offer(&self, item: Arc<Item>) {
-        let _ = self.queue.try_send(item);
+    /// Offers an item; false if there is no room for it, and its node has to send it again.
+    pub fn offer(&self, item: Arc<Item>) -> bool {
+        let ticket = item.ticket;
+        if !self.here.lock().insert(ticket) {
+            return true;
+        }
+        let taken = self.queue.try_send(item).is_ok();
+        if !taken {
+            self.here.lock().remove(&ticket);
+        }
+        taken
     }
 }
 
 impl ProposerTask {
-    /// Proposes batches until every [`Proposer`] is dropped.
-    ///
-    /// `last_at_ms` gives the stamp of the last applied batch, so that a new leader's stamps go on from there.
-    pub async fn run(
-        mut self,
-        raft: Raft,
-        clock: Arc<dyn Clock>,
-        last_at_ms: impl Fn() -> u64 + Send,
-        appends_in_flight: usize,
-        metrics: Arc<Metrics>,
-    ) {
+    /// Proposes batches until every [`Proposer`] is dropped, or replication has ended.
+    pub async fn run<L: Log>(mut self, log: L, stamps: Arc<Stamps>, appends_in_flight: usize, metrics: Arc<Metrics>) {
         let room = Room::new(appends_in_flight);
-        let mut items = Vec::with_capacity(BATCH_ITEMS_MAX);
-        let mut at_ms = 0;
-        while let Some(permit) = self.gather(&room, &mut items).await {
-            at_ms = clock.now_ms().max(at_ms + 1).max(last_at_ms() + 1);
+        while self.gather(&stamps).await {
+            let Some(permit) = self.enter(&room).await else { return };
+            let items = self.next_batch();
             metrics.batch(items.len());
-            let Some(command) = stamp(&mut items, at_ms) else { continue };
-            if !propose(&raft, command, permit).await {
-                return;
-            }
+            let tickets: Vec<Ticket> = items.iter().map(|item| item.ticket).collect();
+            let proposed = Instant::now();
+            let Ok(written) = write(&log, &stamps, items).await else { return };
+            let (here, metrics) = (self.here.clone(), Arc::clone(&metrics));
+            tokio::spawn(async move {
+                let Some(Written { settled, applied }) = written else { return here.forget(&tickets) };
+                // Turned away (another node leads, or the lease is not there yet): the items' nodes send them again.
+                settled.await;
+                drop(permit);
+                here.forget(&tickets);
+                metrics.committed(u64::try_from(proposed.elapsed().as_micros()).unwrap_or(u64::MAX));
+                applied.await;
+            });
         }
     }
 
-    /// Waits for items, and for the room in which what there is may leave; nothing once every [`Proposer`] is dropped.
-    async fn gather(&mut self, room: &Room, items: &mut Vec<Arc<Item>>) -> Option<OwnedSemaphorePermit> {
-        if self.queue.recv_many(items, BATCH_ITEMS_MAX).await == 0 {
-            return None;
+    /// Waits for items; false once nobody can offer any more.
+    async fn gather(&mut self, stamps: &Stamps) -> bool {
+        if self.items.is_empty() && self.queue.recv_many(&mut self.items, BATCH_ITEMS_MAX).await == 0 {
+            return false;
         }
+        stamps.pace().await;
+        self.take_along();
+        true
+    }
+
+    /// Waits for the room in which the items there are may leave, taking along those that come meanwhile.
+    async fn enter(&mut self, room: &Room) -> Option<OwnedSemaphorePermit> {
         loop {
-            let is_full = items.len() >= BATCH_ITEMS_MAX;
+            let missing = BATCH_ITEMS_MAX.saturating_sub(self.items.len());
             tokio::select! {
                 biased;
                 permit = Arc::clone(&room.eager).acquire_owned() => {
-                    // What came while this waited for room goes along.
-                    while items.len() < BATCH_ITEMS_MAX && let Ok(item) = self.queue.try_recv() {
-                        items.push(item);
-                    }
+                    self.take_along();
                     return permit.ok();
                 }
-                permit = Arc::clone(&room.full).acquire_owned(), if is_full => return permit.ok(),
-                received = self.queue.recv_many(items, BATCH_ITEMS_MAX - items.len()), if !is_full => {
+                permit = Arc::clone(&room.full).acquire_owned(), if missing == 0 => return permit.ok(),
+                received = self.queue.recv_many(&mut self.items, missing), if missing > 0 => {
                     if received == 0 {
+                        // Nobody can offer any more; what there is still leaves.
                         return Arc::clone(&room.eager).acquire_owned().await.ok();
                     }
                 }
             }
         }
+    }
+
+    fn take_along(&mut self) {
+        while self.items.len() < BATCH_ITEMS_MAX {
+            let Ok(item) = self.queue.try_recv() else { break };
+            self.items.push(item);
+        }
+    }
+
+    /// The items that fit into one batch; the others go into the next one.
+    fn next_batch(&mut self) -> Vec<Arc<Item>> {
+        let mut room = BATCH_BYTES_MAX;
+        let fitting = self.items.iter().take(BATCH_ITEMS_MAX).take_while(|item| match room.checked_sub(cost(item)) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        });
+        let count = fitting.count().max(1).min(self.items.len());
+        let rest = self.items.split_off(count);
+        std::mem::replace(&mut self.items, rest)
+    }
+}
+
+/// Proposes a batch; an error if replication has ended, nothing if there was nothing to write.
+async fn write<L: Log>(log: &L, stamps: &Stamps, items: Vec<Arc<Item>>) -> Result<Option<Written>, ()> {
+    let stamp = stamps.next().await;
+    match batch(items, stamp.at_ms()) {
+        Some(command) => log.write(command).await.map(Some).ok_or(()),
+        None => Ok(None),
     }
 }
 
@@ -115,39 +254,53 @@ impl Room {
     }
 }
 
+impl Here {
+    fn forget(&self, tickets: &[Ticket]) {
+        let mut here = self.lock();
+        for ticket in tickets {
+            here.remove(ticket);
+        }
+    }
+
+    /// A panic elsewhere cannot leave the set half changed: each change is one call.
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<Ticket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cost(item: &Item) -> usize {
+    let sealed = item.remember.as_ref().map_or(0, |change| change.sealed.len());
+    sealed.saturating_add(item.entry.envelope.len()).saturating_add(ITEM_BYTES)
+}
+
 /// Builds the batch: the leader's time goes into every leaf, and from here on the bytes are final.
 ///
-/// Takes the items. What other nodes forwarded is held by nobody else and is not copied.
-fn stamp(items: &mut Vec<Arc<Item>>, at_ms: u64) -> Option<CommandBytes> {
-    let items = items
-        .drain(..)
-        .map(|item| {
-            let mut item = Arc::unwrap_or_clone(item);
-            Leaf::stamp(&mut item.entry.leaf, at_ms);
-            item
-        })
-        .collect();
-    match Command::Batch(Batch { at_ms, items }).encode() {
+/// What other nodes forwarded is held by nobody else and is not copied.
+fn batch(items: Vec<Arc<Item>>, at_ms: u64) -> Option<CommandBytes> {
+    let count = items.len();
+    let stamped = |item: Arc<Item>| {
+        let mut item = Arc::unwrap_or_clone(item);
+        Leaf::stamp(&mut item.entry.leaf, at_ms);
+        item
+    };
+    match Command::Batch(Batch { at_ms, items: items.into_iter().map(stamped).collect() }).encode() {
         Ok(bytes) => Some(CommandBytes(Bytes::from(bytes))),
         Err(error) => {
-            // Items are bounded where they are made; what does not fit is dropped and its question runs out of time.
-            tracing::error!(%error, "a batch does not fit into a command");
+            // One item alone can be too large, and only if its node made a mistake; its question runs out of time.
+            tracing::error!(%error, items = count, "a batch does not fit into a command");
             None
         }
     }
 }
 
-/// Writes without waiting; the permit comes back when the entry is committed or turned away.
-async fn propose(raft: &Raft, command: CommandBytes, permit: OwnedSemaphorePermit) -> bool {
-    let (responder, committed, completed) = ProgressResponder::new();
-    if raft.client_write_ff(command, Some(responder)).await.is_err() {
-        return false;
+impl Log for Raft {
+    async fn write(&self, command: CommandBytes) -> Option<Written> {
+        let (responder, committed, completed) = ProgressResponder::new();
+        self.client_write_ff(command, Some(responder)).await.ok()?;
+        // An entry that is turned away, overruled or left behind drops its responder: either end is the end.
+        Some(Written { settled: Box::pin(committed.map(drop)), applied: Box::pin(completed.map(drop)) })
     }
-    tokio::spawn(async move {
-        // Turned away (another node leads, or the lease is not there yet): the items' nodes send them again.
-        let _ = committed.await;
-        drop(permit);
-        let _ = completed.await;
-    });
-    true
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -9,7 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use openraft::{
-    Config, RaftMetrics, SnapshotPolicy, async_runtime::WatchReceiver, error::InitializeError, error::RaftError,
+    Config, RaftMetrics, SnapshotPolicy,
+    async_runtime::WatchReceiver,
+    error::{Fatal, InitializeError, RaftError},
+    impls::ProgressResponder,
 };
 use tokio::{
     sync::watch,
@@ -17,19 +20,20 @@ use tokio::{
     time::{Instant, sleep},
 };
 use xacminh_core::command::{Command, RegisterChange};
+use xacminh_proto::transparency::Leaf;
 
 use super::{
     CommandBytes, Member, TypeConfig,
     network::{ForwardRefused, ForwardSink, Forwarder, PeerBook, PeerBookError, PeerNetwork, Peers, serve_peers},
-    propose::{Proposer, ProposerTask},
+    propose::{Proposer, Stamps},
     snapshots::Spool,
     submit::{self, LeaderLink, Pump},
 };
 use crate::{
     env::Clock,
     quic::Door,
-    store::{State, StateMachine, Store},
-    telemetry::{Metrics, RaftGauges},
+    store::{StateMachine, Store},
+    telemetry::{ExitCode, Metrics, RaftGauges},
 };
 
 /// openraft over our store.
@@ -68,11 +72,38 @@ pub enum StartError {
     Raft(String),
 }
 
+/// Why replication ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The store gave an error that openraft cannot go on from.
+    #[error("the store failed: {0}")]
+    Storage(String),
+    /// A defect.
+    #[error("its core panicked")]
+    Panicked,
+    /// Nobody asked it to.
+    #[error("its core stopped")]
+    Stopped,
+}
+
+impl Ended {
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Storage(_) => ExitCode::StorageFailed,
+            Self::Panicked => ExitCode::Panic,
+            Self::Stopped => ExitCode::Other,
+        }
+    }
+}
+
 /// Replication of this node, running.
 pub struct Replication {
     raft: Raft,
     node: u64,
     leader: watch::Receiver<Option<u64>>,
+    stamps: Arc<Stamps>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -113,6 +144,7 @@ impl Replication {
             .map_err(|error| StartError::Raft(error.to_string()))?;
 
         let (proposer, proposing) = Proposer::new();
+        let stamps = Arc::new(Stamps::new(clock, move || state.meta().last_at_ms));
         let (leads, leader) = watch::channel(None);
         let link = Arc::new(Link { forwarder: Forwarder::new(Arc::clone(&peers)), addresses: Mutex::default() });
         let accepting = Arc::new(Accepting { node, proposer: proposer.clone(), leader: leader.clone() });
@@ -120,9 +152,9 @@ impl Replication {
             tokio::spawn(follow(raft.clone(), leads, Arc::clone(&link))),
             tokio::spawn(serve_peers(door, peers, raft.clone(), accepting, spool)),
             tokio::spawn(pump.run(leader.clone(), proposer, link)),
-            tokio::spawn(propose_batches(proposing, raft.clone(), clock, state, settings.appends_in_flight, metrics)),
+            tokio::spawn(proposing.run(raft.clone(), Arc::clone(&stamps), settings.appends_in_flight, metrics)),
         ];
-        Ok(Self { raft, node, leader, tasks })
+        Ok(Self { raft, node, leader, stamps, tasks })
     }
 
     /// Forms a new cluster of these members, if this node has never been in one.
@@ -148,13 +180,38 @@ impl Replication {
         *self.leader.borrow() == Some(self.node)
     }
 
-    /// Proposes a change of the register; only the leader can.
+    /// Stamps a change of the register, proposes it and waits until it is applied; only the leader can.
     ///
     /// # Errors
     /// What openraft said, e.g. that another node leads.
-    pub async fn propose_register(&self, change: RegisterChange) -> Result<(), String> {
+    pub async fn propose_register(&self, mut change: RegisterChange) -> Result<(), String> {
+        let stamp = self.stamps.next().await;
+        change.at_ms = stamp.at_ms();
+        Leaf::stamp(&mut change.leaf, stamp.at_ms());
         let bytes = Command::Register(change).encode().map_err(|error| error.to_string())?;
-        self.raft.client_write(CommandBytes(Bytes::from(bytes))).await.map(drop).map_err(|error| error.to_string())
+        let (responder, committed, completed) = ProgressResponder::new();
+        let written = self.raft.client_write_ff(CommandBytes(Bytes::from(bytes)), Some(responder)).await;
+        drop(stamp);
+        written.map_err(|error| error.to_string())?;
+        let _ = committed.await;
+        let completed = completed.await.map_err(|_| "replication has ended".to_owned())?;
+        completed.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Waits until replication has ended by itself, and says why: a node without it can only be started again.
+    pub async fn ended(&self) -> Ended {
+        let mut changes = self.raft.metrics();
+        loop {
+            match &changes.borrow_watched().running_state {
+                Ok(()) => {}
+                Err(Fatal::StorageError(error)) => return Ended::Storage(error.to_string()),
+                Err(Fatal::Panicked) => return Ended::Panicked,
+                Err(Fatal::Stopped) => return Ended::Stopped,
+            }
+            if changes.changed().await.is_err() {
+                return Ended::Stopped;
+            }
+        }
     }
 
     /// What operators want to see of Raft.
@@ -259,17 +316,6 @@ async fn follow(raft: Raft, leads: watch::Sender<Option<u64>>, link: Arc<Link>) 
             return;
         }
     }
-}
-
-async fn propose_batches(
-    task: ProposerTask,
-    raft: Raft,
-    clock: Arc<dyn Clock>,
-    state: State,
-    appends_in_flight: usize,
-    metrics: Arc<Metrics>,
-) {
-    task.run(raft, clock, move || state.meta().last_at_ms, appends_in_flight, metrics).await;
 }
 
 /// The way to a leader elsewhere.

@@ -90,7 +90,8 @@ struct Shared {
 
 struct Waiting {
     item: Arc<Item>,
-    sent_at: Instant,
+    /// None if it has found no way to a leader yet.
+    sent_at: Option<Instant>,
     settled: oneshot::Sender<Settled>,
 }
 
@@ -128,7 +129,7 @@ impl Submitter {
         let item = Arc::new(item);
         let (sender, receiver) = oneshot::channel();
         let _forget = Forget { shared: &self.shared, seq };
-        self.shared.wait_for(seq, Waiting { item: Arc::clone(&item), sent_at: Instant::now(), settled: sender });
+        self.shared.wait_for(seq, Waiting { item: Arc::clone(&item), sent_at: Some(Instant::now()), settled: sender });
         match self.shared.queue.try_send(item) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Overloaded),
@@ -203,18 +204,22 @@ impl Pump {
         }
     }
 
-    /// Best effort: what does not arrive is due again soon.
+    /// Best effort: what does not arrive is due again soon, and what did not even leave at the next tick.
     fn send(&self, leads: Option<u64>, items: &[Arc<Item>], proposer: &Proposer, link: &dyn LeaderLink) {
         match leads {
-            None => {}
+            None => self.shared.unsent(items),
             Some(leader) if leader == self.shared.node => {
                 for item in items {
-                    proposer.offer(Arc::clone(item));
+                    if !proposer.offer(Arc::clone(item)) {
+                        self.shared.unsent(std::slice::from_ref(item));
+                    }
                 }
             }
             Some(leader) => {
-                for bytes in encode(items) {
-                    link.forward(leader, bytes);
+                for (part, bytes) in encode(items) {
+                    if !link.forward(leader, bytes) {
+                        self.shared.unsent(part);
+                    }
                 }
             }
         }
@@ -229,14 +234,31 @@ impl Shared {
     fn due(&self, after: Duration) -> Vec<Arc<Item>> {
         let now = Instant::now();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut due: Vec<_> = waiting.iter_mut().filter(|(_, entry)| now - entry.sent_at >= after).collect();
+        let mut due: Vec<_> = waiting.iter_mut().filter(|(_, entry)| entry.is_due(now, after)).collect();
         due.sort_unstable_by_key(|(seq, _)| **seq);
         due.into_iter()
             .map(|(_, entry)| {
-                entry.sent_at = now;
+                entry.sent_at = Some(now);
                 Arc::clone(&entry.item)
             })
             .collect()
+    }
+}
+
+impl Shared {
+    fn unsent(&self, items: &[Arc<Item>]) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in items {
+            if let Some(entry) = waiting.get_mut(&item.ticket.seq) {
+                entry.sent_at = None;
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn is_due(&self, now: Instant, after: Duration) -> bool {
+        self.sent_at.is_none_or(|sent_at| now.saturating_duration_since(sent_at) >= after)
     }
 }
 
@@ -253,14 +275,16 @@ impl Drop for Forget<'_> {
 }
 
 /// Items as they travel to the leader; halved until every part fits.
-fn encode(items: &[Arc<Item>]) -> Vec<Vec<u8>> {
+fn encode(items: &[Arc<Item>]) -> Vec<(&[Arc<Item>], Vec<u8>)> {
     let borrowed: Vec<&Item> = items.iter().map(Arc::as_ref).collect();
     match codec::encode::<FORWARD_BYTES_MAX, _>(&borrowed) {
-        Ok(bytes) => vec![bytes],
+        Ok(bytes) => vec![(items, bytes)],
         // A single item is far smaller than the limit, so that halving ends.
         Err(_) if items.len() > 1 => {
             let (left, right) = items.split_at(items.len() / 2);
-            [encode(left), encode(right)].concat()
+            let mut parts = encode(left);
+            parts.extend(encode(right));
+            parts
         }
         Err(_) => Vec::new(),
     }
@@ -274,3 +298,6 @@ pub fn decode(from: u64, bytes: &[u8]) -> Option<Vec<Item>> {
     let sound = |item: &Item| item.ticket.node == from && check_item(item).is_ok();
     (items.len() <= BATCH_ITEMS_MAX && items.iter().all(sound)).then_some(items)
 }
+
+#[cfg(test)]
+mod tests;

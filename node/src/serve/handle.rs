@@ -59,12 +59,12 @@ pub enum Rights {
 impl Rights {
     /// The rights of a certificate's identity.
     ///
-    /// A portal's name is its number in the register; an official's client is named `<portal>.<official>`.
+    /// A portal's name is its number in the register; an official's client is named `<portal>-<official>`.
     #[must_use]
     pub fn of(identity: &Identity) -> Self {
         match identity.role() {
             Role::Portal => identity.name().parse().map_or(Self::Nothing, |id| Self::Portal(PortalId(id))),
-            Role::OfficialClient => match identity.name().split_once('.') {
+            Role::OfficialClient => match identity.name().split_once('-') {
                 Some((portal, official)) => {
                     portal.parse().map_or(Self::Nothing, |id| Self::Official(PortalId(id), official.to_owned()))
                 }
@@ -115,17 +115,14 @@ impl Hall {
         let _counted = self.metrics.enter();
         // Admission comes before everything else: a question too many must cost next to nothing.
         let Ok(_place) = self.in_flight.try_acquire() else {
-            return fail(ErrorNumber::Overloaded, "");
+            return self.turned_away(ErrorNumber::Overloaded, "", watch);
         };
         if *self.stop.borrow() {
-            return fail(ErrorNumber::ShuttingDown, "");
+            return self.turned_away(ErrorNumber::ShuttingDown, "", watch);
         }
         let asked = match parse::question(portal, ask) {
             Ok(asked) => asked,
-            Err(wrong) => {
-                watch.finish(QuestionOutcome::Failed, &self.metrics);
-                return fail(wrong.number, wrong.field);
-            }
+            Err(wrong) => return self.turned_away(wrong.number, wrong.field, watch),
         };
         watch.lap(Stage::Door, &self.metrics);
         let question = &asked.question;
@@ -153,6 +150,15 @@ impl Hall {
     }
 }
 
+impl Hall {
+    /// A question that does not get as far as the desk; it is counted like the others.
+    fn turned_away(&self, number: ErrorNumber, detail: &str, watch: &mut Stopwatch) -> Reply {
+        watch.finish(QuestionOutcome::Failed, &self.metrics);
+        self.metrics.refusal(number);
+        fail(number, detail)
+    }
+}
+
 fn refused(outcome: &Outcome) -> Option<ErrorNumber> {
     match outcome {
         Outcome::Refused(number) => Some(*number),
@@ -163,4 +169,27 @@ fn refused(outcome: &Outcome) -> Option<ErrorNumber> {
 /// A failure reply; the detail never carries what the caller sent.
 pub(super) fn fail(number: ErrorNumber, detail: &str) -> Reply {
     Reply::Failure(Failure { number, detail: detail.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_says_what_its_holder_may() {
+        let rights = |uri: &str| Rights::of(&Identity::parse(uri).expect("an identity"));
+        let table = [
+            ("xacminh://dev/portal/7", Rights::Portal(PortalId(7))),
+            ("xacminh://dev/official-client/7-clerk-01", Rights::Official(PortalId(7), "clerk-01".to_owned())),
+            ("xacminh://dev/official-client/clerk-01", Rights::Nothing),
+            ("xacminh://dev/official-client/clerk", Rights::Nothing),
+            ("xacminh://dev/operator/lan", Rights::Operator("lan".to_owned())),
+            ("xacminh://dev/auditor/thanh-tra", Rights::Auditor),
+            ("xacminh://dev/node/1", Rights::Nothing),
+            ("xacminh://dev/peer/1", Rights::Nothing),
+        ];
+        for (uri, expected) in table {
+            assert_eq!(rights(uri), expected, "{uri}");
+        }
+    }
 }

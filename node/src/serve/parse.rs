@@ -1,6 +1,9 @@
 //! The last place a wire type of a question is seen: an [`Ask`] becomes a [`Question`], or an error number.
 
-use xacminh_core::question::{PersonKeys, Question};
+use xacminh_core::{
+    matching::places::is_province_of_today,
+    question::{PersonKeys, Question},
+};
 use xacminh_proto::{
     codec,
     vocab::{
@@ -69,6 +72,10 @@ fn check_claim(claim: &Claim) -> Result<(), Wrong> {
     match claim {
         Claim::Residence { place, detail, .. } => {
             place.checked().map_err(|_| Wrong { number: ErrorNumber::BadPlace, field: "claims.residence" })?;
+            // Addresses are kept in today's provinces: a code of before July 2025 could only be denied, and wrongly.
+            if !is_province_of_today(place.province) {
+                return Err(Wrong { number: ErrorNumber::BadPlace, field: "claims.residence" });
+            }
             let detail_ok = detail.as_ref().is_none_or(|text| text.len() <= 300 && !text.chars().any(char::is_control));
             if detail_ok {
                 Ok(())

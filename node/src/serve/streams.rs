@@ -9,9 +9,11 @@ use tokio::{
 };
 use xacminh_proto::{
     close::CloseCode,
-    codec,
+    codec::{self, CodecError},
     vocab::ErrorNumber,
-    wire::{self, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged},
+    wire::{
+        self, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame,
+    },
 };
 
 use super::{Hall, Rights, handle::fail};
@@ -45,9 +47,16 @@ pub(super) async fn serve(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaph
 /// `0x01 | frame(Request) FIN → frame(Reply) FIN`; a caller that resets the stream cancels its question.
 async fn one(hall: &Arc<Hall>, rights: &Rights, mut exchange: Exchange) {
     let mut watch = Stopwatch::start();
-    let reply = match exchange.reader.expect(REQUEST_BYTES_MAX, hall.bounds.frame_time).await {
-        Ok(frame) => match codec::decode::<REQUEST_BYTES_MAX, Request>(&frame) {
-            Ok(request) => hall.reply(rights, request, &mut watch).await,
+    // Only who may send a register may send anything that large, or announce it inside.
+    let is_operator = matches!(rights, Rights::Operator(_));
+    let bytes_max = if is_operator { OPERATOR_REQUEST_BYTES_MAX } else { REQUEST_BYTES_MAX };
+    let reply = match exchange.reader.expect(bytes_max, hall.bounds.frame_time).await {
+        Ok(frame) => match decode(&frame, is_operator) {
+            Ok(request) => tokio::select! {
+                reply = hall.reply(rights, request, &mut watch) => reply,
+                // Nobody waits for the answer any more; what was proposed may become a leaf all the same.
+                () = exchange.writer.given_up() => return,
+            },
             Err(_) => fail(ErrorNumber::MalformedMessage, "no request of version 1"),
         },
         Err(error) => match failure(&error) {
@@ -60,6 +69,14 @@ async fn one(hall: &Arc<Hall>, rights: &Rights, mut exchange: Exchange) {
         exchange.writer.finish();
         watch.lap(Stage::Reply, &hall.metrics);
         exchange.writer.settled(GOODBYE).await;
+    }
+}
+
+fn decode(frame: &[u8], is_operator: bool) -> Result<Request, CodecError> {
+    if is_operator {
+        codec::decode::<OPERATOR_REQUEST_BYTES_MAX, Request>(frame)
+    } else {
+        codec::decode::<REQUEST_BYTES_MAX, Request>(frame)
     }
 }
 
@@ -77,8 +94,14 @@ async fn session(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaphore>, exc
             request = next(&mut reader, &replies, hall.bounds.frame_time) => request,
             _ = stop.wait_for(|stop| *stop) => None,
         };
-        let Some(request) = request else { break };
-        questions.spawn(question(Arc::clone(&hall), Arc::clone(&rights), request, replies.clone(), place));
+        match request {
+            None => break,
+            // Every session has tags of its own; this one's question could not be read, the others go on.
+            Some(Err(tag)) => tell(&replies, tag, malformed()).await,
+            Some(Ok(request)) => {
+                questions.spawn(question(Arc::clone(&hall), Arc::clone(&rights), request, replies.clone(), place));
+            }
+        }
         while questions.try_join_next().is_some() {}
     }
     while questions.join_next().await.is_some() {}
@@ -102,26 +125,37 @@ async fn question(
     }
 }
 
-/// The next request of a session. A frame that cannot be read ends it: what follows could not be told apart.
+/// The next request of a session, or the tag of one that is whole but cannot be read. A frame that is not whole, or has
+/// not even a tag, ends the session: what follows could not be told apart.
 async fn next(
     reader: &mut FrameReader,
     replies: &mpsc::Sender<Bytes>,
     frame_time: Duration,
-) -> Option<Tagged<Request>> {
+) -> Option<Result<Tagged<Request>, u64>> {
     let wrong = match reader.next(REQUEST_BYTES_MAX, frame_time).await {
-        Ok(Some(frame)) => match codec::decode::<REQUEST_BYTES_MAX, Tagged<Request>>(&frame) {
-            Ok(request) => return Some(request),
-            Err(_) => Failure { number: ErrorNumber::MalformedMessage, detail: "no request of version 1".to_owned() },
+        Ok(Some(body)) => match (codec::decode::<REQUEST_BYTES_MAX, Tagged<Request>>(&body), frame::tag(&body)) {
+            (Ok(request), _) => return Some(Ok(request)),
+            (Err(_), Ok(tag)) => return Some(Err(tag)),
+            (Err(_), Err(_)) => malformed(),
         },
         Ok(None) => return None,
         Err(error) => failure(&error)?,
     };
     // Tag 0 is nobody's question: clients count from 1.
-    if let Some(frame) = encoded(&Tagged { tag: 0, body: Reply::Failure(wrong) }) {
-        let _ = replies.send(frame).await;
-    }
+    tell(replies, 0, wrong).await;
     reader.stop(CloseCode::Protocol);
     None
+}
+
+fn malformed() -> Failure {
+    Failure { number: ErrorNumber::MalformedMessage, detail: "no request of version 1".to_owned() }
+}
+
+async fn tell(replies: &mpsc::Sender<Bytes>, tag: u64, failure: Failure) {
+    if let Some(frame) = encoded(&Tagged { tag, body: Reply::Failure(failure) }) {
+        // The writer is gone when the caller is.
+        let _ = replies.send(frame).await;
+    }
 }
 
 async fn write(mut writer: FrameWriter, mut replies: mpsc::Receiver<Bytes>, frame_time: Duration) {

@@ -205,6 +205,7 @@ impl DataDir {
                     "lost: restore it, or start this node anew with a new id",
                 ));
             }
+            make_folder(&self.state(1))?;
             self.activate(1)?;
         }
         let active = self.active()?.to_string();
@@ -275,8 +276,21 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DiskError> {
     read().map_err(|source| io_error(folder, source))
 }
 
+/// Makes a folder, and those above it that are missing, durably: what is fsynced in a folder that a power cut takes away
+/// is gone all the same.
 pub(super) fn make_folder(path: &Path) -> Result<(), DiskError> {
-    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(|source| io_error(path, source))
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !is_there(folder)).collect();
+    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(|source| io_error(path, source))?;
+    for made in missing {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_folder(above)?;
+    }
+    Ok(())
+}
+
+/// The empty path above a relative one is the current folder.
+fn is_there(folder: &Path) -> bool {
+    folder.as_os_str().is_empty() || folder.exists()
 }
 
 /// Replaces a file so that a crash leaves the old content or the new, never a mixture.
@@ -339,6 +353,19 @@ mod tests {
     }
 
     #[test]
+    fn folders_are_made_as_deep_as_needed_and_relative_ones_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/c");
+        make_folder(&deep).unwrap();
+        make_folder(&deep).unwrap();
+        assert!(deep.is_dir());
+        assert!(is_there(Path::new("")) && is_there(Path::new(".")));
+        let made = open(&folder.path().join("x/y")).unwrap();
+        // A log made beside a state that a power cut took away would be taken for a new node's.
+        assert!(made.state(1).is_dir(), "the state in force is there before it is said to be");
+    }
+
+    #[test]
     fn a_directory_of_other_files_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.doc"), "keep me").unwrap();
@@ -365,7 +392,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = open(folder.path()).unwrap();
         for leftover in [
-            directory.state(1),
             directory.state(2),
             directory.incoming().join("a"),
             directory.snapshots().join("b.tmp"),

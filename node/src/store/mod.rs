@@ -13,6 +13,8 @@
 //! Trust: the data directory is trusted to be ours and not to be a copy of an older day. Values in it are sealed, keys
 //! are keyed hashes; who can write it can lose data, which the Merkle log makes visible, but cannot forge a record.
 
+#[cfg(test)]
+pub(crate) mod at_once;
 mod disk;
 mod encoding;
 mod fatal;

@@ -114,6 +114,15 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_tells_what_to_do_about_every_code() {
+        let manual = include_str!("../../../docs/OPERATING.md");
+        for code in ExitCode::ALL {
+            let row = format!("| {} | `{code:?}` | ", code.number());
+            assert!(manual.contains(&row), "docs/OPERATING.md has no row {row}");
+        }
+    }
+
+    #[test]
     fn a_panic_in_any_thread_ends_the_process_and_tells_the_place_only() {
         if std::env::var_os(CHILD).is_some() {
             crate::telemetry::install_logs(&Log { format: LogFormat::Json, level: "info".to_owned() }).expect("logs");

@@ -68,18 +68,14 @@ labels! {
 labels! {
     /// What became of one fetch from the authority.
     UpstreamOutcome {
-        /// A person was found.
-        Found = "found",
-        /// The authority knows nobody of that number.
-        Missing = "missing",
+        /// It answered; whether it knows the person is nobody's business here either (promise P8).
+        Answered = "answered",
         /// No answer in time.
         Timeout = "timeout",
         /// The authority refused, failed or sent something impossible.
         Failed = "failed",
         /// The breaker was open: nobody was asked.
         BreakerOpen = "breaker_open",
-        /// Another question's fetch of the same person was shared.
-        Shared = "shared",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Structured logs: one line per event, one span per question, no personal data in either.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing::Span;
 use tracing_subscriber::EnvFilter;
@@ -25,7 +25,8 @@ where
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match format {
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
-        LogFormat::Text => Box::new(builder.finish()),
+        // A file of escape sequences is no log.
+        LogFormat::Text => Box::new(builder.with_ansi(io::stderr().is_terminal()).finish()),
     }
 }
 

@@ -8,6 +8,7 @@
 //! exit        exit codes, and what a panic does
 //! ```
 
+mod dumps;
 mod exit;
 mod labels;
 mod logs;
@@ -15,6 +16,7 @@ mod metrics;
 mod redact;
 mod stopwatch;
 
+pub use dumps::forbid_core_dumps;
 pub use exit::{ExitCode, exit, install_panic_hook};
 pub use labels::{CacheResult, HandshakeFailure, QuestionOutcome, Role, Stage, UpstreamOutcome};
 pub use logs::{install_logs, log_question, question_span};

@@ -62,12 +62,29 @@ struct Shared {
 struct Board {
     /// Keyed by all three keys: the national service answers for the keys it was given, so a wrong name may not
     /// share the answer for the right one.
-    flights: HashMap<PersonKeys, Landing>,
+    flights: HashMap<PersonKeys, Flight>,
     breaker: Breaker,
 }
 
 type Answer = Result<Arc<Fetched>, AuthorityError>;
 type Landing = watch::Receiver<Option<Answer>>;
+
+/// A flight under way.
+#[derive(Clone)]
+struct Flight {
+    asked_at_ms: u64,
+    landing: Landing,
+}
+
+/// What the authority said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Nobody, one person, or several.
+    pub people: Vec<Record>,
+    /// When it was asked, Unix milliseconds: what it said is as of then, or later. Whoever joined the flight on its way
+    /// gets the same time, not that of joining, which would make the answer look younger than it is.
+    pub asked_at_ms: u64,
+}
 
 /// Closed while outages in a row are few; then open for a while; then one fetch tries.
 #[derive(Default)]
@@ -105,13 +122,14 @@ impl Upstream {
     ///
     /// # Errors
     /// [`AuthorityError`]: it is then unknown whether the authority holds anybody.
-    pub async fn fetch(&self, keys: &PersonKeys, deadline: Instant) -> Result<Vec<Record>, AuthorityError> {
-        let mut landing = self.join(keys)?;
+    pub async fn ask(&self, keys: &PersonKeys, now_ms: u64, deadline: Instant) -> Result<Said, AuthorityError> {
+        let Flight { asked_at_ms, mut landing } = self.join(keys, now_ms)?;
         let landed =
             timeout_at(deadline, landing.wait_for(Option::is_some)).await.map_err(|_| AuthorityError::Deadline)?;
         // The flight's task panicked: nobody will answer.
         let answer = landed.map_err(|_| AuthorityError::Unavailable)?.clone();
-        Ok(answer.unwrap_or(Err(AuthorityError::Unavailable))?.people().to_vec())
+        let fetched = answer.unwrap_or(Err(AuthorityError::Unavailable))?;
+        Ok(Said { people: fetched.people().to_vec(), asked_at_ms })
     }
 
     /// Up to `limit` changes after position `after`, oldest first.
@@ -137,10 +155,10 @@ impl Upstream {
     }
 
     /// The flight of this person: one that is under way, or a new one.
-    fn join(&self, keys: &PersonKeys) -> Result<Landing, AuthorityError> {
+    fn join(&self, keys: &PersonKeys, now_ms: u64) -> Result<Flight, AuthorityError> {
         let mut board = self.shared.board();
-        if let Some(landing) = board.flights.get(keys) {
-            return Ok(landing.clone());
+        if let Some(flight) = board.flights.get(keys) {
+            return Ok(flight.clone());
         }
         if board.flights.len() >= self.shared.limits.fetches_max.saturating_add(self.shared.limits.waiting_max) {
             return Err(AuthorityError::Busy);
@@ -149,10 +167,11 @@ impl Upstream {
             return Err(AuthorityError::BreakerOpen);
         }
         let (land, landing) = watch::channel(None);
-        board.flights.insert(keys.clone(), landing.clone());
+        let flight = Flight { asked_at_ms: now_ms, landing };
+        board.flights.insert(keys.clone(), flight.clone());
         drop(board);
         tokio::spawn(fly(Arc::clone(&self.shared), keys.clone(), land));
-        Ok(landing)
+        Ok(flight)
     }
 }
 
@@ -225,6 +244,24 @@ impl Breaker {
 mod tests {
     use super::super::scripted::{Scripted, Step, keys, record};
     use super::*;
+
+    impl Upstream {
+        /// The people alone, where time does not matter.
+        async fn fetch(&self, keys: &PersonKeys, deadline: Instant) -> Result<Vec<Record>, AuthorityError> {
+            self.ask(keys, 0, deadline).await.map(|said| said.people)
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_joins_a_flight_learns_when_it_started() {
+        let authority = Arc::new(Scripted::new([record(1)], [Step::Delay(200)]));
+        let upstream = upstream(&authority, FlightLimits::default());
+        let person = keys(1);
+        let (first, second) = tokio::join!(upstream.ask(&person, 1_000, soon()), upstream.ask(&person, 1_150, soon()));
+        assert_eq!(authority.calls(), 1);
+        assert_eq!((first.expect("answered").asked_at_ms, second.expect("answered").asked_at_ms), (1_000, 1_000));
+        assert_eq!(upstream.ask(&person, 1_300, soon()).await.expect("answered").asked_at_ms, 1_300);
+    }
 
     fn upstream(authority: &Arc<Scripted>, limits: FlightLimits) -> Upstream {
         Upstream::new(Arc::<Scripted>::clone(authority), limits).expect("limits let something through")

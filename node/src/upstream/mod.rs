@@ -19,7 +19,7 @@ mod row;
 #[cfg(test)]
 pub(crate) mod scripted;
 
-pub use flight::{FlightLimits, Upstream};
+pub use flight::{FlightLimits, Said, Upstream};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -251,7 +251,14 @@ mod tests {
 
     fn config(url: &str) -> PostgresConfig {
         let url = url.to_owned();
-        PostgresConfig { url, ca_file: None, password_file: None, pool_size: 1, connect_ms_max: 200, statement_ms_max: 200 }
+        PostgresConfig {
+            url,
+            ca_file: None,
+            password_file: None,
+            pool_size: 1,
+            connect_ms_max: 200,
+            statement_ms_max: 200,
+        }
     }
 
     #[tokio::test]

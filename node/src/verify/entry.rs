@@ -31,7 +31,8 @@ impl Desk {
         let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
         let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
-        let miss = answers_about_a_person(&decision).then_some(Miss { official, limit: misses_max, counts: decision.is_miss });
+        let miss =
+            answers_about_a_person(&decision).then_some(Miss { official, limit: misses_max, counts: decision.is_miss });
         let (read, remember) = match basis {
             Basis::Nothing => (None, None),
             Basis::Read(read) => (Some(read), None),

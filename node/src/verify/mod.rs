@@ -14,15 +14,16 @@
 //! Architecture invariant: no wire type, no socket and no clock of its own.
 
 mod administrative;
+mod crowd;
 mod entry;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 use xacminh_core::{
-    apply::ItemOutcome,
-    command::{RecordChange, RecordKey, RecordRead},
+    apply::{BudgetKey, ItemOutcome, REQUEST_WINDOW_MS},
+    command::{RecordChange, RecordKey, RecordRead, RequestKey},
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
@@ -38,13 +39,26 @@ use crate::{
     keyring::Keyring,
     raft::submit::{Settled, SubmitError, Submitter},
     store::State,
-    telemetry::{CacheResult, Metrics, Stage, Stopwatch},
-    upstream::Upstream,
+    telemetry::{CacheResult, Metrics, Stage, Stopwatch, UpstreamOutcome},
+    upstream::{AuthorityError, Said, Upstream},
 };
+
+pub use crowd::Crowd;
 
 /// How often a question is decided again because something it read was changed by another.
 /// Each round loses to a change that won, so that many rounds mean a record that never rests.
 const ROUNDS_MAX: usize = 8;
+
+/// Part of the time left that is kept for committing the answer, when the authority is asked. Without it an authority
+/// that hangs would leave the clerk without an answer, instead of with "cannot tell", which allows asking for paper.
+const COMMIT_SHARE: u32 = 4;
+const COMMIT_TIME_MAX: Duration = Duration::from_millis(1_500);
+
+/// A request id older than this may be a retry, whose first answer is looked for before anything else is done.
+const RETRY_AGE_MS_MIN: u64 = 200;
+
+/// Questions in work from a portal that the register does not know, or suspends: each of them is refused and leaves a leaf.
+const STRANGERS_IN_FLIGHT_MAX: u32 = 4;
 
 /// The desk of one node.
 pub struct Desk {
@@ -62,6 +76,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// The register in force, parsed; none before the first question.
     pub register: ArcSwapOption<Register>,
+    /// Questions in work, by portal.
+    pub crowd: Crowd,
 }
 
 /// A decided question whose leaf is durable on a quorum.
@@ -119,7 +135,12 @@ impl Desk {
         deadline: Instant,
         watch: &mut Stopwatch,
     ) -> Result<Answered, ErrorNumber> {
+        let most = self.in_flight_max(question)?;
+        let _place = self.crowd.enter(question.portal, most).ok_or(ErrorNumber::TooManyInFlight)?;
         let digest = self.keyring.question_digest(canonical);
+        if let Some(answered) = self.answered_earlier(question, digest)? {
+            return Ok(answered);
+        }
         let mut learnt = Learnt::default();
         for _ in 0..ROUNDS_MAX {
             let decided = self.decide(question, &mut learnt, deadline, watch).await?;
@@ -175,6 +196,9 @@ impl Desk {
                     let misses_max = permit.misses_per_official_hour;
                     return Ok(Decided { decision, grounds: permit.grounds(), misses_max, basis });
                 }
+                Next::AskAuthority if self.is_spent(question, permit.misses_per_official_hour, now_ms)? => {
+                    return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
+                }
                 Next::AskAuthority => {
                     self.ask(question, learnt, now_ms, deadline).await;
                     watch.lap(Stage::Upstream, &self.metrics);
@@ -205,14 +229,49 @@ impl Desk {
         Ok((version, Some(known)))
     }
 
-    /// Step ③. Whatever the authority answers, the question goes on.
+    /// Step ③. Whatever the authority answers, the question goes on, with time left to commit what comes of it.
     async fn ask(&self, question: &Question, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
-        match self.upstream.fetch(&question.person, deadline).await {
-            Ok(people) => learnt.said = Some(Known { people, read_at_ms: now_ms }),
+        let asked = Instant::now();
+        let left = deadline.saturating_duration_since(asked);
+        let patience = left - (left / COMMIT_SHARE).min(COMMIT_TIME_MAX);
+        let said = self.upstream.ask(&question.person, now_ms, asked + patience).await;
+        let took_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.metrics.upstream(upstream_outcome(&said), took_us);
+        match said {
+            Ok(Said { people, asked_at_ms }) => learnt.said = Some(Known { people, read_at_ms: asked_at_ms }),
             Err(error) => {
                 tracing::debug!(%error, "the authority did not answer");
                 learnt.unavailable = true;
             }
+        }
+    }
+
+    /// How many questions the portal may have in work here.
+    fn in_flight_max(&self, question: &Question) -> Result<u32, ErrorNumber> {
+        let register = self.register()?;
+        let portal = register.portal(question.portal).filter(|portal| !portal.suspended);
+        Ok(portal.map_or(STRANGERS_IN_FLIGHT_MAX, |portal| portal.questions_in_flight_max))
+    }
+
+    /// Whether the official's misses are spent, as far as this node knows: who can only be refused does not cost the
+    /// authority anything. Apply counts for everybody, and has the last word.
+    fn is_spent(&self, question: &Question, misses_max: u32, now_ms: u64) -> Result<bool, ErrorNumber> {
+        let official = self.keyring.official_pseudonym(question.portal, &question.official);
+        let counted = self.state.misses(&BudgetKey::new(now_ms, official)).map_err(internal)?;
+        Ok(counted >= misses_max)
+    }
+
+    /// The answer of a request that has one already, without asking anybody: also while the authority is away.
+    fn answered_earlier(&self, question: &Question, digest: [u8; 16]) -> Result<Option<Answered>, ErrorNumber> {
+        let age_ms = self.clock.now_ms().saturating_sub(question.request_id.unix_ms());
+        if !(RETRY_AGE_MS_MIN..=REQUEST_WINDOW_MS).contains(&age_ms) {
+            return Ok(None);
+        }
+        let request = RequestKey { id: question.request_id, portal: question.portal };
+        match self.state.seen(&request).map_err(internal)? {
+            None => Ok(None),
+            Some(seen) if seen.question == digest => self.answered_before(seen.position).map(Some),
+            Some(_) => Err(ErrorNumber::RequestIdReused),
         }
     }
 
@@ -269,6 +328,15 @@ impl Decided {
     }
 }
 
+fn upstream_outcome(said: &Result<Said, AuthorityError>) -> UpstreamOutcome {
+    match said {
+        Ok(_) => UpstreamOutcome::Answered,
+        Err(AuthorityError::Deadline) => UpstreamOutcome::Timeout,
+        Err(AuthorityError::BreakerOpen) => UpstreamOutcome::BreakerOpen,
+        Err(_) => UpstreamOutcome::Failed,
+    }
+}
+
 fn submit_error(error: SubmitError) -> ErrorNumber {
     match error {
         SubmitError::Overloaded => ErrorNumber::Overloaded,
@@ -282,3 +350,6 @@ fn internal(error: impl std::fmt::Display) -> ErrorNumber {
     tracing::error!(%error, "a question could not be answered");
     ErrorNumber::Internal
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,3 +7,4 @@ mod frames;
 mod memory;
 mod peers;
 mod relay;
+mod serving;

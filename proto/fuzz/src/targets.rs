@@ -8,7 +8,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use xacminh_proto::{
     codec::{self, CodecError},
     identity::Identity,
-    transparency::{Addendum, Envelope, Leaf, statements},
+    transparency::{
+        Addendum, Checkpoint, Disclosure, Envelope, Leaf, Policy, Receipt, Statement, StatementName,
+        merkle::Frontier,
+        note::{Note, Signature, VerifierKey},
+        statements,
+        tiles::{Tile, decode_bundle, encode_bundle},
+        witness::{self, AddCheckpoint},
+    },
     vocab::{AttributeSet, BirthDate, CitizenNumber, Date, FullName, OldNumber, PersonNumber, RequestId, text},
     wire::{
         REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame,
@@ -31,6 +38,16 @@ pub const ALL: &[Target] = &[
     ("peer_hello", peer_hello),
     ("words", words),
     ("identity", identity),
+    ("note", note),
+    ("checkpoint", checkpoint),
+    ("receipt", receipt),
+    ("disclosure", disclosure),
+    ("statement", statement),
+    ("policy", policy),
+    ("tile_path", tile_path),
+    ("bundle", bundle),
+    ("frontier", frontier),
+    ("witness_request", witness_request),
 ];
 
 /// A request body.
@@ -141,6 +158,123 @@ pub fn identity(bytes: &[u8]) {
     if let Ok(identity) = Identity::parse(&uri) {
         assert_eq!(identity.to_string(), uri);
         assert_eq!(Identity::new(identity.cluster(), identity.role(), identity.name()), Ok(identity));
+    }
+}
+
+/// A signed note and the lines of a witness: what is read is written with the same bytes.
+pub fn note(bytes: &[u8]) {
+    if let Ok(note) = Note::parse(bytes) {
+        assert_eq!(note.to_string().as_bytes(), bytes);
+        assert_eq!(Note::new(note.text(), note.signatures().to_vec()), Ok(note.clone()));
+        assert!(note.open([]).is_err(), "nobody is believed without a key");
+    }
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(lines) = Signature::parse_lines(&text) {
+        assert_eq!(lines.iter().map(Signature::to_string).collect::<String>(), text);
+    }
+    if let Ok(key) = VerifierKey::parse(&text) {
+        assert_eq!(key.to_string(), text);
+    }
+}
+
+/// The text of a checkpoint.
+pub fn checkpoint(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(checkpoint) = Checkpoint::parse(&text) {
+        assert!(text.starts_with(&checkpoint.text()), "only extension lines follow");
+        assert_eq!(Checkpoint::parse(&checkpoint.text()), Ok(checkpoint));
+    }
+}
+
+/// A receipt: what is read is written with the same bytes, and redacting never breaks it further.
+pub fn receipt(bytes: &[u8]) {
+    if let Ok(receipt) = Receipt::parse(bytes) {
+        assert_eq!(receipt.encode().expect("what was read fits").as_bytes(), bytes);
+        let written = receipt.redact(|_| false).encode().expect("less than what was read fits");
+        assert!(Receipt::parse(written.as_bytes()).is_ok());
+        if let Ok(key) = VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k") {
+            assert!(receipt.verify(&Policy::of_log(key).expect("a log's key")).is_err(), "a stranger's key");
+        }
+    }
+}
+
+/// A disclosure, as a receipt carries it.
+pub fn disclosure(bytes: &[u8]) {
+    if let Ok(disclosure) = Disclosure::decode(bytes) {
+        assert_eq!(disclosure.encode().as_deref(), Ok(bytes));
+    }
+}
+
+/// The value of a statement: the first byte chooses its name.
+pub fn statement(bytes: &[u8]) {
+    const NAMES: [&str; 8] = [
+        "outcome",
+        "claim/0/full_name",
+        "claim/1/birth_date",
+        "claim/2/residence",
+        "claim/3/age_at_least",
+        "claim/15/spouse_of",
+        "attribute/full_name",
+        "attribute/permanent_residence",
+    ];
+    if let Some((choice, value)) = bytes.split_first() {
+        let name = StatementName::parse(NAMES[usize::from(*choice) % NAMES.len()]).expect("a name");
+        if let Ok(statement) = Statement::read(name, value) {
+            assert_eq!(statement.name(), name);
+        }
+    }
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(name) = StatementName::parse(&text) {
+        assert_eq!(name.to_string(), text);
+    }
+}
+
+/// A policy file.
+pub fn policy(bytes: &[u8]) {
+    if let Ok(policy) = Policy::parse(bytes) {
+        assert!(policy.logs().len() <= bytes.len());
+    }
+}
+
+/// The path of a tile: one spelling for each tile.
+pub fn tile_path(bytes: &[u8]) {
+    let path = String::from_utf8_lossy(bytes);
+    if let Ok(tile) = Tile::parse(&path) {
+        assert_eq!(tile.path(), path);
+        assert_eq!(Tile::new(tile.layer(), tile.index(), tile.width()), Ok(tile));
+    }
+}
+
+/// A bundle of entries, of every width.
+pub fn bundle(bytes: &[u8]) {
+    for width in [1, 2, 3, 7, 255, 256] {
+        if let Ok(entries) = decode_bundle(bytes, width) {
+            assert_eq!(encode_bundle(&entries).as_deref(), Ok(bytes));
+        }
+    }
+}
+
+/// A stored frontier, which goes on growing.
+pub fn frontier(bytes: &[u8]) {
+    if let Ok(mut frontier) = Frontier::decode(bytes) {
+        assert_eq!(frontier.encode(), bytes);
+        let _ = frontier.root();
+        if let Some(size) = frontier.size().checked_add(1) {
+            frontier.append([7; 32]);
+            assert_eq!(frontier.size(), size);
+            assert_eq!(frontier.peaks().len(), size.count_ones() as usize);
+        }
+    }
+}
+
+/// What a witness is sent, and what it answers.
+pub fn witness_request(bytes: &[u8]) {
+    if let Ok(request) = AddCheckpoint::parse(bytes) {
+        assert_eq!(request.to_string().as_bytes(), bytes);
+        assert!(request.judge(&[], |_| None).is_err(), "no log is watched");
+    }
+    if let Ok(size) = witness::parse_size(bytes) {
+        assert_eq!(format!("{size}\n").as_bytes(), bytes);
     }
 }
 

@@ -90,7 +90,7 @@ fn of_outcome(outcome: &Outcome) -> Vec<u8> {
     bytes
 }
 
-fn of_claim(verdict: &ClaimVerdict, claim: &Claim) -> Vec<u8> {
+pub(super) fn of_claim(verdict: &ClaimVerdict, claim: &Claim) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32);
     let (kind, cause) = match verdict.verdict {
         Verdict::Match => (1, None),
@@ -139,7 +139,7 @@ fn put_argument(bytes: &mut Vec<u8>, claim: &Claim) {
     }
 }
 
-fn of_value(value: &Value) -> Vec<u8> {
+pub(super) fn of_value(value: &Value) -> Vec<u8> {
     match value {
         Value::Absent => vec![0],
         Value::Text(text) => tagged(1, text.as_bytes()),

@@ -58,6 +58,7 @@ impl Reason {
             Self::Related => "Quan hệ có trong dữ liệu.",
             Self::NotRelated => "Quan hệ không có trong dữ liệu.",
             Self::NothingRecorded => "Dữ liệu chưa ghi nhận để so sánh.",
+            Self::NotChecked => "Chưa đối chiếu được với cơ sở dữ liệu dân cư; hỏi lại sau.",
         }
     }
 
@@ -78,6 +79,7 @@ impl Reason {
             Self::Related => "The relation is recorded.",
             Self::NotRelated => "The relation is not recorded.",
             Self::NothingRecorded => "Nothing is recorded to compare with.",
+            Self::NotChecked => "Could not be compared with the population database; ask again later.",
         }
     }
 }

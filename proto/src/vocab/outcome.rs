@@ -69,6 +69,8 @@ pub enum Reason {
     NotRelated = 12,
     /// Nothing recorded to compare with.
     NothingRecorded = 13,
+    /// Not compared with the authority's record: it could not be reached, and memory alone denies nothing.
+    NotChecked = 14,
 }
 
 /// One claim and its verdict.
@@ -133,7 +135,7 @@ impl Cause {
 
 impl Reason {
     /// Every reason there is, in the order of the wire.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Equal,
         Self::EqualFolded,
         Self::Different,
@@ -147,6 +149,7 @@ impl Reason {
         Self::Related,
         Self::NotRelated,
         Self::NothingRecorded,
+        Self::NotChecked,
     ];
 
     /// The stable number.
@@ -187,7 +190,7 @@ mod tests {
     #[test]
     fn reasons_keep_their_numbers() {
         let numbers: Vec<u16> = Reason::ALL.into_iter().map(Reason::number).collect();
-        assert_eq!(numbers, (1..=13).collect::<Vec<u16>>());
+        assert_eq!(numbers, (1..=14).collect::<Vec<u16>>());
     }
 
     #[test]

@@ -36,8 +36,11 @@ pub const STREAM_ONE: u8 = 1;
 /// First byte of a session stream.
 pub const STREAM_SESSION: u8 = 2;
 
-/// Largest request: a question with all its claims stays under 6 KiB, a register under this.
+/// Largest request: a question with all its claims stays under 6 KiB.
 pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest request of an operator, who alone may send a register, and on a stream of its own: 4 MiB of document.
+pub const OPERATOR_REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024 + 1024;
 
 /// Largest reply: a page of audit entries.
 pub const REPLY_BYTES_MAX: usize = 256 * 1024;

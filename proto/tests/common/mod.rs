@@ -1,8 +1,13 @@
 //! Fixed values of every message, made of synthetic people, for golden files and as seeds of mutation.
 
+pub(crate) mod log;
+
 use xacminh_proto::{
     codec,
-    transparency::{Addendum, Envelope, LEAF_BYTES, Leaf, LeafKind, LeafVerdict, Salt, Wrap, WrapKind},
+    transparency::{
+        Addendum, Envelope, LEAF_BYTES, Leaf, LeafKind, LeafVerdict, Salt, Wrap, WrapKind, merkle::prove_consistency,
+        witness::AddCheckpoint,
+    },
     vocab::{
         Address, Attribute, BirthDate, Cause, CitizenNumber, Claim, ClaimVerdict, Date, ErrorNumber, FullName, Living,
         Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind, Sex, Value, Verdict,
@@ -26,9 +31,30 @@ pub(crate) fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("addendum", addendum().encode().expect("within bounds")),
         ("addendum_administrative", administrative_addendum().encode().expect("within bounds")),
     ];
+    messages.extend(published());
     messages.extend(requests().into_iter().map(|(name, it)| (name, encoded::<REQUEST_BYTES_MAX, _>(&it))));
     messages.extend(replies().into_iter().map(|(name, it)| (name, encoded::<REPLY_BYTES_MAX, _>(&it))));
     messages
+}
+
+/// Every format of the log by the name of its golden file.
+fn published() -> Vec<(&'static str, Vec<u8>)> {
+    let log = log::Log::new(log::SIZE);
+    let receipt = log.receipt(2);
+    let redacted = receipt.redact(|name| name == "outcome" || name.starts_with("claim/4/"));
+    let closed = receipt.redact(|_| false);
+    let proof = prove_consistency(&mut &log, 41, log::SIZE).expect("41 comes first");
+    let request = AddCheckpoint { old: 41, proof, checkpoint: log.checkpoint(0) };
+    vec![
+        ("frontier", log.frontier.encode()),
+        ("checkpoint", log.checkpoint(3).to_string().into_bytes()),
+        ("disclosure", log::disclosure().encode().expect("within bounds")),
+        ("receipt", receipt.encode().expect("within bounds").into_bytes()),
+        ("receipt_redacted", redacted.encode().expect("within bounds").into_bytes()),
+        ("receipt_closed", closed.encode().expect("within bounds").into_bytes()),
+        ("policy", log::policy_file().into_bytes()),
+        ("witness_request", request.to_string().into_bytes()),
+    ]
 }
 
 pub(crate) fn requests() -> Vec<(&'static str, Request)> {
@@ -110,7 +136,8 @@ pub(crate) fn verdicts(claims: &[Claim]) -> Vec<ClaimVerdict> {
     claims
         .iter()
         .zip(verdicts.into_iter().cycle())
-        .zip(Reason::ALL.into_iter().cycle())
+        // Golden files hold the reasons there were when they were written.
+        .zip(Reason::ALL.into_iter().take(13).cycle())
         .map(|((claim, verdict), reason)| ClaimVerdict { kind: claim.kind(), verdict, reason })
         .collect()
 }

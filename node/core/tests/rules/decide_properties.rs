@@ -226,7 +226,7 @@ proptest! {
         let _ = decide(&question, &permit, known.as_ref(), asked, now_ms);
     }
 
-    /// The reason never says more than the verdict: what memory could not settle has the reason of no record.
+    /// The reason never says more than the verdict: what memory could not settle says that it was not checked.
     #[test]
     fn an_authority_away_leaves_no_reason_behind(question in asks(), known in memory()) {
         let permit = permitted(&question);
@@ -236,7 +236,7 @@ proptest! {
             let all_silent = verdicts
                 .iter()
                 .filter(|verdict| verdict.verdict == unsettled)
-                .all(|verdict| verdict.reason == Reason::NothingRecorded);
+                .all(|verdict| verdict.reason == Reason::NotChecked);
             prop_assert!(all_silent);
         }
     }

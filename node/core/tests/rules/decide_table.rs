@@ -209,7 +209,7 @@ const CASES: &str = "
     # a claim that memory would deny
     an                       | claims single          | not yet     | ask the authority
     an                       | claims single          | answered    | confirmed, NoMatch Different
-    an                       | claims single          | unavailable | confirmed, Undetermined(AuthorityUnavailable) NothingRecorded
+    an                       | claims single          | unavailable | confirmed, Undetermined(AuthorityUnavailable) NotChecked
     an                       | claims married         | unavailable | confirmed, Match Equal
 ";
 

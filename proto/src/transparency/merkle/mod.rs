@@ -1,8 +1,40 @@
-//! RFC 6962 §2.1 tree hashing (SHA-256).
+//! The tree of RFC 6962 §2.1 (SHA-256): hashing, the frontier that grows it, and proofs over it.
+//!
+//! Whatever stores hashes implements [`HashReader`]; nothing here knows where they are kept.
+
+mod frontier;
+mod proof;
 
 use sha2::{Digest, Sha256};
 
 use super::Hash;
+
+pub use frontier::{FRONTIER_BYTES_MAX, Frontier, FrontierError};
+pub use proof::{
+    PROOF_HASHES_MAX, ProofError, ProveError, check_consistency, check_inclusion, prove_consistency, prove_inclusion,
+    root_of_inclusion,
+};
+
+/// A complete subtree: `1 << level` leaves from leaf `index << level` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subtree {
+    /// Height above the leaves; 0 is a leaf.
+    pub level: u8,
+    /// Place among the subtrees of this level, from 0.
+    pub index: u64,
+}
+
+/// Where the hashes of complete subtrees come from.
+pub trait HashReader {
+    /// Why a hash could not be read.
+    type Error;
+
+    /// The hash of a complete subtree of the tree that is being read.
+    ///
+    /// # Errors
+    /// Whatever the store says; the proof being made fails with it.
+    fn hash(&mut self, subtree: Subtree) -> Result<Hash, Self::Error>;
+}
 
 /// SHA-256(0x00 ‖ entry).
 #[must_use]
@@ -23,11 +55,46 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hasher.finalize().into()
 }
 
+/// The root of the empty tree: SHA-256 of nothing.
+#[must_use]
+pub fn empty_root() -> Hash {
+    Sha256::digest([]).into()
+}
+
+/// The root of the first `size` leaves.
+///
+/// # Errors
+/// Those of the reader.
+pub fn root<R: HashReader>(reader: &mut R, size: u64) -> Result<Hash, R::Error> {
+    root_of_range(reader, 0, size)
+}
+
+/// The Merkle tree hash of the leaves from `begin` up to `end`, where `begin` is a multiple of a power of two that is
+/// not less than their count: every range that RFC 6962 §2.1 ever splits off.
+fn root_of_range<R: HashReader>(reader: &mut R, begin: u64, end: u64) -> Result<Hash, R::Error> {
+    // Splitting at the largest power of two again and again leaves one complete subtree for each bit of the length,
+    // the largest first. They are joined from the right.
+    let (mut right, mut left_over) = (end, end - begin);
+    let mut root = None;
+    while left_over != 0 {
+        let level = trailing_zeros(left_over);
+        right -= 1 << level;
+        let hash = reader.hash(Subtree { level, index: right >> level })?;
+        root = Some(root.map_or(hash, |joined| node_hash(&hash, &joined)));
+        left_over &= left_over - 1;
+    }
+    Ok(root.unwrap_or_else(empty_root))
+}
+
+fn trailing_zeros(number: u64) -> u8 {
+    u8::try_from(number.trailing_zeros()).expect("a u64 has 64 bits")
+}
+
 /// The root over leaf hashes in order; SHA-256 of nothing for an empty tree. Recursion is as deep as the tree is high.
 #[must_use]
 pub fn root_of_leaf_hashes(leaves: &[Hash]) -> Hash {
     match leaves {
-        [] => Sha256::digest([]).into(),
+        [] => empty_root(),
         [only] => *only,
         _ => {
             // "k be the largest power of two smaller than n (i.e., k < n <= 2k)": the first power of two from n/2 on.

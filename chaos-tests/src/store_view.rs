@@ -1,0 +1,113 @@
+//! What lies in the stores of stopped nodes.
+//!
+//! Digests come from the node's own inspection; values are read with RocksDB itself, so that a reader of ours that
+//! hides something hides nothing here.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use rocksdb::{DB, IteratorMode, Options};
+use xacminh_node::store::{self, Inspection};
+
+use crate::{
+    Cluster,
+    cluster::{CLUSTER, Files},
+    ledger::Ledger,
+    plaintext::{Find, Needles},
+};
+
+/// Stops that are tried until all nodes end at the same entry: an election in between gives one of them an entry more.
+const STOPS_MAX: usize = 4;
+
+/// Stops all nodes and compares their states to the last byte (I8).
+///
+/// # Errors
+/// When states differ at the same applied entry, or nodes never end at the same one.
+pub async fn stop_and_compare(cluster: &mut Cluster) -> Result<()> {
+    for _ in 0..STOPS_MAX {
+        // Waits until all hold the same number of leaves.
+        Ledger::read_all(cluster).await?;
+        cluster.stop_all().await?;
+        if same_state(&cluster.files)? {
+            return Ok(());
+        }
+        for node in cluster.files.nodes.clone() {
+            cluster.spawn(node, false)?;
+        }
+        cluster.wait_all_ready().await?;
+    }
+    bail!("in {STOPS_MAX} stops the nodes never ended at the same entry");
+}
+
+/// Whether all stopped nodes hold the same state; `false` if they applied different entries.
+///
+/// # Errors
+/// When two states differ at the same applied entry.
+pub fn same_state(files: &Files) -> Result<bool> {
+    let mut by_applied = BTreeMap::<String, Vec<(u64, blake3::Hash)>>::new();
+    for node in &files.nodes {
+        let inspection = inspect(files, *node)?;
+        let applied = inspection.head.applied.as_ref().map(ToString::to_string).unwrap_or_default();
+        by_applied.entry(applied).or_default().push((*node, inspection.digest.context("a digest was asked for")?));
+    }
+    for (applied, states) in &by_applied {
+        let same = states.windows(2).all(|pair| pair[0].1 == pair[1].1);
+        ensure!(same, "I8: states differ at entry {applied}: {states:?}");
+    }
+    Ok(by_applied.len() == 1)
+}
+
+/// The last entry a stopped node's log no longer has.
+///
+/// # Errors
+/// When the store does not open.
+pub fn purged(files: &Files, node: u64) -> Result<Option<String>> {
+    Ok(inspect(files, node)?.purged.map(|purged| purged.to_string()))
+}
+
+fn inspect(files: &Files, node: u64) -> Result<Inspection> {
+    let directory = files.data(node);
+    let options = store::Options {
+        directory: &directory,
+        cluster: CLUSTER,
+        node,
+        // Taken only by a directory that is new, which this one is not.
+        incarnation: 0,
+        block_cache_bytes: 8 * 1024 * 1024,
+    };
+    store::inspect(&options, true).with_context(|| format!("the store of node {node}"))
+}
+
+/// Looks for people in every key and value of a stopped node's databases; returns how many values were read, too.
+///
+/// # Errors
+/// When a database does not open.
+pub fn find_in_values(files: &Files, node: u64, needles: &Needles) -> Result<(usize, Vec<Find>)> {
+    let mut values = 0;
+    let mut found = Vec::new();
+    for path in databases(files, node)? {
+        let families = DB::list_cf(&Options::default(), &path)?;
+        let db = DB::open_cf_for_read_only(&Options::default(), &path, &families, false)
+            .with_context(|| path.display().to_string())?;
+        for name in &families {
+            let family = db.cf_handle(name).context("a family that was listed")?;
+            for pair in db.iterator_cf(family, IteratorMode::Start) {
+                let (key, value) = pair?;
+                values += 1;
+                let place = format!("{} family {name}", path.display());
+                found.extend(needles.find(&key, &place));
+                found.extend(needles.find(&value, &place));
+            }
+        }
+    }
+    Ok((values, found))
+}
+
+/// The folders below the data directory that are RocksDB databases: log, states and snapshots.
+fn databases(files: &Files, node: u64) -> Result<Vec<PathBuf>> {
+    let current = crate::plaintext::files(&files.data(node))?;
+    let folders = current.into_iter().filter(|file| file.ends_with("CURRENT"));
+    let folders: Vec<PathBuf> = folders.filter_map(|file| file.parent().map(PathBuf::from)).collect();
+    ensure!(folders.len() >= 2, "node {node} has {} databases", folders.len());
+    Ok(folders)
+}

@@ -1,0 +1,276 @@
+//! The desk over a real store and a scripted authority; commits are immediate, on one node.
+
+use tokio::sync::watch;
+use xacminh_core::{
+    command::{Command, Ticket},
+    register::REGISTER_BYTES_MAX,
+};
+use xacminh_proto::vocab::{
+    AttributeSet, BirthDate, Cause, Claim, DossierId, FullName, OfficialId, PortalId, ProcedureCode, Sex, Verdict,
+};
+
+use super::*;
+use crate::{
+    env::{ManualClock, request_id},
+    keyring::{KekSource, Keyring},
+    raft::{
+        propose::{Proposer, Stamps},
+        submit::LeaderLink,
+    },
+    store::{ApplySink, Options, Store, at_once::AtOnce},
+    upstream::{
+        AuthorityError, FlightLimits,
+        scripted::{Scripted, Step, keys, record},
+    },
+};
+
+const NOW_MS: u64 = 1_793_000_000_000;
+
+const REGISTER: &str = r#"
+[register]
+revision = 1
+
+[[portal]]
+id = 1
+name = "Cổng dịch vụ công (thử)"
+procedures = ["9.test"]
+misses_per_official_hour = 2
+questions_in_flight_max = 40
+
+[[official]]
+id = "clerk-01"
+portal = 1
+procedures = ["*"]
+
+[[official]]
+id = "clerk-02"
+portal = 1
+procedures = ["*"]
+
+[[procedure]]
+id = 1
+code = "9.test"
+name_vi = "Thử"
+name_en = "Test"
+purpose = 1
+claims = ["sex"]
+attributes = []
+max_age_s = { identity = 3600 }
+name_threshold = "folded"
+"#;
+
+struct Settling(Submitter);
+
+impl ApplySink for Settling {
+    fn applied(&self, _: u64, at_ms: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+        self.0.settle(at_ms, &outcomes);
+    }
+}
+
+struct Nowhere;
+
+impl LeaderLink for Nowhere {
+    fn forward(&self, _: u64, _: Vec<u8>) -> bool {
+        false
+    }
+}
+
+/// A desk with everything behind it.
+struct Office {
+    desk: Arc<Desk>,
+    authority: Arc<Scripted>,
+    clock: ManualClock,
+    _leader: watch::Sender<Option<u64>>,
+    _folder: tempfile::TempDir,
+}
+
+async fn office(people: u64, script: Vec<Step>) -> Office {
+    assert!(REGISTER.len() < REGISTER_BYTES_MAX);
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = ManualClock::at_ms(NOW_MS);
+    let (submitter, pump) = Submitter::new(1, 1);
+    let data = folder.path().join("data");
+    let options =
+        Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
+    let sink = Arc::new(Settling(submitter.clone()));
+    let store = Store::open(&options, sink, Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
+    let authority = Arc::new(Scripted::new((1..=people).map(record), script));
+    let keyring = folder.path().join("keyring.toml");
+    let desk = Desk {
+        clock: Arc::new(clock.clone()),
+        keyring: Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring")),
+        state: store.state.clone(),
+        upstream: Arc::new(
+            Upstream::new(Arc::<Scripted>::clone(&authority), FlightLimits::default()).expect("sound limits"),
+        ),
+        submitter,
+        metrics: Arc::new(Metrics::new()),
+        register: ArcSwapOption::empty(),
+        crowd: Crowd::default(),
+    };
+    let log = AtOnce::new(store.machine);
+    let mut change = desk.register_change("bootstrap", 1, REGISTER.to_owned()).expect("sealed");
+    change.at_ms = NOW_MS - 1;
+    Leaf::stamp(&mut change.leaf, change.at_ms);
+    log.apply(&Command::Register(change)).await;
+
+    let state = desk.state.clone();
+    let stamps = Arc::new(Stamps::new(Arc::new(clock.clone()), move || state.meta().last_at_ms));
+    let (proposer, task) = Proposer::new();
+    tokio::spawn(task.run(log, stamps, 4, Arc::clone(&desk.metrics)));
+    let (leader, leads) = watch::channel(Some(1));
+    tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
+    Office { desk: Arc::new(desk), authority, clock, _leader: leader, _folder: folder }
+}
+
+impl Office {
+    fn question(&self, person: u64, official: &str) -> Question {
+        Question {
+            request_id: request_id(&self.clock),
+            portal: PortalId(1),
+            official: OfficialId::parse(official).expect("an id"),
+            dossier: DossierId::parse("H17.1").expect("an id"),
+            procedure: ProcedureCode::parse("9.test").expect("a code"),
+            person: keys(person),
+            claims: vec![Claim::Sex(Sex::Male)],
+            attributes: AttributeSet::EMPTY,
+            max_age_ms: None,
+        }
+    }
+
+    async fn ask_within(&self, question: &Question, time: Duration) -> Result<Answered, ErrorNumber> {
+        // The digest only has to differ between questions.
+        let canonical = format!("{:?} {:?}", question.person.number, question.official.as_str());
+        let mut watch = Stopwatch::start();
+        self.desk.answer(question, canonical.as_bytes(), Instant::now() + time, &mut watch).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
+        self.ask_within(question, Duration::from_secs(20)).await
+    }
+}
+
+fn is_match(answered: &Answered) -> bool {
+    matches!(&answered.outcome, Outcome::Confirmed { verdicts, .. } if verdicts[0].verdict == Verdict::Match)
+}
+
+#[tokio::test]
+async fn a_retry_gets_its_answer_while_the_authority_is_away() {
+    let mut script = vec![Step::Delay(0)];
+    script.extend([Step::Fail(AuthorityError::Unavailable); 50]);
+    let office = office(1, script).await;
+    let question = office.question(1, "clerk-01");
+    let first = office.ask(&question).await.expect("answered");
+    assert!(is_match(&first));
+    // The memory is too old by now and the authority is away: a new question cannot be told.
+    office.clock.advance_ms(2 * 3_600_000);
+    let other = office.ask(&office.question(1, "clerk-01")).await.expect("answered");
+    assert_eq!(other.outcome, Outcome::Undetermined(Cause::AuthorityUnavailable));
+    let calls = office.authority.calls();
+    assert_eq!(office.ask(&question).await, Ok(first.clone()), "the same answer, position and time");
+    assert_eq!(office.authority.calls(), calls, "and nobody was asked for it");
+    // Under the same id, another official's question is another question, and so is an id too old to be known.
+    let stranger = Question { official: OfficialId::parse("clerk-02").expect("an id"), ..question.clone() };
+    assert_eq!(office.ask(&stranger).await, Err(ErrorNumber::RequestIdReused));
+    office.clock.advance_ms(REQUEST_WINDOW_MS);
+    assert_eq!(office.ask(&question).await, Err(ErrorNumber::RequestIdExpired));
+}
+
+#[tokio::test]
+async fn an_authority_that_hangs_leaves_time_to_say_so() {
+    let office = office(1, vec![Step::Delay(60_000)]).await;
+    let answered = office.ask_within(&office.question(1, "clerk-01"), Duration::from_millis(800)).await;
+    assert_eq!(answered.expect("in time").outcome, Outcome::Undetermined(Cause::AuthorityUnavailable));
+}
+
+#[tokio::test]
+async fn many_who_ask_about_one_unknown_person_at_once_all_get_an_answer() {
+    let office = Arc::new(office(1, vec![Step::Delay(200)]).await);
+    let asked = (0..40).map(|_| {
+        let office = Arc::clone(&office);
+        tokio::spawn(async move {
+            // Each by a clock a little further on.
+            office.clock.advance_ms(1);
+            office.ask(&office.question(1, "clerk-01")).await
+        })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        assert!(is_match(&asked.await.expect("no panic").expect("answered")));
+    }
+    assert_eq!(office.authority.calls(), 1);
+    assert_eq!(office.desk.state.meta().leaves, 41);
+}
+
+#[tokio::test]
+async fn a_spent_budget_costs_the_authority_nothing_more() {
+    let office = office(1, Vec::new()).await;
+    for _ in 0..2 {
+        let answered = office.ask(&office.question(9, "clerk-01")).await.expect("answered");
+        assert_eq!(answered.outcome, Outcome::NotConfirmed);
+    }
+    let calls = office.authority.calls();
+    let answered = office.ask(&office.question(8, "clerk-01")).await.expect("answered");
+    assert_eq!(answered.outcome, Outcome::Refused(ErrorNumber::MissBudgetSpent));
+    assert_eq!(office.authority.calls(), calls);
+    let answered = office.ask(&office.question(8, "clerk-02")).await.expect("answered");
+    assert_eq!(answered.outcome, Outcome::NotConfirmed, "another official has misses of their own");
+}
+
+#[tokio::test]
+async fn a_portal_has_no_more_in_work_than_the_register_says() {
+    let office = Arc::new(office(1, vec![Step::Delay(300)]).await);
+    let asked = (0..45).map(|_| {
+        let office = Arc::clone(&office);
+        tokio::spawn(async move { office.ask(&office.question(1, "clerk-01")).await })
+    });
+    let mut turned_away = 0;
+    for asked in asked.collect::<Vec<_>>() {
+        match asked.await.expect("no panic") {
+            Ok(answered) => assert!(is_match(&answered)),
+            Err(number) => {
+                assert_eq!(number, ErrorNumber::TooManyInFlight);
+                turned_away += 1;
+            }
+        }
+    }
+    assert_eq!(turned_away, 5);
+    assert!(office.ask(&office.question(1, "clerk-01")).await.is_ok(), "places come back");
+}
+
+/// Promise P8: what a caller gets for an unknown number, a wrong name and a wrong birth date is the same in every byte,
+/// and so is the leaf but for ids, salts and time.
+#[tokio::test]
+async fn three_ways_of_not_being_confirmed_cannot_be_told_apart() {
+    let office = office(1, Vec::new()).await;
+    let unknown = office.question(9, "clerk-01");
+    let mut wrong_name = office.question(1, "clerk-01");
+    wrong_name.person.name = FullName::parse("Trần Thị Khác").expect("a name");
+    let mut wrong_birth = office.question(1, "clerk-02");
+    wrong_birth.person.birth = BirthDate::of_year(1_991).expect("a year");
+    let mut seen = Vec::new();
+    for question in [unknown, wrong_name, wrong_birth] {
+        let answered = office.ask(&question).await.expect("answered");
+        let leaf = office.desk.state.leaf(answered.position).expect("read").expect("there");
+        let leaf = Leaf::decode(&leaf).expect("a leaf");
+        let envelope = office.desk.state.addendum(answered.position).expect("read").expect("there");
+        let addendum = office.desk.keyring.open_addendum(&envelope).expect("opened");
+        assert_eq!(addendum.outcome.as_ref(), Some(&answered.outcome), "a retry is told the same");
+        let told = (answered.outcome, leaf.kind, leaf.verdict, leaf.fields, leaf.record_version, addendum.as_of_ms);
+        seen.push((told, envelope.len(), addendum.salts.len()));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[1], seen[2]);
+    assert_eq!(office.authority.calls(), 3, "each of them takes the way to the authority");
+}
+
+/// Another question's id of the same moment is not found by accident: the store is asked by id and portal.
+#[tokio::test]
+async fn ids_of_one_portal_do_not_answer_another() {
+    let office = office(1, Vec::new()).await;
+    let question = office.question(1, "clerk-01");
+    office.ask(&question).await.expect("answered");
+    office.clock.advance_ms(1_000);
+    let other = Question { portal: PortalId(2), ..question };
+    let answered = office.ask(&other).await.expect("answered");
+    assert_eq!(answered.outcome, Outcome::Refused(ErrorNumber::PortalUnknown));
+}

@@ -1,0 +1,256 @@
+//! The door with a scripted office behind it: what one caller's nonsense costs, and what giving up frees.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use xacminh_core::question::Question;
+use xacminh_node::{
+    quic::Limits,
+    serve::{self, Bounds, Desk, Office, Work},
+    telemetry::{Metrics, Stopwatch},
+    tls::Port,
+    verify::Answered,
+};
+use xacminh_proto::{
+    codec,
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, Place, RequestId, ResidenceKind},
+    wire::{
+        Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply,
+        Request, STREAM_ONE, STREAM_SESSION, Status, Tagged, frame,
+    },
+};
+
+use super::{
+    callers::Client,
+    certs::{Ca, Spec, load, open},
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Counts questions in work, and hangs when the dossier says so.
+#[derive(Default)]
+struct Scripted {
+    in_work: Arc<AtomicUsize>,
+}
+
+struct InWork(Arc<AtomicUsize>);
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Desk for Scripted {
+    fn answer<'a>(
+        &'a self,
+        question: &'a Question,
+        _: &'a [u8],
+        _: Instant,
+        _: &'a mut Stopwatch,
+    ) -> Work<'a, Result<Answered, ErrorNumber>> {
+        self.in_work.fetch_add(1, Ordering::SeqCst);
+        let in_work = InWork(Arc::clone(&self.in_work));
+        Box::pin(async move {
+            let _in_work = in_work;
+            if question.dossier.as_str() == "HANG" {
+                sleep(Duration::from_secs(600)).await;
+            }
+            Ok(Answered { outcome: Outcome::NotConfirmed, position: 7, at_ms: 1 })
+        })
+    }
+}
+
+impl Office for Scripted {
+    fn status(&self) -> Work<'_, Status> {
+        Box::pin(async { unreachable!("nobody asks") })
+    }
+
+    fn audit(&self, _: AuditPage) -> Result<AuditEntries, ErrorNumber> {
+        Err(ErrorNumber::Internal)
+    }
+
+    fn put_register<'a>(&'a self, _: &'a str, document: String) -> Work<'a, Result<u64, Failure>> {
+        Box::pin(async move { Ok(u64::try_from(document.len()).unwrap()) })
+    }
+}
+
+/// A door that is served, and a portal's connection to it.
+struct Scene {
+    _folder: tempfile::TempDir,
+    connection: quinn::Connection,
+    in_work: Arc<AtomicUsize>,
+    _stop: watch::Sender<bool>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::of("xacminh://dev/portal/1").await
+    }
+
+    async fn of(caller: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = Ca::new(folder.path(), "client-ca");
+        let node = ca.issue("node-1", &Spec::of("xacminh://dev/node/1"));
+        let door = open(&load(Port::Clients, 1, node.clone()), Limits::clients());
+        let address = door.address();
+        let office = Scripted::default();
+        let in_work = Arc::clone(&office.in_work);
+        let (stop, stopped) = watch::channel(false);
+        let bounds = Bounds { in_flight_connection_max: 16, in_flight_max: 64, frame_time: Duration::from_secs(10) };
+        tokio::spawn(serve::run(door, Arc::new(office), bounds, Arc::new(Metrics::new()), stopped, SOON));
+        let caller = ca.issue("caller", &Spec::of(caller));
+        let connection = Client::new(Some(&caller), &node, b"xacminh/1").call(address).await.unwrap();
+        Self { _folder: folder, connection, in_work, _stop: stop }
+    }
+
+    async fn until_in_work(&self, count: usize) {
+        let waited = timeout(SOON, async {
+            while self.in_work.load(Ordering::SeqCst) != count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("{} in work", self.in_work.load(Ordering::SeqCst)));
+    }
+}
+
+fn ask(dossier: &str, claim: Claim) -> Request {
+    Request::Ask(Box::new(Ask {
+        request_id: RequestId::new(1_793_000_000_000, [1; 10]),
+        official: "clerk-01".to_owned(),
+        dossier: dossier.to_owned(),
+        procedure: "1.004222".to_owned(),
+        number: "048090000001".to_owned(),
+        name: "Nguyễn Văn Thử".to_owned(),
+        birth: "1990".to_owned(),
+        claims: vec![claim],
+        attributes: AttributeSet::EMPTY,
+        max_age_s: None,
+        deadline_ms: 5_000,
+    }))
+}
+
+fn tagged(tag: u64, body: Request) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::append::<REQUEST_BYTES_MAX, _>(&Tagged { tag, body }, &mut bytes).unwrap();
+    bytes
+}
+
+async fn read_frame(recv: &mut quinn::RecvStream) -> Vec<u8> {
+    let mut prefix = [0; 4];
+    timeout(SOON, recv.read_exact(&mut prefix)).await.expect("a reply").unwrap();
+    let mut body = vec![0; usize::try_from(u32::from_be_bytes(prefix)).unwrap()];
+    timeout(SOON, recv.read_exact(&mut body)).await.expect("a reply").unwrap();
+    body
+}
+
+async fn reply(recv: &mut quinn::RecvStream) -> (u64, Reply) {
+    let Tagged { tag, body } = codec::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
+    (tag, body)
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_read_gets_its_own_tag_and_the_session_goes_on() {
+    let scene = Scene::new().await;
+    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+    send.write_all(&[STREAM_SESSION]).await.unwrap();
+    for tag in [5, 6] {
+        let mut torn = tagged(tag, ask("H17", Claim::HeadOfHousehold));
+        *torn.last_mut().unwrap() = 0xff;
+        send.write_all(&torn).await.unwrap();
+        let (answered, body) = reply(&mut recv).await;
+        assert!(
+            matches!(&body, Reply::Failure(failure) if failure.number == ErrorNumber::MalformedMessage),
+            "{body:?}"
+        );
+        assert_eq!(answered, tag);
+    }
+    send.write_all(&tagged(8, ask("H17", Claim::HeadOfHousehold))).await.unwrap();
+    let (tag, body) = reply(&mut recv).await;
+    assert!(matches!(&body, Reply::Answer(answer) if answer.position == 7), "{body:?}");
+    assert_eq!(tag, 8);
+    // Without even a tag nobody can be told which question it was.
+    send.write_all(&[0, 0, 0, 2, 253, 1]).await.unwrap();
+    assert_eq!(reply(&mut recv).await.0, 0);
+    assert!(timeout(SOON, recv.read(&mut [0; 1])).await.expect("an end").unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_a_question_up_frees_its_place() {
+    let scene = Scene::new().await;
+    let mut bytes = vec![STREAM_ONE];
+    frame::append::<REQUEST_BYTES_MAX, _>(&ask("HANG", Claim::HeadOfHousehold), &mut bytes).unwrap();
+    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+    send.write_all(&bytes).await.unwrap();
+    send.finish().unwrap();
+    scene.until_in_work(1).await;
+    recv.stop(quinn::VarInt::from_u32(0)).unwrap();
+    scene.until_in_work(0).await;
+    // The same when the whole connection goes, on a session too.
+    let (mut send, _recv) = scene.connection.open_bi().await.unwrap();
+    send.write_all(&[STREAM_SESSION]).await.unwrap();
+    for tag in 1..4 {
+        send.write_all(&tagged(tag, ask("HANG", Claim::HeadOfHousehold))).await.unwrap();
+    }
+    scene.until_in_work(3).await;
+    scene.connection.close(quinn::VarInt::from_u32(0), b"");
+    scene.until_in_work(0).await;
+}
+
+#[tokio::test]
+async fn a_province_of_before_july_2025_is_sent_back_and_never_denied() {
+    let scene = Scene::new().await;
+    for (code, is_known) in [(48, true), (49, false), (60, false)] {
+        let place = Place::new(code, None).expect("a code that once was a province");
+        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None };
+        let mut bytes = vec![STREAM_ONE];
+        frame::append::<REQUEST_BYTES_MAX, _>(&ask("H17", claim), &mut bytes).unwrap();
+        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+        send.write_all(&bytes).await.unwrap();
+        send.finish().unwrap();
+        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        match body {
+            Reply::Answer(_) => assert!(is_known, "{code}"),
+            Reply::Failure(failure) => assert!(!is_known && failure.number == ErrorNumber::BadPlace, "{code}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_much() {
+    // Some thousand officials: more than a question's limit.
+    let document = "x".repeat(1024 * 1024);
+    let mut bytes = vec![STREAM_ONE];
+    let request = Request::PutRegister(document.clone());
+    frame::append::<OPERATOR_REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
+    for (caller, is_operator) in [("xacminh://dev/operator/an", true), ("xacminh://dev/portal/1", false)] {
+        let scene = Scene::of(caller).await;
+        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+        let sending = tokio::spawn({
+            let bytes = bytes.clone();
+            // Who is refused by the length is not read any further.
+            async move { send.write_all(&bytes).await.is_ok() && send.finish().is_ok() }
+        });
+        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        match body {
+            Reply::RegisterAccepted { revision } => {
+                assert_eq!((is_operator, revision), (true, 1024 * 1024));
+            }
+            Reply::Failure(failure) => {
+                assert_eq!((is_operator, failure.number), (false, ErrorNumber::MessageTooLarge));
+            }
+            other => panic!("{other:?}"),
+        }
+        sending.abort();
+    }
+}
