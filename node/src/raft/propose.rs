@@ -188,7 +188,8 @@ impl ProposerTask {
     /// Waits for the room in which the items there are may leave, taking along those that come meanwhile.
     async fn enter(&mut self, room: &Room) -> Option<OwnedSemaphorePermit> {
         loop {
-            let missing = BATCH_ITEMS_MAX.saturating_sub(self.items.len());
+            let bytes: usize = self.items.iter().map(|item| cost(item)).sum();
+            let missing = if bytes < BATCH_BYTES_MAX { BATCH_ITEMS_MAX.saturating_sub(self.items.len()) } else { 0 };
             tokio::select! {
                 biased;
                 permit = Arc::clone(&room.eager).acquire_owned() => {

@@ -146,6 +146,32 @@ async fn batches_that_are_turned_away_give_their_places_back() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_not_full_waits_beside_two_others_and_a_full_one_does_not() {
+    let (proposer, task) = Proposer::new();
+    let mut notes = run(task, 3);
+    let mut under_way = Vec::new();
+    for seq in 0..2 {
+        assert!(proposer.offer(numbered(seq, 100)));
+        let (batch, settle) = notes.recv().await.expect("a lone item does not wait");
+        assert_eq!(seqs(&batch), [seq]);
+        under_way.push(settle);
+    }
+    assert!(proposer.offer(numbered(2, 100)));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(notes.try_recv().is_err(), "two are under way");
+    for seq in 3..258 {
+        assert!(proposer.offer(numbered(seq, 100)));
+    }
+    let (full, _third) = notes.recv().await.expect("a full batch has room of its own");
+    assert_eq!(seqs(&full), (2..258).collect::<Vec<_>>());
+    assert!(proposer.offer(numbered(258, 100)));
+    drop(under_way.pop());
+    assert_eq!(seqs(&notes.recv().await.expect("a place became free").0), [258]);
+}
+
+#[tokio::test]
 async fn a_full_queue_turns_items_away_and_takes_them_later() {
     let (proposer, mut task) = Proposer::new();
     for seq in 0..u64::try_from(QUEUE_ITEMS_MAX).unwrap() {
