@@ -44,7 +44,7 @@ impl Burnt {
     /// Reads what the system says now; a process that has gone counts as nothing.
     #[must_use]
     pub fn read(node_pids: &[u32]) -> Self {
-        let nodes = node_pids.iter().filter_map(|pid| process_us(&format!("/proc/{pid}/stat")));
+        let nodes = node_pids.iter().filter_map(|pid| process_us(format!("/proc/{pid}/stat")));
         Self {
             generator_us: process_us("/proc/self/stat").unwrap_or(0),
             nodes_us: nodes.sum(),
