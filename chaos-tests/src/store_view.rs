@@ -1,12 +1,10 @@
 //! What lies in the stores of stopped nodes.
 //!
-//! Digests come from the node's own inspection; values are read with RocksDB itself, so that a reader of ours that
-//! hides something hides nothing here.
+//! Through the node's own store, which alone knows RocksDB.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use rocksdb::{DB, IteratorMode, Options};
 use xacminh_node::store::{self, Inspection};
 
 use crate::{
@@ -78,36 +76,18 @@ fn inspect(files: &Files, node: u64) -> Result<Inspection> {
     store::inspect(&options, true).with_context(|| format!("the store of node {node}"))
 }
 
-/// Looks for people in every key and value of a stopped node's databases; returns how many values were read, too.
+/// Looks for people in every key and value of a stopped node's databases; returns how many were read, too.
 ///
 /// # Errors
-/// When a database does not open.
+/// When a database does not open, or there are fewer than a log and a state.
 pub fn find_in_values(files: &Files, node: u64, needles: &Needles) -> Result<(usize, Vec<Find>)> {
-    let mut values = 0;
+    let mut read = 0;
     let mut found = Vec::new();
-    for path in databases(files, node)? {
-        let families = DB::list_cf(&Options::default(), &path)?;
-        let db = DB::open_cf_for_read_only(&Options::default(), &path, &families, false)
-            .with_context(|| path.display().to_string())?;
-        for name in &families {
-            let family = db.cf_handle(name).context("a family that was listed")?;
-            for pair in db.iterator_cf(family, IteratorMode::Start) {
-                let (key, value) = pair?;
-                values += 1;
-                let place = format!("{} family {name}", path.display());
-                found.extend(needles.find(&key, &place));
-                found.extend(needles.find(&value, &place));
-            }
-        }
-    }
-    Ok((values, found))
-}
-
-/// The folders below the data directory that are RocksDB databases: log, states and snapshots.
-fn databases(files: &Files, node: u64) -> Result<Vec<PathBuf>> {
-    let current = crate::plaintext::files(&files.data(node))?;
-    let folders = current.into_iter().filter(|file| file.ends_with("CURRENT"));
-    let folders: Vec<PathBuf> = folders.filter_map(|file| file.parent().map(PathBuf::from)).collect();
-    ensure!(folders.len() >= 2, "node {node} has {} databases", folders.len());
-    Ok(folders)
+    let databases = store::visit_values(&files.data(node), &mut |place, bytes| {
+        read += 1;
+        found.extend(needles.find(bytes, place));
+    })
+    .with_context(|| format!("the databases of node {node}"))?;
+    ensure!(databases >= 2, "node {node} has {databases} databases");
+    Ok((read, found))
 }

@@ -26,6 +26,7 @@ mod rocks;
 mod snapshot;
 mod state;
 mod tables;
+mod values;
 
 use std::{io, path::Path, sync::Arc};
 
@@ -40,6 +41,7 @@ pub use machine::{ApplySink, StateMachine};
 pub use snapshot::{FILES_MAX, MANIFEST_BYTES_MAX, Manifest, ManifestFile, Receiving, SnapshotBuilder, SnapshotDir};
 pub use state::{Document, State};
 pub use tables::Head;
+pub use values::visit_values;
 
 /// Memory for blocks of tables, unless the configuration says otherwise.
 pub const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
