@@ -39,7 +39,7 @@ fn messages(criterion: &mut Criterion) {
         Answer { request_id: question.request_id, outcome: decision.outcome, position: 1, at_ms: fixtures::NOW_MS };
     let reply = Tagged { tag: 7, body: Reply::Answer(Box::new(answer)) };
     group.bench_function("answer encode", |bencher| {
-        bencher.iter(|| codec::encode::<REPLY_BYTES_MAX, _>(black_box(&reply)))
+        bencher.iter(|| codec::encode::<REPLY_BYTES_MAX, _>(black_box(&reply)));
     });
     let bytes = codec::encode::<REPLY_BYTES_MAX, _>(&reply).expect("fits");
     group.bench_function("answer decode", |bencher| {

@@ -19,6 +19,8 @@ use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 use xacminh_proto::identity::{Identity, IdentityError, Role};
 
+use crate::clock;
+
 use files::NewFile;
 use issue::Authority;
 
@@ -142,6 +144,13 @@ pub enum CertError {
     Make(#[from] rcgen::Error),
 }
 
+/// A moment of the client's clock, to the second, as certificates carry it.
+fn moment(unix_ms: u64) -> OffsetDateTime {
+    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX);
+    // A clock beyond the calendar's end gives certificates nobody accepts, which says so.
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// Makes what `args` ask for and returns the files written.
 ///
 /// # Errors
@@ -150,7 +159,7 @@ pub fn run(args: CertArgs) -> Result<Vec<PathBuf>, CertError> {
     let CertArgs { out, cluster, days, force, what } = args;
     // The cluster's name stands in every certificate, in the authorities' subjects too.
     identity(&cluster, Role::Operator, "check")?;
-    let maker = Maker { out, cluster, days, now: OffsetDateTime::now_utc() };
+    let maker = Maker { out, cluster, days, now: moment(clock::unix_ms()) };
     let made = match what {
         CertCommand::Ca => maker.new_authorities()?.files(),
         CertCommand::Dev { nodes, hosts } => maker.dev(nodes, &hosts)?,

@@ -5,16 +5,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use xacminh_core::question::Question;
-use xacminh_proto::{
-    vocab::ErrorNumber,
-    wire::{AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, Status},
-};
+use xacminh_proto::vocab::ErrorNumber;
 
 use super::Node;
 use crate::{
     admin::{NotReady, Readiness},
     raft::submit::SubmitError,
-    serve::{self, Office, Work},
+    serve::{self, Leaves, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     verify::Answered,
 };
@@ -38,25 +35,43 @@ impl serve::Desk for Node {
 }
 
 impl Office for Node {
-    fn status(&self) -> Work<'_, Status> {
-        Box::pin(async { self.view() })
+    fn view(&self) -> View {
+        let raft = self.replication.metrics();
+        let meta = self.state.meta();
+        let matched = |node: u64| {
+            raft.replication.as_ref().and_then(|all| all.get(&node)).and_then(|id| id.as_ref().map(|id| id.index))
+        };
+        let membership = raft.membership_config.membership();
+        let voters: Vec<u64> = membership.voter_ids().collect();
+        let members = membership.nodes().map(|(id, member)| MemberView {
+            node: *id,
+            client_addr: member.client_addr.clone(),
+            voter: voters.contains(id),
+            matched: matched(*id),
+        });
+        View {
+            cluster: self.config.cluster.name.clone(),
+            node: self.config.node.id,
+            leader: raft.current_leader,
+            term: raft.current_term,
+            applied: raft.last_applied.map_or(0, |id| id.index),
+            leaves: meta.leaves,
+            register_revision: meta.register_revision,
+            ready: raft.current_leader.is_some() && meta.register_revision > 0,
+            members: members.collect(),
+        }
     }
 
-    fn audit(&self, page: AuditPage) -> Result<AuditEntries, ErrorNumber> {
-        let leaves = self.state.meta().leaves;
-        let limit = usize::from(page.limit).min(PAGE_ENTRIES_MAX);
-        let read = self.state.leaves(page.from, limit).map_err(|error| {
+    fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber> {
+        let all = self.state.meta().leaves;
+        let leaves = self.state.leaves(from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
             tracing::error!(%error, "the log cannot be read");
             ErrorNumber::Internal
         })?;
-        let entry = |(leaf, position): (xacminh_proto::transparency::LeafBytes, u64)| AuditEntry {
-            position,
-            leaf: leaf.to_vec(),
-        };
-        Ok(AuditEntries { leaves, entries: read.into_iter().zip(page.from..).map(entry).collect() })
+        Ok(Leaves { all, from, leaves })
     }
 
-    fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Failure>> {
+    fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Trouble>> {
         Box::pin(self.change_register(operator, document))
     }
 }
@@ -90,7 +105,7 @@ impl Readiness for Node {
                 })
             });
             serde_json::json!({
-                "cluster": view.cluster, "node": view.node, "version": view.version, "leader": view.leader,
+                "cluster": view.cluster, "node": view.node, "version": env!("CARGO_PKG_VERSION"), "leader": view.leader,
                 "term": view.term, "applied": view.applied, "leaves": view.leaves, "ready": view.ready,
                 "register_revision": view.register_revision, "members": members.collect::<Vec<_>>(),
             })
@@ -99,35 +114,5 @@ impl Readiness for Node {
 
     fn refresh(&self, metrics: &Metrics) {
         metrics.raft(&self.replication.gauges());
-    }
-}
-
-impl Node {
-    fn view(&self) -> Status {
-        let raft = self.replication.metrics();
-        let meta = self.state.meta();
-        let matched = |node: u64| {
-            raft.replication.as_ref().and_then(|all| all.get(&node)).and_then(|id| id.as_ref().map(|id| id.index))
-        };
-        let membership = raft.membership_config.membership();
-        let voters: Vec<u64> = membership.voter_ids().collect();
-        let members = membership.nodes().map(|(id, member)| MemberStatus {
-            node: *id,
-            client_addr: member.client_addr.clone(),
-            voter: voters.contains(id),
-            matched: matched(*id),
-        });
-        Status {
-            cluster: self.config.cluster.name.clone(),
-            node: self.config.node.id,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            leader: raft.current_leader,
-            term: raft.current_term,
-            applied: raft.last_applied.map_or(0, |id| id.index),
-            leaves: meta.leaves,
-            register_revision: meta.register_revision,
-            ready: raft.current_leader.is_some() && meta.register_revision > 0,
-            members: members.collect(),
-        }
     }
 }

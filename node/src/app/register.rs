@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 use xacminh_core::register::Register;
-use xacminh_proto::{vocab::ErrorNumber, wire::Failure};
+use xacminh_proto::vocab::ErrorNumber;
 
 use super::Node;
+use crate::serve::Trouble;
 
 /// How often a leader without a register looks for the bootstrap file.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -41,8 +42,8 @@ pub(super) async fn keep(node: Arc<Node>) {
 
 impl Node {
     /// Puts a register document in force and waits until this node has applied it.
-    pub(super) async fn change_register(&self, operator: &str, document: String) -> Result<u64, Failure> {
-        let failure = |number, detail: String| Failure { number, detail };
+    pub(super) async fn change_register(&self, operator: &str, document: String) -> Result<u64, Trouble> {
+        let failure = |number, detail: String| Trouble { number, detail };
         let register =
             Register::parse(&document).map_err(|error| failure(ErrorNumber::MalformedMessage, error.to_string()))?;
         let now = self.state.meta().register_revision;

@@ -1,45 +1,17 @@
 //! What a request of each kind leads to, and who may send it.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
-use xacminh_core::question::Question;
 use xacminh_proto::{
     identity::{Identity, Role},
     vocab::{ErrorNumber, Outcome, PortalId},
-    wire::{Answer, Ask, AuditEntries, AuditPage, Failure, Reply, Request, Status},
+    wire::{Answer, Ask, Failure, Reply, Request},
 };
 
 use super::{Hall, parse};
 use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
 use crate::verify::Answered;
-
-/// A future of the office.
-pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The question side of the node, as the door needs it.
-pub trait Desk: Send + Sync {
-    /// Answers a question; see [`crate::verify::Desk::answer`].
-    fn answer<'a>(
-        &'a self,
-        question: &'a Question,
-        canonical: &'a [u8],
-        deadline: Instant,
-        watch: &'a mut Stopwatch,
-    ) -> Work<'a, Result<Answered, ErrorNumber>>;
-}
-
-/// Everything behind the door.
-pub trait Office: Desk + 'static {
-    /// How the node and its cluster are.
-    fn status(&self) -> Work<'_, Status>;
-
-    /// A page of audit entries; itself to be audited in the next version of the log.
-    fn audit(&self, page: AuditPage) -> Result<AuditEntries, ErrorNumber>;
-
-    /// Puts a register revision in force.
-    fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Failure>>;
-}
 
 /// What a certificate allows, read once per connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,15 +68,15 @@ impl Hall {
                 None => denied(),
             },
             (Request::Status, Rights::Nothing) => denied(),
-            (Request::Status, _) => Reply::Status(self.office.status().await),
-            (Request::Audit(page), Rights::Auditor) => match self.office.audit(page) {
-                Ok(entries) => Reply::Audit(entries),
+            (Request::Status, _) => Reply::Status(self.office.view().into()),
+            (Request::Audit(page), Rights::Auditor) => match self.office.leaves(page.from, usize::from(page.limit)) {
+                Ok(leaves) => Reply::Audit(leaves.into()),
                 Err(number) => fail(number, ""),
             },
             (Request::PutRegister(document), Rights::Operator(name)) => {
                 match self.office.put_register(name, document).await {
                     Ok(revision) => Reply::RegisterAccepted { revision },
-                    Err(failure) => Reply::Failure(failure),
+                    Err(trouble) => Reply::Failure(trouble.into()),
                 }
             }
             (Request::Audit(_) | Request::PutRegister(_), _) => denied(),

@@ -10,6 +10,7 @@
 //! holds up another (promise P10).
 
 mod handle;
+mod office;
 mod parse;
 mod streams;
 
@@ -21,7 +22,8 @@ use tokio::{
 };
 use xacminh_proto::{close::CloseCode, identity::Role};
 
-pub use handle::{Desk, Office, Rights, Work};
+pub use handle::Rights;
+pub use office::{Desk, Leaves, MemberView, Office, Trouble, View, Work};
 
 use crate::{
     quic::{Caller, Door},

@@ -15,7 +15,7 @@ use tokio::{
 use xacminh_core::question::Question;
 use xacminh_node::{
     quic::Limits,
-    serve::{self, Bounds, Desk, Office, Work},
+    serve::{self, Bounds, Desk, Leaves, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
     verify::Answered,
@@ -24,8 +24,8 @@ use xacminh_proto::{
     codec,
     vocab::{AttributeSet, Claim, ErrorNumber, Outcome, Place, RequestId, ResidenceKind},
     wire::{
-        Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply,
-        Request, STREAM_ONE, STREAM_SESSION, Status, Tagged, frame,
+        Ask, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, STREAM_ONE,
+        STREAM_SESSION, Tagged, frame,
     },
 };
 
@@ -71,15 +71,15 @@ impl Desk for Scripted {
 }
 
 impl Office for Scripted {
-    fn status(&self) -> Work<'_, Status> {
-        Box::pin(async { unreachable!("nobody asks") })
+    fn view(&self) -> View {
+        unreachable!("nobody asks")
     }
 
-    fn audit(&self, _: AuditPage) -> Result<AuditEntries, ErrorNumber> {
+    fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {
         Err(ErrorNumber::Internal)
     }
 
-    fn put_register<'a>(&'a self, _: &'a str, document: String) -> Work<'a, Result<u64, Failure>> {
+    fn put_register<'a>(&'a self, _: &'a str, document: String) -> Work<'a, Result<u64, Trouble>> {
         Box::pin(async move { Ok(u64::try_from(document.len()).unwrap()) })
     }
 }

@@ -1,0 +1,128 @@
+//! What lies behind the door, in words of its own: the wire ends where these are turned into replies.
+
+use std::{future::Future, pin::Pin};
+
+use tokio::time::Instant;
+use xacminh_core::question::Question;
+use xacminh_proto::{
+    transparency::LeafBytes,
+    vocab::ErrorNumber,
+    wire::{AuditEntries, AuditEntry, Failure, MemberStatus, Status},
+};
+
+use crate::{telemetry::Stopwatch, verify::Answered};
+
+/// A future of the office.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The question side of the node, as the door needs it.
+pub trait Desk: Send + Sync {
+    /// Answers a question; see [`crate::verify::Desk::answer`].
+    fn answer<'a>(
+        &'a self,
+        question: &'a Question,
+        canonical: &'a [u8],
+        deadline: Instant,
+        watch: &'a mut Stopwatch,
+    ) -> Work<'a, Result<Answered, ErrorNumber>>;
+}
+
+/// Everything behind the door.
+pub trait Office: Desk + 'static {
+    /// How the node and its cluster are.
+    fn view(&self) -> View;
+
+    /// Leaves from a position on, at most `limit`; itself to be audited in the next version of the log.
+    fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber>;
+
+    /// Puts a register revision in force.
+    fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Trouble>>;
+}
+
+/// How a node sees itself and its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The cluster's name.
+    pub cluster: String,
+    /// This node.
+    pub node: u64,
+    /// The leader it knows.
+    pub leader: Option<u64>,
+    /// Raft term.
+    pub term: u64,
+    /// Last applied Raft index.
+    pub applied: u64,
+    /// Leaves in the log.
+    pub leaves: u64,
+    /// Register revision in force.
+    pub register_revision: u64,
+    /// Whether a leader and a register are there.
+    pub ready: bool,
+    /// The members.
+    pub members: Vec<MemberView>,
+}
+
+/// A member as a node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Node id.
+    pub node: u64,
+    /// Where its client endpoint is.
+    pub client_addr: String,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Last log index the leader knows it has; known on the leader only.
+    pub matched: Option<u64>,
+}
+
+/// Consecutive leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaves {
+    /// Leaves in the log when these were read.
+    pub all: u64,
+    /// Position of the first.
+    pub from: u64,
+    /// The leaves.
+    pub leaves: Vec<LeafBytes>,
+}
+
+/// Why an office did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The stable number.
+    pub number: ErrorNumber,
+    /// What exactly, without personal data.
+    pub detail: String,
+}
+
+impl From<View> for Status {
+    fn from(view: View) -> Self {
+        let member =
+            |MemberView { node, client_addr, voter, matched }| MemberStatus { node, client_addr, voter, matched };
+        Self {
+            cluster: view.cluster,
+            node: view.node,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            leader: view.leader,
+            term: view.term,
+            applied: view.applied,
+            leaves: view.leaves,
+            register_revision: view.register_revision,
+            ready: view.ready,
+            members: view.members.into_iter().map(member).collect(),
+        }
+    }
+}
+
+impl From<Leaves> for AuditEntries {
+    fn from(read: Leaves) -> Self {
+        let entry = |(leaf, position): (LeafBytes, u64)| AuditEntry { position, leaf: leaf.to_vec() };
+        Self { leaves: read.all, entries: read.leaves.into_iter().zip(read.from..).map(entry).collect() }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self { number: trouble.number, detail: trouble.detail }
+    }
+}
