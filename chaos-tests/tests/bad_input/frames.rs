@@ -148,10 +148,11 @@ async fn a_caller_with_too_many_streams_waits_for_itself() {
     .await;
 }
 
-/// A malformed message on a session ends that session, after the answers to what was asked before.
+/// A malformed message whose tag can be read is answered under it, and the session goes on; one without a tag ends the
+/// session, after the answers to what was asked before.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_ends_at_its_first_malformed_message() {
-    let test = "bad_input::frames::a_session_ends_at_its_first_malformed_message";
+async fn a_session_goes_on_after_a_malformed_message_and_ends_without_a_tag() {
+    let test = "bad_input::frames::a_session_goes_on_after_a_malformed_message_and_ends_without_a_tag";
     Cluster::tell(test, short_tempered(), async |cluster| {
         let connection = connect(cluster).await?;
         let (mut send, mut receive) = connection.open_bi().await?;
@@ -160,23 +161,32 @@ async fn a_session_ends_at_its_first_malformed_message() {
             let tagged = Tagged { tag, body: Request::Status };
             wire::frame::append::<{ wire::REQUEST_BYTES_MAX }, _>(&tagged, &mut bytes)?;
         }
+        // Tag 9 and a request of kind 99, which there is not; then a tag that announces more than is there.
         bytes.extend_from_slice(&[0, 0, 0, 2, 9, 99]);
+        wire::frame::append::<{ wire::REQUEST_BYTES_MAX }, _>(&Tagged { tag: 10, body: Request::Status }, &mut bytes)?;
+        bytes.extend_from_slice(&[0, 0, 0, 2, 253, 1]);
         send.write_all(&bytes).await?;
         let all = timeout(Duration::from_secs(5), receive.read_to_end(1 << 20)).await??;
         let mut rest = all.as_slice();
         let mut tags = Vec::new();
+        let mut failed = Vec::new();
         while let Some((prefix, behind)) = rest.split_first_chunk::<4>() {
             let (body, after) = behind.split_at(usize::try_from(u32::from_be_bytes(*prefix))?);
             let reply: Tagged<Reply> = codec::decode::<{ wire::REPLY_BYTES_MAX }, _>(body)?;
             match reply.body {
                 Reply::Status(_) => tags.push(reply.tag),
-                Reply::Failure(failure) => ensure!(failure.number == ErrorNumber::MalformedMessage, "{failure:?}"),
+                Reply::Failure(failure) => {
+                    ensure!(failure.number == ErrorNumber::MalformedMessage, "{failure:?}");
+                    failed.push(reply.tag);
+                }
                 other => bail!("{other:?}"),
             }
             rest = after;
         }
         tags.sort_unstable();
-        ensure!(tags == [1, 2, 3], "answers to {tags:?}");
+        ensure!(tags == [1, 2, 3, 10], "answers to {tags:?}");
+        failed.sort_unstable();
+        ensure!(failed == [0, 9], "failures of {failed:?}");
         good_still(&connection).await
     })
     .await;
