@@ -1,7 +1,7 @@
 //! The leader's side of group commit: items of all nodes become batches, one Raft entry each.
 //!
 //! A full batch leaves while there is room for one more append in flight. A batch that is not full leaves only while
-//! fewer than [`EAGER_APPENDS_MAX`] are: a lone item never waits for company, and under load the wait for the disk fills
+//! fewer than `EAGER_APPENDS_MAX` are: a lone item never waits for company, and under load the wait for the disk fills
 //! batches instead of cutting the stream of items into appends of one.
 //!
 //! An item is here once: while it waits or is under way, a copy sent again is not taken. Without that, a commit slower
