@@ -87,11 +87,12 @@ pub fn addendum(question: &Question, decision: &Decision, salts: &Salts, decided
         as_of_ms: decision.as_of_ms(),
         subject_salt: salts.subject,
         salts: salts.statements.clone(),
+        claims: question.claims.clone(),
         outcome: Some(decision.outcome.clone()),
     }
 }
 
-/// The leaf, with time 0: the leader stamps it when it is proposed.
+/// The leaf, with time 0 and without link: the leader stamps it when it is proposed, apply links it.
 ///
 /// # Panics
 /// When there is not one salt for each statement: a commitment without its own salt would give its value away.
@@ -115,6 +116,8 @@ pub fn leaf(question: &Question, decision: &Decision, salts: &Salts, context: &C
         attributes_root: root(&decision.outcome, &question.claims, &salts.statements),
         addendum_digest: context.addendum_digest,
         record_version: decision.record_version,
+        // Written at apply, when it is known which leaf of the person's is the one before.
+        previous: [0; 32],
     }
     .encode()
 }
