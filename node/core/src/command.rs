@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use xacminh_proto::{
     codec::{self, CodecError},
-    transparency::{Hash, LEAF_BYTES, LeafBytes, trail::Chain},
+    transparency::{Hash, LEAF_BYTES, LeafBytes, merkle::empty_root, trail::Chain},
     vocab::{PortalId, RequestId},
 };
 
@@ -50,6 +50,13 @@ pub struct TreeHead {
     pub leaves: u64,
     /// Root of the tree of the shard that the last of them is in.
     pub root: Hash,
+}
+
+/// The empty tree, with which every history begins.
+impl Default for TreeHead {
+    fn default() -> Self {
+        Self { leaves: 0, root: empty_root() }
+    }
 }
 
 /// One question's part of a batch; all of it happens or none.

@@ -13,7 +13,7 @@ use std::fmt;
 
 use xacminh_proto::{
     transparency::{
-        Addendum, Hash, Leaf, LeafBytes, LeafKind, LeafVerdict, Salt, attribute_commitment, attributes_root,
+        Addendum, Hash, Leaf, LeafBytes, LeafKind, LeafVerdict, Opening, Salt, attribute_commitment, attributes_root,
         statements, subject_commitment,
     },
     vocab::{Claim, Outcome, PersonNumber, Verdict},
@@ -90,6 +90,16 @@ pub fn addendum(question: &Question, decision: &Decision, salts: &Salts, decided
         claims: question.claims.clone(),
         outcome: Some(decision.outcome.clone()),
     }
+}
+
+/// What opens every commitment of a leaf, from its addendum: what a receipt holds.
+///
+/// The statements are those of [`leaf`], in the same order with the same salts.
+#[must_use]
+pub fn openings(addendum: &Addendum) -> Vec<Opening> {
+    let Some(outcome) = &addendum.outcome else { return Vec::new() };
+    let opening = |((name, value), salt): ((String, Vec<u8>), &Salt)| Opening { name, salt: *salt, value };
+    statements(outcome, &addendum.claims).into_iter().zip(&addendum.salts).map(opening).collect()
 }
 
 /// The leaf, with time 0 and without link: the leader stamps it when it is proposed, apply links it.

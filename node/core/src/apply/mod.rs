@@ -113,6 +113,15 @@ pub struct NewLeaf {
     pub dossier: [u8; 16],
 }
 
+/// A person to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// Their row key.
+    pub person: RecordKey,
+    /// Their trail, if they have one.
+    pub trail: Option<TrailId>,
+}
+
 /// A person's own key to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewKey {
@@ -152,8 +161,8 @@ pub struct Changes {
     pub keys: Vec<NewKey>,
     /// Trails that grew, in the order they did: the last of a person's counts.
     pub trails: Vec<(RecordKey, Trail)>,
-    /// The person whose record, own key and trail are to be removed.
-    pub erased: Option<RecordKey>,
+    /// Whose record, own key and trail are to be removed.
+    pub erased: Option<Erased>,
     /// The new register document.
     pub register: Option<String>,
 }
@@ -310,7 +319,9 @@ fn apply_erasure(erasure: &Erasure, loaded: Loaded) -> Result<Applied, Contradic
     let mut meta = loaded.meta;
     let mut growth = Growth::of(loaded.frontier);
     // Of a person who was asked about in this very moment, the newest leaf would be left readable.
-    let created = loaded.trails.get(&erasure.person).map_or(0, |trail| trail.created);
+    let trail = loaded.trails.get(&erasure.person);
+    let created = trail.map_or(0, |trail| trail.created);
+    let erased = Erased { person: erasure.person, trail: trail.map(|trail| trail.id) };
     if created != erasure.created || erasure.at_ms <= meta.last_at_ms {
         let changes = Changes { meta, growth, ..Changes::default() };
         return Ok(Applied { changes, outcomes: vec![(erasure.ticket, ItemOutcome::Stale)] });
@@ -318,7 +329,7 @@ fn apply_erasure(erasure: &Erasure, loaded: Loaded) -> Result<Applied, Contradic
     let (position, _) =
         growth.append(&mut meta, erasure.at_ms, NewLeaf::administrative(erasure.leaf, &erasure.envelope));
     meta.last_at_ms = erasure.at_ms;
-    let changes = Changes { meta, growth, erased: Some(erasure.person), ..Changes::default() };
+    let changes = Changes { meta, growth, erased: Some(erased), ..Changes::default() };
     Ok(Applied { changes, outcomes: vec![(erasure.ticket, ItemOutcome::Appended { position })] })
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use xacminh_core::{
     apply::{
-        Applied, BudgetKey, Changes, ItemOutcome, Loaded, Meta, NewKey, NewLeaf, Seen, Trail, Wanted, apply, wanted,
+        Applied, BudgetKey, Changes, Erased, ItemOutcome, Loaded, Meta, NewKey, NewLeaf, Seen, Trail, Wanted, apply,
+        wanted,
     },
     command::{
         Batch, Command, Entry, Erasure, Item, Miss, OwnKey, Person, RecordKey, RegisterChange, RequestKey, Ticket,
@@ -102,7 +103,7 @@ impl Disk {
         self.frontier = growth.frontier;
         self.people.extend(changes.keys.into_iter().map(|key| (key.person, key)));
         self.trails.extend(changes.trails);
-        if let Some(person) = changes.erased {
+        if let Some(Erased { person, .. }) = changes.erased {
             self.records.remove(&person);
             self.people.remove(&person);
             self.trails.remove(&person);
