@@ -6,5 +6,7 @@ mod asking;
 mod batch;
 mod commands;
 mod fake;
+mod paper;
+mod receipts;
 mod sessions;
 mod trust;
