@@ -5,7 +5,9 @@
 mod asking;
 mod batch;
 mod commands;
+mod corpus;
 mod fake;
+mod page;
 mod paper;
 mod receipts;
 mod sessions;

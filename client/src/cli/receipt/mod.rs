@@ -8,6 +8,8 @@
 
 mod facts;
 mod json;
+#[cfg(test)]
+mod page;
 mod print;
 mod qr;
 mod redact;
