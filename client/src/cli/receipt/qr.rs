@@ -17,9 +17,6 @@ use super::source::{self, OutArgs};
 /// "The quiet zone shall be 4X wide" (ISO/IEC 18004 §6.3.8).
 const QUIET_MODULES: usize = 4;
 
-/// Digits that the largest code holds: version 40 with the least error correction (ISO/IEC 18004 table 7).
-const DIGITS_MAX: usize = 7_089;
-
 #[derive(Debug, Args)]
 pub(super) struct QrArgs {
     /// The receipt; `-` reads standard input
@@ -88,9 +85,7 @@ impl Code {
     /// The code of a receipt, or what to do if it is too large for one.
     pub(super) fn of(receipt: &Receipt, page: &PageArgs) -> Result<Self, String> {
         let packed = receipt.pack().map_err(|error| error.to_string())?;
-        // Least error correction: a code of a thousand bytes is read for its size of modules, not for its repairs.
-        let code = QrCode::with_error_correction_level(page.text(&packed), EcLevel::L)
-            .map_err(|_| too_large(receipt, page, packed.len()))?;
+        let code = encoded(&page.text(&packed)).ok_or_else(|| too_large(receipt, page))?;
         let Version::Normal(version) = code.version() else { return Err("not an ordinary QR code".into()) };
         let dark = code.to_colors().into_iter().map(|color| color == Color::Dark).collect();
         Ok(Self { dark, side: code.width(), version })
@@ -148,24 +143,29 @@ impl Code {
     }
 }
 
+/// Least error correction: a code of a thousand bytes is read for the size of its modules, not for its repairs.
+fn encoded(text: &str) -> Option<QrCode> {
+    QrCode::with_error_correction_level(text, EcLevel::L).ok()
+}
+
 /// Says so, and which names to close so that it fits.
-fn too_large(receipt: &Receipt, page: &PageArgs, characters: usize) -> String {
-    let size = |receipt: &Receipt| receipt.pack().map_or(usize::MAX, |packed| page.text(&packed).len());
+fn too_large(receipt: &Receipt, page: &PageArgs) -> String {
+    let text = |receipt: &Receipt| receipt.pack().map(|packed| page.text(&packed)).unwrap_or_default();
+    let characters = text(receipt).len();
     let mut smaller = receipt.clone();
     let mut dropped: Vec<String> = Vec::new();
-    while size(&smaller) > DIGITS_MAX {
-        // The outcome goes last: without it a receipt says little.
+    while encoded(&text(&smaller)).is_none() {
+        // The outcome stays: without it a receipt says little.
         let open = smaller.opened().into_iter().filter(|name| name != "outcome");
-        let Some((name, next)) =
-            open.map(|name| (name.clone(), smaller.redact(|it| it != name))).min_by_key(|(_, next)| size(next))
-        else {
-            return format!("too large for a QR code: {characters} characters, and closing statements does not help");
+        let without = |name: String| (smaller.redact(|it| it != name), name);
+        let Some((next, name)) = open.map(without).min_by_key(|(next, _)| text(next).len()) else {
+            return format!("{characters} characters are too many for a QR code, whatever is closed");
         };
         dropped.push(name);
         smaller = next;
     }
     format!(
-        "too large for one QR code: {characters} characters of at most {DIGITS_MAX}; it fits after \
+        "{characters} characters are too many for one QR code; they fit after \
          `xacminh receipt redact FILE --drop {}`",
         dropped.join(",")
     )
