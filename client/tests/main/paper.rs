@@ -163,6 +163,7 @@ impl Paper {
             attributes_root: attributes_root(&mut commitments),
             addendum_digest: [0xd4; 32],
             record_version: 9,
+            previous: [0xe5; 32],
         }
     }
 
@@ -177,7 +178,7 @@ impl Paper {
         let text = Checkpoint::new(ORIGIN, self.size, root).unwrap().text();
         let witnesses = (1..=self.witnesses).map(|number| witness_key(number).sign(&text));
         let note = Note::new(text.clone(), [log_key().sign(&text)].into_iter().chain(witnesses).collect()).unwrap();
-        text_of(&self.disclosure(), self.index, &proof, &note)
+        text_of(&self.disclosure().encode().unwrap(), self.index, &proof, &note)
     }
 
     pub(crate) fn read(&self) -> Receipt {
@@ -196,9 +197,9 @@ impl Paper {
 }
 
 /// The text of a receipt, put together without asking whether its parts agree.
-pub(crate) fn text_of(disclosure: &Disclosure, index: u64, proof: &[Hash], note: &Note) -> String {
+pub(crate) fn text_of(disclosure: &[u8], index: u64, proof: &[Hash], note: &Note) -> String {
     let hashes: String = proof.iter().map(|hash| base64(hash) + "\n").collect();
-    format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n{hashes}\n{note}", base64(&disclosure.encode().unwrap()))
+    format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n{hashes}\n{note}", base64(disclosure))
 }
 
 pub(crate) fn base64(bytes: &[u8]) -> String {

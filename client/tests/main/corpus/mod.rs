@@ -39,6 +39,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(contradictions());
     cases.extend(policies::all());
     cases.extend(statements::all());
+    cases.extend(statements::leaves());
     cases
 }
 
@@ -144,7 +145,25 @@ fn changed_digits() -> Vec<Case> {
     ] {
         cases.push(Case::new(format!("packed as {other:.12}"), &log_alone(), other.as_bytes(), false));
     }
+    cases.push(divided_otherwise());
     cases
+}
+
+/// A packed receipt whose parts are divided otherwise: the text of the checkpoint brings its signatures along.
+fn divided_otherwise() -> Case {
+    let receipt = Paper::ordinary().witnessed_by(0).at(0, 1).read();
+    let note = receipt.checkpoint().to_string();
+    let extra = from_base64(receipt.encode().unwrap().lines().nth(1).unwrap().strip_prefix("extra ").unwrap());
+    let sized = |part: &[u8]| [&u16::try_from(part.len()).unwrap().to_be_bytes()[..], part].concat();
+    let text = note.trim_end_matches('\n').as_bytes();
+    let bytes = [sized(&extra), vec![0; 8], vec![0], sized(text), vec![0]].concat();
+    let digits_of = [0, 3, 5, 8, 10, 13, 15, 17];
+    let group = |group: &[u8]| {
+        let number = group.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{number:0width$}", width = digits_of[group.len()])
+    };
+    let packed: String = bytes.chunks(7).map(group).collect();
+    Case::new("packed, divided otherwise", &log_alone(), format!("{PACKED_PREFIX}{packed}").as_bytes(), false)
 }
 
 /// The same numbers and bytes, written otherwise: one spelling is the receipt's, all others are none.

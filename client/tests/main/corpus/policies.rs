@@ -1,6 +1,6 @@
 //! One receipt, judged by whom one may or may not trust, and signed by others than it should be.
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use xacminh_proto::transparency::note::KeyKind;
 
 use crate::paper::{Key, ORIGIN, Paper, base64, from_base64, log_key, two_of_three, witness_key};
@@ -86,6 +86,8 @@ pub(super) fn all() -> Vec<Case> {
     let mut small = from_base64(lines[0].rsplit(' ').next().unwrap());
     small[4..36].copy_from_slice(&identity);
     let small = format!("\u{2014} {ORIGIN} {}", base64(&small));
+    let of_identity =
+        format!("\u{2014} {ORIGIN} {}", base64(&[&key_id(lines[0])[..], &signed_from_identity(&note)].concat()));
     for (name, lines, is_sound) in [
         ("turned", vec![lines[2], lines[0], lines[1]], true),
         ("twice", vec![lines[0], lines[0], lines[1], lines[2]], true),
@@ -94,6 +96,7 @@ pub(super) fn all() -> Vec<Case> {
         ("wrong", vec![&wrong, lines[1], lines[2]], false),
         ("wrong beside right", vec![lines[0], &wrong, lines[1], lines[2]], false),
         ("a first half of small order", vec![&small, lines[1], lines[2]], false),
+        ("a signature that needs no secret half", vec![&of_identity, lines[1], lines[2]], false),
         ("one witness twice", vec![lines[0], lines[1], lines[1]], false),
         ("no log", vec![lines[1], lines[2]], false),
         ("sixty-five", [lines[0]].into_iter().chain([lines[1]; 64]).collect(), false),
@@ -102,4 +105,53 @@ pub(super) fn all() -> Vec<Case> {
         cases.push(Case::new(format!("signatures: {name}"), &two_of_three(), receipt.as_bytes(), is_sound));
     }
     cases
+}
+
+fn key_id(line: &str) -> [u8; 4] {
+    from_base64(line.rsplit(' ').next().unwrap())[..4].try_into().unwrap()
+}
+
+/// A signature of the log's key whose first half is the point of order one: it satisfies the equation of Ed25519, and a
+/// strict verifier refuses it. s = h·a mod L, with the secret scalar a of the seed that [`log_key`] has.
+fn signed_from_identity(text: &str) -> [u8; 64] {
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let mut secret: [u8; 32] = Sha512::digest([1; 32])[..32].try_into().unwrap();
+    secret[0] &= 0xf8;
+    secret[31] = secret[31] & 0x7f | 0x40;
+    let challenge = Sha512::digest([&signature[..32], log_key().public.public(), text.as_bytes()].concat());
+    // Schoolbook: double and add, bit by bit from the top, once to reduce the challenge and once to multiply.
+    let bits = |bytes: &[u8]| -> Vec<bool> {
+        (0..bytes.len() * 8).rev().map(|bit| bytes[bit / 8] >> (bit % 8) & 1 == 1).collect()
+    };
+    let one = Scalar([1, 0]);
+    let times = |factor: Scalar, bytes: &[u8]| {
+        bits(bytes).into_iter().fold(Scalar([0, 0]), |sum, bit| {
+            let doubled = sum.plus(sum);
+            if bit { doubled.plus(factor) } else { doubled }
+        })
+    };
+    let product = times(times(one, &challenge), &secret);
+    signature[32..48].copy_from_slice(&product.0[0].to_le_bytes());
+    signature[48..].copy_from_slice(&product.0[1].to_le_bytes());
+    signature
+}
+
+/// A number modulo the order of the base point, low half first.
+#[derive(Clone, Copy)]
+struct Scalar([u128; 2]);
+
+impl Scalar {
+    /// 2^252 + 27742317777372353535851937790883648493.
+    const ORDER: [u128; 2] = [27_742_317_777_372_353_535_851_937_790_883_648_493, 1 << 124];
+
+    fn plus(self, other: Self) -> Self {
+        let (low, carry) = self.0[0].overflowing_add(other.0[0]);
+        let high = self.0[1] + other.0[1] + u128::from(carry);
+        if (high, low) < (Self::ORDER[1], Self::ORDER[0]) {
+            return Self([low, high]);
+        }
+        let (low, borrow) = low.overflowing_sub(Self::ORDER[0]);
+        Self([low, high - Self::ORDER[1] - u128::from(borrow)])
+    }
 }

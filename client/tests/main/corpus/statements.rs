@@ -9,6 +9,53 @@ use crate::paper::{ORIGIN, Paper, base64, log_alone, log_key, text_of};
 
 use super::Case;
 
+const SALT: Salt = Salt([9; 32]);
+
+/// A confirmed outcome.
+const CONFIRMED: (&str, &[u8]) = ("outcome", &[1, 0, 0, 0, 0, 0, 0, 0, 1]);
+
+/// Leaves and commitments that are signed and yet none.
+pub(super) fn leaves() -> Vec<Case> {
+    let root = attributes_root(&mut [commitment(&CONFIRMED)]);
+    let leaf = sound_leaf(root).encode().to_vec();
+    let changed = |at: usize, byte: u8| {
+        let mut changed = leaf.clone();
+        changed[at] = byte;
+        changed
+    };
+    let mut cases = Vec::new();
+    for (name, leaf, is_sound) in [
+        ("sound", leaf.clone(), true),
+        ("another time", changed(9, 77), true),
+        ("another version", changed(0, 2), false),
+        ("kind 0", changed(1, 0), false),
+        ("kind 8", changed(1, 8), false),
+        ("a UUID of version 4", changed(16, 0x49), false),
+        ("a UUID of another variant", changed(18, 0xc9), false),
+        ("verdict 5", changed(64, 5), false),
+        ("a byte more", [&leaf[..], &[0]].concat(), false),
+        ("a byte less", leaf[..leaf.len() - 1].to_vec(), false),
+        ("nothing", vec![], false),
+        ("301 bytes", vec![1; 301], false),
+    ] {
+        let receipt = signed(&leaf, &disclosed(&leaf, &[CONFIRMED], &[]));
+        cases.push(Case::new(format!("leaf: {name}"), &log_alone(), receipt.as_bytes(), is_sound));
+    }
+    for (name, closed, is_sound) in [
+        ("ascending", vec![[3; 32], [7; 32]], true),
+        ("descending", vec![[7; 32], [3; 32]], false),
+        ("one twice", vec![[7; 32], [7; 32]], false),
+        ("sixty-three", (1..=63).map(|byte| [byte; 32]).collect(), true),
+        ("sixty-four and an outcome", (1..=64).map(|byte| [byte; 32]).collect(), false),
+    ] {
+        let mut commitments: Vec<Hash> = closed.iter().copied().chain([commitment(&CONFIRMED)]).collect();
+        let leaf = sound_leaf(attributes_root(&mut commitments)).encode();
+        let receipt = signed(&leaf, &disclosed(&leaf, &[CONFIRMED], &closed));
+        cases.push(Case::new(format!("closed: {name}"), &log_alone(), receipt.as_bytes(), is_sound));
+    }
+    cases
+}
+
 pub(super) fn all() -> Vec<Case> {
     let head = [1, 0, 0, 0, 1];
     let claim = |argument: &[u8]| [&head[..], argument].concat();
@@ -143,29 +190,40 @@ pub(super) fn all() -> Vec<Case> {
 
 /// A signed receipt of these very bytes, whatever they are: everything was asked, and everything matches.
 fn handmade(statements: &[(&str, &[u8])]) -> String {
-    const SALT: Salt = Salt([9; 32]);
-    let commitment = |(name, value): &(&str, &[u8])| attribute_commitment(name, &SALT, value);
     let mut commitments: Vec<Hash> = statements.iter().map(commitment).collect();
-    let attributes_root = attributes_root(&mut commitments);
-    let paper = Paper { fields: Some(u64::MAX), ..Paper::ordinary().at(0, 1).witnessed_by(0) };
-    let leaf = Leaf { attributes_root, ..paper.leaf() }.encode();
-    let mut disclosure = vec![1];
-    disclosure.extend(u16::try_from(leaf.len()).unwrap().to_be_bytes());
-    disclosure.extend(leaf);
-    disclosure.extend([0, u8::try_from(statements.len()).unwrap()]);
-    for (name, value) in statements {
-        disclosure.push(u8::try_from(name.len()).unwrap());
-        disclosure.extend(name.as_bytes());
-        disclosure.extend(SALT.0);
-        disclosure.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
-        disclosure.extend(*value);
-    }
-    disclosure.push(0);
-    // The text of another receipt, with this disclosure and this root in it.
-    let checkpoint = Checkpoint::new(ORIGIN, 1, leaf_hash(&leaf));
-    let text = checkpoint.unwrap().text();
+    let leaf = sound_leaf(attributes_root(&mut commitments)).encode();
+    signed(&leaf, &disclosed(&leaf, statements, &[]))
+}
+
+/// The receipt of a log of one leaf, which the log's key signed.
+fn signed(leaf: &[u8], disclosure: &[u8]) -> String {
+    let text = Checkpoint::new(ORIGIN, 1, leaf_hash(leaf)).unwrap().text();
     let note = Note::new(text.clone(), vec![log_key().sign(&text)]).unwrap();
-    let other = text_of(&Paper::ordinary().disclosure(), 0, &[], &note);
-    let extra = other.lines().nth(1).unwrap().to_owned();
-    other.replace(&extra, &format!("extra {}", base64(&disclosure)))
+    text_of(disclosure, 0, &[], &note)
+}
+
+fn sound_leaf(attributes_root: Hash) -> Leaf {
+    Leaf { attributes_root, fields: u64::MAX, ..Paper::ordinary().leaf() }
+}
+
+fn commitment((name, value): &(&str, &[u8])) -> Hash {
+    attribute_commitment(name, &SALT, value)
+}
+
+/// A disclosure by its layout, without asking whether any of it is sound.
+fn disclosed(leaf: &[u8], statements: &[(&str, &[u8])], closed: &[Hash]) -> Vec<u8> {
+    let mut bytes = vec![1];
+    bytes.extend(u16::try_from(leaf.len()).unwrap().to_be_bytes());
+    bytes.extend(leaf);
+    bytes.extend([0, u8::try_from(statements.len()).unwrap()]);
+    for (name, value) in statements {
+        bytes.push(u8::try_from(name.len()).unwrap());
+        bytes.extend(name.as_bytes());
+        bytes.extend(SALT.0);
+        bytes.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+        bytes.extend(*value);
+    }
+    bytes.push(u8::try_from(closed.len()).unwrap());
+    bytes.extend(closed.iter().flatten());
+    bytes
 }
