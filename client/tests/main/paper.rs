@@ -23,6 +23,9 @@ pub(crate) const INDEX: u64 = 41;
 /// When witnesses cosign, Unix seconds.
 pub(crate) const COSIGNED_S: u64 = AT_MS / 1000 + 10;
 
+/// Which names a redacted receipt keeps.
+pub(crate) type Keep = fn(&str) -> bool;
+
 /// A key with its secret.
 pub(crate) struct Key {
     pub(crate) public: VerifierKey,

@@ -14,7 +14,7 @@ use xacminh_proto::{
     vocab::{Cause, ErrorNumber, Outcome},
 };
 
-use crate::paper::{Paper, base64, from_base64, log_alone, two_of_three};
+use crate::paper::{Keep, Paper, base64, from_base64, log_alone, two_of_three};
 
 /// A receipt, the policy it is judged by, and whether it is sound.
 pub(crate) struct Case {
@@ -38,7 +38,9 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(spellings());
     cases.extend(contradictions());
     cases.extend(policies::all());
-    cases.extend(statements::all());
+    cases.extend(policies::signatures());
+    cases.extend(statements::values());
+    cases.extend(statements::orders());
     cases.extend(statements::leaves());
     cases
 }
@@ -63,7 +65,7 @@ fn papers() -> Vec<(&'static str, Paper)> {
 
 /// Whole, redacted in several ways, and packed.
 fn sound() -> Vec<Case> {
-    let keep: [(&str, fn(&str) -> bool); 4] = [
+    let keep: [(&str, Keep); 4] = [
         ("whole", |_| true),
         ("without subject", |name| name != "subject"),
         ("outcome alone", |name| name == "outcome"),

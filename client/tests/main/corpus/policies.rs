@@ -7,6 +7,13 @@ use crate::paper::{Key, ORIGIN, Paper, base64, from_base64, log_key, two_of_thre
 
 use super::Case;
 
+/// The point of order one.
+const IDENTITY: [u8; 32] = {
+    let mut bytes = [0; 32];
+    bytes[0] = 1;
+    bytes
+};
+
 pub(super) fn all() -> Vec<Case> {
     let log = log_key().public;
     let w = |number: u8| format!("witness W{number} {}\n", witness_key(number).public);
@@ -14,13 +21,6 @@ pub(super) fn all() -> Vec<Case> {
     let other_key = Key::new(ORIGIN, KeyKind::Ed25519, 9).public;
     let cosigner = Key::new(ORIGIN, KeyKind::CosignatureV1, 1).public;
     let two = format!("log {log}\n{}{}", w(1), w(2));
-    let of_point = |bytes: [u8; 32]| {
-        let hash: [u8; 32] = Sha256::digest([ORIGIN.as_bytes(), b"\n\x01", &bytes].concat()).into();
-        let id: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("log {ORIGIN}+{id}+{}\nquorum none\n", base64(&[&[1][..], &bytes].concat()))
-    };
-    let mut identity = [0; 32];
-    identity[0] = 1;
     let mut off_curve = [0; 32];
     off_curve[0] = 2;
     let mut last = [0xff; 32];
@@ -64,7 +64,7 @@ pub(super) fn all() -> Vec<Case> {
             false,
         ),
         ("a carriage return", format!("log {log}\r\nquorum none\n"), false),
-        ("the point of order one", of_point(identity), false),
+        ("the point of order one", of_point(IDENTITY), false),
         ("the point of order four", of_point([0; 32]), false),
         ("no point", of_point(off_curve), false),
         ("a point written otherwise", of_point(last), false),
@@ -72,7 +72,12 @@ pub(super) fn all() -> Vec<Case> {
     ] {
         cases.push(Case::new(format!("policy: {name}"), &policy, Paper::ordinary().receipt().as_bytes(), is_sound));
     }
-    // Signature lines: in another order, twice, of strangers, wrong ones of known keys.
+    cases
+}
+
+/// Signature lines: in another order, twice, of strangers, wrong ones of known keys.
+pub(super) fn signatures() -> Vec<Case> {
+    let mut cases = Vec::new();
     let text = Paper::ordinary().receipt();
     let (body, lines) = text.split_at(text.find('\u{2014}').unwrap());
     let lines: Vec<&str> = lines.lines().collect();
@@ -84,7 +89,7 @@ pub(super) fn all() -> Vec<Case> {
     wrong[40] ^= 1;
     let wrong = format!("\u{2014} {ORIGIN} {}", base64(&wrong));
     let mut small = from_base64(lines[0].rsplit(' ').next().unwrap());
-    small[4..36].copy_from_slice(&identity);
+    small[4..36].copy_from_slice(&IDENTITY);
     let small = format!("\u{2014} {ORIGIN} {}", base64(&small));
     let of_identity =
         format!("\u{2014} {ORIGIN} {}", base64(&[&key_id(lines[0])[..], &signed_from_identity(&note)].concat()));
@@ -105,6 +110,13 @@ pub(super) fn all() -> Vec<Case> {
         cases.push(Case::new(format!("signatures: {name}"), &two_of_three(), receipt.as_bytes(), is_sound));
     }
     cases
+}
+
+/// A policy whose log has this point for a key.
+fn of_point(bytes: [u8; 32]) -> String {
+    let hash: [u8; 32] = Sha256::digest([ORIGIN.as_bytes(), b"\n\x01", &bytes].concat()).into();
+    let id: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("log {ORIGIN}+{id}+{}\nquorum none\n", base64(&[&[1][..], &bytes].concat()))
 }
 
 fn key_id(line: &str) -> [u8; 4] {

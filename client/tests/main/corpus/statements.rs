@@ -5,7 +5,7 @@ use xacminh_proto::transparency::{
     Checkpoint, Hash, Leaf, Salt, attribute_commitment, attributes_root, merkle::leaf_hash, note::Note,
 };
 
-use crate::paper::{ORIGIN, Paper, base64, log_alone, log_key, text_of};
+use crate::paper::{ORIGIN, Paper, log_alone, log_key, text_of};
 
 use super::Case;
 
@@ -56,12 +56,22 @@ pub(super) fn leaves() -> Vec<Case> {
     cases
 }
 
-pub(super) fn all() -> Vec<Case> {
-    let head = [1, 0, 0, 0, 1];
-    let claim = |argument: &[u8]| [&head[..], argument].concat();
-    let text = |text: &str| [&[1], text.as_bytes()].concat();
-    let mut cases = Vec::new();
-    for (name, value, is_sound) in [
+/// Values of claims and attributes: only bytes that would be written so are statements.
+pub(super) fn values() -> Vec<Case> {
+    let judged = |(name, value, is_sound): (&str, Vec<u8>, bool)| {
+        let receipt = handmade(&[CONFIRMED, (name, &value)]);
+        Case::new(format!("{name} = {value:?}"), &log_alone(), receipt.as_bytes(), is_sound)
+    };
+    claims().into_iter().chain(attributes()).map(judged).collect()
+}
+
+/// What a match claims, as bytes.
+fn claim(argument: &[u8]) -> Vec<u8> {
+    [&[1, 0, 0, 0, 1], argument].concat()
+}
+
+fn claims() -> Vec<(&'static str, Vec<u8>, bool)> {
+    vec![
         ("claim/0/birth_date", claim(b"2004-02-29"), true),
         ("claim/0/birth_date", claim(b"2003-02-29"), false),
         ("claim/0/birth_date", claim(b"1900-02-29"), false),
@@ -128,6 +138,12 @@ pub(super) fn all() -> Vec<Case> {
         ("claim/0/sex", vec![4, 0, 0, 0, 1, 1], false),
         ("claim/0/sex", vec![1, 0, 0], false),
         ("claim/0/sex", vec![], false),
+    ]
+}
+
+fn attributes() -> Vec<(&'static str, Vec<u8>, bool)> {
+    let text = |text: &str| [&[1], text.as_bytes()].concat();
+    vec![
         ("attribute/full_name", text("Nguyễn Văn An"), true),
         ("attribute/full_name", text(""), true),
         ("attribute/full_name", text("a\nb"), false),
@@ -157,26 +173,23 @@ pub(super) fn all() -> Vec<Case> {
         ("attribute/home_town", b"\x09\x30\0\0\0\0\0\0\0".to_vec(), false),
         ("attribute/home_town", b"\x09\x30\0\0\0\0\0\x01\x86\xa0".to_vec(), false),
         ("attribute/home_town", b"\x09\x30\0\0\0\0\0\0\0\0e\xcc\x81".to_vec(), false),
-    ] {
-        let receipt = handmade(&[("outcome", &[1, 0, 0, 0, 0, 0, 0, 0, 1]), (name, &value)]);
-        cases.push(Case::new(format!("{name} = {value:?}"), &log_alone(), receipt.as_bytes(), is_sound));
-    }
+    ]
+}
+
+/// Names of statements, and the order they stand in.
+pub(super) fn orders() -> Vec<Case> {
+    let mut cases = Vec::new();
     let (match_, age) = (claim(&[1]), claim(&[18]));
-    let confirmed: &[u8] = &[1, 0, 0, 0, 0, 0, 0, 0, 1];
     for (name, statements, is_sound) in [
-        ("in order", vec![("outcome", confirmed), ("claim/2/sex", &match_), ("claim/10/age_at_least", &age)], true),
-        ("out of order", vec![("claim/2/sex", &match_[..]), ("outcome", confirmed)], false),
-        (
-            "two claims at one place",
-            vec![("outcome", confirmed), ("claim/2/sex", &match_), ("claim/2/age_at_least", &age)],
-            false,
-        ),
+        ("in order", vec![CONFIRMED, ("claim/2/sex", &match_), ("claim/10/age_at_least", &age)], true),
+        ("out of order", vec![("claim/2/sex", &match_[..]), CONFIRMED], false),
+        ("two claims at one place", vec![CONFIRMED, ("claim/2/sex", &match_), ("claim/2/age_at_least", &age)], false),
         ("a place out of bounds", vec![("claim/16/sex", &match_[..])], false),
         ("a place written otherwise", vec![("claim/02/sex", &match_[..])], false),
         ("an unknown kind", vec![("claim/2/shoe_size", &match_[..])], false),
         ("an unknown attribute", vec![("attribute/shoe_size", &[0][..])], false),
         ("a name of an object", vec![("attribute/constructor", &[0][..])], false),
-        ("a name with an end", vec![("outcome\0", confirmed)], false),
+        ("a name with an end", vec![("outcome\0", CONFIRMED.1)], false),
         ("the largest time", vec![("outcome", &[1, 255, 255, 255, 255, 255, 255, 255, 255][..])], true),
         ("an outcome cut short", vec![("outcome", &[1, 0][..])], false),
         ("an unknown outcome", vec![("outcome", &[5][..])], false),
