@@ -4,6 +4,7 @@ use std::io;
 
 use xacminh_proto::vocab::{ErrorNumber, Fault};
 
+use super::upgrade::UpgradeError;
 use crate::{CertificateError, ClientError};
 
 /// Shown under `--help`; in docs/OPERATING.md and docs/FORMATS.md too.
@@ -68,6 +69,9 @@ pub enum CliError {
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
+    /// A receipt could not be upgraded.
+    #[error("{0}")]
+    Upgrade(#[from] UpgradeError),
     /// Writing the output failed.
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),
@@ -90,6 +94,7 @@ impl CliError {
             Self::File { .. } | Self::Database(_) => Exit::BadFile,
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
+            Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Self::Output(_) | Self::Internal(_) => Exit::Internal,
@@ -104,6 +109,7 @@ impl CliError {
             Self::File { .. } => "file",
             Self::Database(_) => "database",
             Self::Certificate(_) => "certificate",
+            Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {
                 ClientError::NoEndpoint | ClientError::Question(_) => "usage",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config    where the cluster is      question  who is asked about     claims  what is claimed
-//! verify, lookup, batch, cluster, audit, cert, population              the verbs
+//! verify, lookup, batch, cluster, audit, cert, population, upgrade     the verbs
 //! report, texts, screen, exit         what the user gets to see
 //! ```
 
@@ -18,6 +18,7 @@ mod question;
 mod report;
 mod screen;
 mod texts;
+mod upgrade;
 mod verify;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -25,6 +26,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub use exit::{CliError, EXIT_CODES, Exit};
+pub use upgrade::UpgradeError;
 
 /// Ask a province's Xác Minh cluster who somebody is, and look after it.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ enum Verb {
     Cluster(cluster::ClusterArgs),
     #[command(after_help = EXIT_CODES)]
     Audit(audit::AuditArgs),
+    #[command(after_help = EXIT_CODES)]
+    ReceiptUpgrade(upgrade::UpgradeArgs),
     /// Make development certificates
     #[command(after_help = EXIT_CODES)]
     Cert(crate::cert::CertArgs),
@@ -90,6 +94,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Batch(args) => batch::run(&global, *args).await,
             Verb::Cluster(args) => cluster::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
+            Verb::ReceiptUpgrade(args) => upgrade::run(&global, args).await,
             Verb::Population(args) => people::run(args).await,
             Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),
         }

@@ -1,4 +1,5 @@
 //! The client against a fake node over real QUIC on loopback: the library, and the program as a user runs it.
+//! The witness at a real socket, and receipts that it makes worth more.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
@@ -6,5 +7,7 @@ mod asking;
 mod batch;
 mod commands;
 mod fake;
+mod log;
 mod sessions;
 mod trust;
+mod witness;
