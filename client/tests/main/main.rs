@@ -10,4 +10,5 @@ mod fake;
 mod log;
 mod sessions;
 mod trust;
+mod upgrade;
 mod witness;

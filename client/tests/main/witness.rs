@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use xacminh_proto::transparency::{
     Hash,
     note::{KeyKind, VerifierKey},
-    witness::{AddCheckpoint, Submission, SubmissionError},
+    witness::{AddCheckpoint, Cosigned, Submission, SubmissionError},
 };
 use xacminh_web::{Answer, Http, SubmitError, submit};
 
@@ -110,15 +110,19 @@ impl Witness {
         http().post(&url, body.to_vec(), 1 << 20).await.unwrap()
     }
 
-    /// Submits as a log's operator does.
-    pub(crate) async fn submit(&self, log: &Log, size: u64, last: u64) -> Result<u64, SubmitError<()>> {
+    /// Submits as a log's operator does, who thinks that `last` leaves were cosigned.
+    async fn submit(&self, log: &Log, size: u64, last: u64) -> Result<Cosigned, SubmitError<()>> {
         let submission = Submission::new(log.checkpoint(size), vec![self.key.clone()], last).unwrap();
         let prove = |old, new| async move { Ok(log.consistency(old, new)) };
-        submit(&http(), &self.prefix(), submission, prove).await.map(|cosigned| {
-            let note = log.checkpoint(size).with(cosigned.signatures().to_vec()).unwrap();
-            assert_eq!(note.open([&self.key]).unwrap().len(), 1);
-            cosigned.time_s()
-        })
+        submit(&http(), &self.prefix(), submission, prove).await
+    }
+
+    /// The cosignature of a checkpoint that nothing speaks against.
+    pub(crate) async fn cosigned(&self, log: &Log, size: u64) -> Cosigned {
+        let cosigned = self.submit(log, size, 0).await.unwrap();
+        let note = log.checkpoint(size).with(cosigned.signatures().to_vec()).unwrap();
+        assert_eq!(note.open([&self.key]).unwrap().len(), 1);
+        cosigned
     }
 }
 
@@ -179,11 +183,11 @@ async fn each_request_gets_its_status() {
 async fn a_submission_finds_out_where_the_witness_is() {
     let witness = Witness::new("witness.example/w1");
     let log = Log::new(600, 0);
-    let first_s = witness.submit(&log, 300, 0).await.unwrap();
+    let first_s = witness.cosigned(&log, 300).await.time_s();
     assert!(first_s > 1_767_225_600, "real time");
     // Whatever the submitter believes, one answer puts it right.
     for (size, last) in [(301, 0), (400, 300), (600, 9)] {
-        assert!(witness.submit(&log, size, last).await.unwrap() >= first_s);
+        assert!(witness.submit(&log, size, last).await.unwrap().time_s() >= first_s);
     }
     let behind = witness.submit(&log, 400, 400).await.unwrap_err();
     assert!(matches!(behind, SubmitError::Submission(SubmissionError::Behind { size: 600 })), "{behind:?}");
