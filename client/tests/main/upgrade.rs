@@ -117,6 +117,31 @@ impl Office {
     }
 }
 
+#[test]
+fn the_example_policy_is_one_of_the_log_that_the_example_witness_watches() {
+    let policy = include_str!("../../../cluster-configs/witness/policy");
+    let witness = include_str!("../../../cluster-configs/witness/witness.toml");
+    let read = Policy::parse(policy.as_bytes()).unwrap();
+    assert_eq!(read.witnesses().len(), 3);
+    assert!(read.logs().iter().all(|log| witness.contains(&format!("\"{log}\""))));
+    let own_name =
+        |it: &xacminh_proto::transparency::policy::Witness| witness.contains(&format!("\"{}\"", it.key.name()));
+    assert_eq!(read.witnesses().iter().filter(|it| own_name(it)).count(), 1);
+    // Each rule of the document, broken once.
+    for (from, to) in [
+        ("quorum two-of-three\n", ""),
+        ("quorum two-of-three", "quorum three"),
+        ("group two-of-three 2", "group two-of-three 4"),
+        ("2 thanh-tra dai-hoc", "2 thanh-tra thanh-tra"),
+        ("witness dai-hoc witness", "witness thanh-tra witness"),
+        ("log log.", "log log"),
+    ] {
+        let broken = policy.replace(from, to);
+        assert_ne!(broken, policy, "{from}");
+        assert!(Policy::parse(broken.as_bytes()).is_err(), "{from} → {to}");
+    }
+}
+
 /// Serves a folder over HTTP; its address.
 async fn serve(folder: &Path) -> String {
     let root = folder.to_owned();

@@ -193,13 +193,11 @@ async fn exchange(
     };
     // The connection is driven here, not in a task of its own: when the caller stops waiting, all of it ends.
     tokio::pin!(exchanged, connection);
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut exchanged => return answer,
-            // It ends before the body was read to the end when the server closes; what was received is still read.
-            _ = &mut connection => return exchanged.await,
-        }
+    tokio::select! {
+        biased;
+        answer = &mut exchanged => answer,
+        // It ends before the body was read to the end when the server closes; what was received is still read.
+        _ = &mut connection => exchanged.await,
     }
 }
 
