@@ -4,16 +4,19 @@
 //! never open for another:
 //!
 //! ```text
-//! key N  ── record sealing key N, audit wrapping key N        replaced by rotation
-//! index  ── row keys of citizen numbers, of old numbers, question digests   never replaced: rows are found by them
+//! key N  ── sealing of records and of people's own keys, audit wrapping key N        replaced by rotation
+//! index  ── row keys of citizen numbers, of old numbers, digests of questions and dossiers   never replaced: rows are found by them
 //! official ── pseudonyms of officials                         replaced only with the epoch it belongs to
+//! signing  ── checkpoints of the log                          replaced with an overlap, see [`LogKey`]
 //! ```
 //!
 //! Trust: whoever holds the keyring reads every record. Whoever can write the sealed bytes but lacks the keyring can
 //! delete or put back older bytes, but not change or move them: the row key is authenticated with the value.
 
+mod addendum;
 mod file;
 mod marks;
+mod signing;
 
 use std::{
     fmt,
@@ -25,13 +28,14 @@ use aws_lc_rs::{
     rand,
 };
 use xacminh_proto::{
-    codec::CodecError,
-    transparency::{Addendum, AddendumError, Envelope, Wrap, WrapKind},
+    transparency::AddendumError,
     vocab::{OfficialId, PersonNumber, PortalId},
 };
 use zeroize::{Zeroize, Zeroizing};
 
+pub use addendum::PersonKey;
 pub use file::{KekSource, KeyringFile};
+pub use signing::LogKey;
 
 /// Messages one process may seal under one key: NIST SP 800-38D §8.3 allows 2^32 random nonces for a key in all its
 /// lives, and a key is shared by a handful of nodes and outlives some restarts of each.
@@ -41,7 +45,6 @@ const SEALED_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 1 + 4 + NONCE_LEN;
 const TAG_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
-const ADDENDUM_AAD: &[u8] = b"xacminh addendum v1";
 
 /// The keys of a node.
 pub struct Keyring {
@@ -52,7 +55,10 @@ pub struct Keyring {
     citizen_rows: Subkey,
     old_rows: Subkey,
     questions: Subkey,
+    dossiers: Subkey,
     officials: Subkey,
+    /// The oldest first.
+    signing: Vec<LogKey>,
 }
 
 /// What sealed bytes are for; bytes sealed for one purpose do not open for another.
@@ -60,6 +66,8 @@ pub struct Keyring {
 pub enum Purpose {
     /// What is remembered of a person.
     Record,
+    /// A person's own key.
+    Person,
     /// Small values of the node's own, such as a feed's cursor.
     Local,
 }
@@ -94,6 +102,9 @@ pub enum KeyringError {
     /// Bytes are not in the sealed form at all.
     #[error("not in the sealed form of this version")]
     Malformed,
+    /// The person's own key was destroyed: nobody reads the addendum any more.
+    #[error("the person was erased, and what was sealed under their key with them")]
+    Erased,
     /// An addendum does not fit, or cannot be read.
     #[error("addendum: {0}")]
     Addendum(#[from] AddendumError),
@@ -142,6 +153,7 @@ struct Key {
     id: u32,
     /// Ready-made ciphers: setting one up costs as much as sealing a record.
     record: LessSafeKey,
+    person: LessSafeKey,
     local: LessSafeKey,
     audit: Subkey,
     seals: AtomicU64,
@@ -158,14 +170,24 @@ impl Keyring {
         let current = keys
             .binary_search_by_key(&file.current, |key| key.id)
             .map_err(|_| KeyringError::CurrentMissing { id: file.current })?;
+        let signing = file.signing.iter();
+        let signing = signing.map(|key| LogKey::new(&key.secret, key.from_ms, key.until_ms.unwrap_or(u64::MAX)));
         Ok(Self {
+            signing: signing.collect::<Result<_, _>>()?,
             keys,
             current,
             citizen_rows: Subkey::derive("xacminh 2026 row keys of citizen numbers v1", &file.index),
             old_rows: Subkey::derive("xacminh 2026 row keys of old numbers v1", &file.index),
             questions: Subkey::derive("xacminh 2026 question digests v1", &file.index),
+            dossiers: Subkey::derive("xacminh 2026 dossier marks v1", &file.index),
             officials: Subkey::derive("xacminh 2026 pseudonyms of officials v1", &file.official),
         })
+    }
+
+    /// The keys of the log, the oldest first.
+    #[must_use]
+    pub fn log_keys(&self) -> &[LogKey] {
+        &self.signing
     }
 
     /// The id of the key that seals now.
@@ -256,51 +278,6 @@ impl Keyring {
         first_half(&self.questions.hash(&[question]))
     }
 
-    /// Seals an addendum under a data key of its own, wrapped under the audit key: the bytes of an [`Envelope`].
-    ///
-    /// The wrapping key is derived anew from the envelope's nonce, so that 24 random bytes rather than 12 keep any two
-    /// wraps apart, and one audit key serves any number of leaves.
-    ///
-    /// # Errors
-    /// [`KeyringError::Addendum`] if it is too large, [`KeyringError::Random`].
-    pub fn seal_addendum(&self, addendum: &Addendum) -> Result<Vec<u8>, KeyringError> {
-        let mut ciphertext = addendum.encode().map_err(|error: CodecError| AddendumError::Codec(error))?;
-        let key = &self.keys[self.current];
-        let mut fresh = Zeroizing::new([0; SECRET_BYTES + 2 * NONCE_LEN]);
-        random(fresh.as_mut_slice())?;
-        let (data_key, nonces) = fresh.split_at(SECRET_BYTES);
-        let [nonce, wrap_nonce] = [0, NONCE_LEN].map(|from| {
-            <[u8; NONCE_LEN]>::try_from(&nonces[from..from + NONCE_LEN]).expect("twenty-four bytes hold two nonces")
-        });
-        cipher(data_key)
-            .seal_in_place_append_tag(nonce_of(nonce), Aad::from(ADDENDUM_AAD), &mut ciphertext)
-            .map_err(|_| KeyringError::Malformed)?;
-        let mut wrapped = data_key.to_vec();
-        key.wrapping(&nonce)
-            .seal_in_place_append_tag(nonce_of(wrap_nonce), Aad::from(ADDENDUM_AAD), &mut wrapped)
-            .map_err(|_| KeyringError::Malformed)?;
-        let wrapped = wrapped.try_into().map_err(|_| KeyringError::Malformed)?;
-        let wrap = Wrap { kind: WrapKind::Audit, key_id: key.id, nonce: wrap_nonce, wrapped };
-        Ok(Envelope { wraps: vec![wrap], nonce, ciphertext }.encode())
-    }
-
-    /// Opens an envelope with the audit key that wrapped it.
-    ///
-    /// # Errors
-    /// [`KeyringError`].
-    pub fn open_addendum(&self, envelope: &[u8]) -> Result<Addendum, KeyringError> {
-        let envelope = Envelope::decode(envelope)?;
-        let audit = envelope.wraps.iter().find(|wrap| wrap.kind == WrapKind::Audit);
-        let wrap = audit.ok_or(KeyringError::Malformed)?;
-        let key = self.key(wrap.key_id)?;
-        let rejected = || KeyringError::Rejected { id: key.id };
-        let data_key =
-            open_in(&key.wrapping(&envelope.nonce), wrap.nonce, ADDENDUM_AAD, &wrap.wrapped).ok_or_else(rejected)?;
-        let plaintext =
-            open_in(&cipher(&data_key), envelope.nonce, ADDENDUM_AAD, &envelope.ciphertext).ok_or_else(rejected)?;
-        Ok(Addendum::decode(&plaintext)?)
-    }
-
     fn key(&self, id: u32) -> Result<&Key, KeyringError> {
         match self.keys.binary_search_by_key(&id, |key| key.id) {
             Ok(at) => Ok(&self.keys[at]),
@@ -315,6 +292,7 @@ impl Key {
         Self {
             id,
             record: ready("xacminh 2026 record sealing v1"),
+            person: ready("xacminh 2026 person key sealing v1"),
             local: ready("xacminh 2026 local sealing v1"),
             audit: Subkey::derive("xacminh 2026 audit wrapping v1", secret),
             seals: AtomicU64::new(0),
@@ -324,15 +302,9 @@ impl Key {
     fn cipher(&self, purpose: Purpose) -> &LessSafeKey {
         match purpose {
             Purpose::Record => &self.record,
+            Purpose::Person => &self.person,
             Purpose::Local => &self.local,
         }
-    }
-
-    fn wrapping(&self, envelope_nonce: &[u8; NONCE_LEN]) -> LessSafeKey {
-        let mut derived: [u8; SECRET_BYTES] = self.audit.hash(&[envelope_nonce]).into();
-        let cipher = cipher(&derived);
-        derived.zeroize();
-        cipher
     }
 
     fn count_seal(&self) -> Result<(), KeyringError> {

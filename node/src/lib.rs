@@ -15,6 +15,7 @@ pub mod app;
 pub mod config;
 pub mod env;
 pub mod keyring;
+pub mod notary;
 pub mod quic;
 pub mod raft;
 pub mod serve;

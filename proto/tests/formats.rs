@@ -207,6 +207,7 @@ fn every_field_of_a_leaf_stands_at_its_offset() {
         attributes_root: [0xa1; 32],
         addendum_digest: [0xb1; 32],
         record_version: 0xc0c1_c2c3_c4c5_c6c7,
+        previous: [0xd1; 32],
     };
     let bytes = leaf.encode();
     let mut at = 0;
@@ -226,6 +227,7 @@ fn every_field_of_a_leaf_stands_at_its_offset() {
         ("attributes root", &leaf.attributes_root),
         ("addendum digest", &leaf.addendum_digest),
         ("record version", &leaf.record_version.to_be_bytes()),
+        ("previous", &leaf.previous),
     ] {
         assert_eq!(&bytes[at..at + field.len()], field, "{name} at {at}");
         at += field.len();

@@ -10,8 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use xacminh_proto::{
     codec::{self, CodecError},
     transparency::{
-        ADDENDUM_BYTES_MAX, Addendum, ENVELOPE_BYTES_MAX, Envelope, Leaf, Salt, Stated, Statement, StatementName, Wrap,
-        WrapKind, statements,
+        ADDENDUM_BYTES_MAX, Addendum, ENVELOPE_BYTES_MAX, Envelope, LEAF_BYTES, Leaf, Salt, Stated, Statement,
+        StatementName, Wrap, WrapKind, statements,
     },
     vocab::{
         Address, Attribute, CLAIMS_DECODED_MAX, CLAIMS_MAX, Cause, Claim, ClaimKind, ClaimVerdict, Outcome, Place,
@@ -191,12 +191,12 @@ fn lists_are_bounded() {
     let asked = |count| {
         let mut bytes = codec::encode::<REQUEST_BYTES_MAX, _>(&Request::Status).expect("small");
         bytes.clear();
-        // Ask with empty texts: variant, id, six empty texts, the claims, no attributes, no age, no deadline.
+        // Ask with empty texts: variant, id, six empty texts, the claims, no attributes, no age, no deadline, no receipt.
         bytes.push(0);
         bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend_from_slice(&[0; 6]);
         bytes.extend_from_slice(&claims(count));
-        bytes.extend_from_slice(&[0; 3]);
+        bytes.extend_from_slice(&[0; 4]);
         codec::decode::<REQUEST_BYTES_MAX, Request>(&bytes)
     };
     assert!(asked(CLAIMS_MAX + 1).is_ok(), "the door says which error number this is");
@@ -205,7 +205,7 @@ fn lists_are_bounded() {
     assert_eq!(asked(16_000), Err(CodecError::Malformed));
 
     let entries = |count: usize| {
-        let entry = AuditEntry { position: 0, leaf: vec![0; 169] };
+        let entry = AuditEntry { position: 0, leaf: vec![0; LEAF_BYTES] };
         let page = Reply::Audit(AuditEntries { leaves: 0, entries: vec![entry; count] });
         codec::decode::<REPLY_BYTES_MAX, Reply>(&codec::encode::<REPLY_BYTES_MAX, _>(&page).expect("it fits"))
     };
@@ -252,6 +252,8 @@ fn the_largest_outcome_fits_addendum_envelope_and_reply() {
         attributes: Attribute::ALL.map(|attribute| (attribute, Value::Address(address.clone()))).to_vec(),
         as_of_ms: u64::MAX,
     };
+    let claim =
+        Claim::Residence { kind: ResidenceKind::Permanent, place, detail: Some("x".repeat(text::TEXT_BYTES_MAX)) };
     let addendum = Addendum {
         number: "0".repeat(12),
         official: "x".repeat(64),
@@ -261,10 +263,11 @@ fn the_largest_outcome_fits_addendum_envelope_and_reply() {
         as_of_ms: u64::MAX,
         subject_salt: Salt([0; 32]),
         salts: vec![Salt([0; 32]); 1 + CLAIMS_MAX + Attribute::ALL.len()],
+        claims: vec![claim; CLAIMS_MAX],
         outcome: Some(outcome),
     };
     let bytes = addendum.encode().expect("the largest outcome fits");
-    assert!(bytes.len() < ADDENDUM_BYTES_MAX / 3 * 2, "{} bytes", bytes.len());
+    assert!(bytes.len() < ADDENDUM_BYTES_MAX / 6 * 5, "{} bytes", bytes.len());
     assert_eq!(Addendum::decode(&bytes), Ok(addendum.clone()));
     let envelope = Envelope {
         wraps: vec![Wrap { kind: WrapKind::Audit, key_id: 1, nonce: [0; 12], wrapped: [0; 48] }; 4],

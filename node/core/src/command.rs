@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use xacminh_proto::{
     codec::{self, CodecError},
-    transparency::{LEAF_BYTES, LeafBytes},
+    transparency::{Hash, LEAF_BYTES, LeafBytes, merkle::empty_root, trail::Chain},
     vocab::{PortalId, RequestId},
 };
 
@@ -20,12 +20,13 @@ const VERSION: u8 = 1;
 
 /// The content of one Raft entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "there is one command for each Raft entry, never a list of them")]
 pub enum Command {
     /// Leaves of concurrent questions, and the records they were decided from.
     Batch(Batch),
     /// A new revision of the register.
     Register(RegisterChange),
+    /// The end of what is known and kept about one person.
+    Erase(Erasure),
 }
 
 /// Leaves that share one entry, one time stamp and one fsync.
@@ -33,8 +34,29 @@ pub enum Command {
 pub struct Batch {
     /// The leader's stamp, Unix milliseconds; strictly greater than that of the entry before.
     pub at_ms: u64,
+    /// What the leader's own clock said, Unix milliseconds: other nodes' clocks are compared with it, not with the stamp,
+    /// which a former leader's clock may have pushed ahead.
+    pub clock_ms: u64,
+    /// The tree as the leader had applied it when it proposed: a replica whose tree is another one stops itself.
+    pub tree: TreeHead,
     /// At most [`BATCH_ITEMS_MAX`].
     pub items: Vec<Item>,
+}
+
+/// How many leaves a node has applied, and the root of the tree they are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeHead {
+    /// Leaves in the log, over all shards.
+    pub leaves: u64,
+    /// Root of the tree of the shard that the last of them is in.
+    pub root: Hash,
+}
+
+/// The empty tree, with which every history begins.
+impl Default for TreeHead {
+    fn default() -> Self {
+        Self { leaves: 0, root: empty_root() }
+    }
 }
 
 /// One question's part of a batch; all of it happens or none.
@@ -98,6 +120,10 @@ pub struct Entry {
     pub envelope: Vec<u8>,
     /// The request, for de-duplication.
     pub request: RequestKey,
+    /// Whose trail the leaf belongs to; none for administrative entries, which are about nobody.
+    pub person: Option<Person>,
+    /// Keyed digest of the dossier, by which an auditor finds the leaf; zero for administrative entries.
+    pub dossier: [u8; 16],
     /// Keyed digest of the question, so that an id cannot be used for another one.
     pub question: [u8; 16],
     /// Register revision the question was decided under.
@@ -114,6 +140,52 @@ pub struct RequestKey {
     pub id: RequestId,
     /// The portal.
     pub portal: PortalId,
+}
+
+/// The person a leaf is about, and the key of theirs that its addendum is sealed under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The person's row key.
+    pub key: RecordKey,
+    /// Where their key comes from.
+    pub own_key: OwnKey,
+}
+
+/// A person's own key: made with their first leaf, destroyed by their erasure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OwnKey {
+    /// The one made by the entry at this Raft index.
+    Known {
+        /// The index.
+        created: u64,
+    },
+    /// Nobody asked about the person before.
+    New {
+        /// The beginning of their trail: random bytes.
+        chain: Chain,
+        /// The key, sealed under the audit key.
+        #[serde(with = "bytes_as_slice")]
+        sealed: Vec<u8>,
+    },
+}
+
+/// The erasure of a person: their record, their own key and their trail go, the leaves stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Whose change it is.
+    pub ticket: Ticket,
+    /// The leader's stamp, Unix milliseconds.
+    pub at_ms: u64,
+    /// The person's row key.
+    pub person: RecordKey,
+    /// The Raft index at which their own key was made, as read; 0 if they have none.
+    pub created: u64,
+    /// The leaf (kind erased), stamped.
+    #[serde(with = "leaf_as_slice")]
+    pub leaf: LeafBytes,
+    /// The sealed addendum, which names the legal ground and not the person.
+    #[serde(with = "bytes_as_slice")]
+    pub envelope: Vec<u8>,
 }
 
 /// The budget of misses a question is answered within.
@@ -248,5 +320,5 @@ mod leaf_as_slice {
         bytes.try_into().map_err(|bytes: Vec<u8>| D::Error::invalid_length(bytes.len(), &LEAF_LENGTH))
     }
 
-    const LEAF_LENGTH: &str = const { if LEAF_BYTES == 169 { "169 bytes" } else { "the bytes of a leaf" } };
+    const LEAF_LENGTH: &str = const { if LEAF_BYTES == 201 { "201 bytes" } else { "the bytes of a leaf" } };
 }

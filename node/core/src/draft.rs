@@ -13,7 +13,7 @@ use std::fmt;
 
 use xacminh_proto::{
     transparency::{
-        Addendum, Hash, Leaf, LeafBytes, LeafKind, LeafVerdict, Salt, attribute_commitment, attributes_root,
+        Addendum, Hash, Leaf, LeafBytes, LeafKind, LeafVerdict, Opening, Salt, attribute_commitment, attributes_root,
         statements, subject_commitment,
     },
     vocab::{Claim, Outcome, PersonNumber, Verdict},
@@ -87,11 +87,22 @@ pub fn addendum(question: &Question, decision: &Decision, salts: &Salts, decided
         as_of_ms: decision.as_of_ms(),
         subject_salt: salts.subject,
         salts: salts.statements.clone(),
+        claims: question.claims.clone(),
         outcome: Some(decision.outcome.clone()),
     }
 }
 
-/// The leaf, with time 0: the leader stamps it when it is proposed.
+/// What opens every commitment of a leaf, from its addendum: what a receipt holds.
+///
+/// The statements are those of [`leaf`], in the same order with the same salts.
+#[must_use]
+pub fn openings(addendum: &Addendum) -> Vec<Opening> {
+    let Some(outcome) = &addendum.outcome else { return Vec::new() };
+    let opening = |((name, value), salt): ((String, Vec<u8>), &Salt)| Opening { name, salt: *salt, value };
+    statements(outcome, &addendum.claims).into_iter().zip(&addendum.salts).map(opening).collect()
+}
+
+/// The leaf, with time 0 and without link: the leader stamps it when it is proposed, apply links it.
 ///
 /// # Panics
 /// When there is not one salt for each statement: a commitment without its own salt would give its value away.
@@ -115,6 +126,8 @@ pub fn leaf(question: &Question, decision: &Decision, salts: &Salts, context: &C
         attributes_root: root(&decision.outcome, &question.claims, &salts.statements),
         addendum_digest: context.addendum_digest,
         record_version: decision.record_version,
+        // Written at apply, when it is known which leaf of the person's is the one before.
+        previous: [0; 32],
     }
     .encode()
 }

@@ -4,10 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use xacminh_proto::transparency::{Envelope, Leaf, LeafBytes, LeafKind};
+use xacminh_proto::transparency::{
+    Envelope, Leaf, LeafBytes, LeafKind,
+    merkle::{Frontier, leaf_hash},
+    trail::{self, Chain, TrailId},
+};
 
 use crate::{
-    apply::{Meta, REQUEST_WINDOW_MS, Seen},
+    apply::{Meta, REQUEST_WINDOW_MS, Seen, Trail},
     command::{RecordKey, RequestKey},
     register::Register,
 };
@@ -29,6 +33,14 @@ pub trait StateView {
     fn requests(&self) -> impl Iterator<Item = (RequestKey, Seen)>;
     /// Records and their versions.
     fn records(&self) -> impl Iterator<Item = (RecordKey, u64)>;
+    /// The tree of the shard in force.
+    fn frontier(&self) -> Frontier;
+    /// The trail that the leaf at a position belongs to.
+    fn trail_at(&self, position: u64) -> Option<TrailId>;
+    /// People who have a key of their own: their row key, and where their trail begins.
+    fn people(&self) -> impl Iterator<Item = (RecordKey, Chain)>;
+    /// The trails as the state sums them up.
+    fn trails(&self) -> impl Iterator<Item = (RecordKey, Trail)>;
     /// The register document in force.
     fn register_document(&self) -> Option<String>;
 }
@@ -111,6 +123,24 @@ pub enum Violation {
         /// The revision in force.
         revision: u64,
     },
+    /// The tree is not that of the leaves (I1).
+    #[error("the tree of the shard from position {first} is not that of its leaves")]
+    TreeWrong {
+        /// First position of the shard.
+        first: u64,
+    },
+    /// A leaf does not link to the person's leaf before it.
+    #[error("the leaf at position {position} does not link to the one before it in its trail")]
+    LinkWrong {
+        /// Where.
+        position: u64,
+    },
+    /// A trail that does not sum up its leaves, or has no person.
+    #[error("a trail of {count} leaves does not sum up its leaves")]
+    TrailWrong {
+        /// Leaves it counts.
+        count: u64,
+    },
     /// A leaf decided under a revision that was never in force yet.
     #[error("the leaf at position {position} names a register revision that is not in force yet")]
     RevisionFromFuture {
@@ -127,6 +157,8 @@ pub fn check(state: &impl StateView) -> Vec<Violation> {
     check_requests(state, &answered, &mut found);
     check_records(state, &mut found);
     check_register(state, &mut found);
+    check_tree(state, &mut found);
+    check_trails(state, &mut found);
     found.violations
 }
 
@@ -173,11 +205,12 @@ fn check_leaves(state: &impl StateView, found: &mut Found) -> BTreeMap<RequestKe
         if u64::from(leaf.register_revision) > meta.register_revision {
             found.report(Violation::RevisionFromFuture { position });
         }
-        if state.addendum(position).is_none_or(|sealed| Envelope::digest(&sealed) != leaf.addendum_digest) {
+        let bare = leaf.kind == LeafKind::ShardOpen;
+        if !bare && state.addendum(position).is_none_or(|sealed| Envelope::digest(&sealed) != leaf.addendum_digest) {
             found.report(Violation::AddendumWrong { position });
         }
-        // Changes of the register are ordered by revision, not by request.
-        if leaf.kind != LeafKind::Policy {
+        // What has a command of its own is ordered otherwise than by request.
+        if !matches!(leaf.kind, LeafKind::Policy | LeafKind::Erased | LeafKind::ShardOpen) {
             let request = RequestKey { id: leaf.request_id, portal: leaf.portal };
             let first = *answered.entry(request).or_insert(position);
             if first != position {
@@ -232,5 +265,57 @@ fn check_register(state: &impl StateView, found: &mut Found) {
     };
     if !sound {
         found.report(Violation::RegisterWrong { revision });
+    }
+}
+
+fn check_tree(state: &impl StateView, found: &mut Found) {
+    let meta = state.meta();
+    let (mut grown, mut first) = (Frontier::new(), 0);
+    // A leaf that is missing was reported, and makes another tree.
+    for position in 0..meta.leaves {
+        let Some(bytes) = state.leaf(position) else { break };
+        if let Ok(leaf) = Leaf::decode(&bytes)
+            && leaf.kind == LeafKind::ShardOpen
+        {
+            // The first leaf of a shard holds the last root of the one before.
+            if (leaf.subject, leaf.record_version) != (grown.root(), grown.size()) {
+                found.report(Violation::TreeWrong { first });
+            }
+            (grown, first) = (Frontier::new(), position);
+        }
+        grown.append(leaf_hash(&bytes));
+    }
+    if grown != state.frontier() || first != meta.shard.first {
+        found.report(Violation::TreeWrong { first });
+    }
+}
+
+/// Walks every trail from its beginning, in one reading of the log.
+fn check_trails(state: &impl StateView, found: &mut Found) {
+    let begun = |chain: Chain| Trail { created: 0, id: trail::id(&chain), count: 0, last: 0, chain };
+    let people: BTreeMap<RecordKey, Chain> = state.people().collect();
+    let mut walked: BTreeMap<TrailId, Trail> =
+        people.values().map(|chain| begun(*chain)).map(|trail| (trail.id, trail)).collect();
+    for position in 0..state.meta().leaves {
+        // A hole was reported; a count gone wild must not be counted up to.
+        let Some(bytes) = state.leaf(position) else { break };
+        let Some(trail) = state.trail_at(position).and_then(|id| walked.get_mut(&id)) else { continue };
+        if Leaf::decode(&bytes).is_ok_and(|leaf| leaf.previous != trail::link(&trail.chain)) {
+            found.report(Violation::LinkWrong { position });
+        }
+        let chain = trail::extend(&trail.chain, &leaf_hash(&bytes));
+        *trail = Trail { count: trail.count + 1, last: position, chain, ..*trail };
+    }
+    let mut seen_people = 0;
+    for (person, trail) in state.trails() {
+        let begun = people.get(&person).map(trail::id);
+        let expected = begun.and_then(|id| walked.get(&id)).map(|walked| Trail { created: trail.created, ..*walked });
+        if expected != Some(trail) {
+            found.report(Violation::TrailWrong { count: trail.count });
+        }
+        seen_people += 1;
+    }
+    if seen_people != people.len() {
+        found.report(Violation::TrailWrong { count: 0 });
     }
 }

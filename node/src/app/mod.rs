@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     env::{self, Clock, SystemClock},
     keyring::Keyring,
+    notary::{Authority, Notary, NotaryError},
     quic::Dialer,
     raft::{
         Member, Replication,
@@ -142,6 +143,14 @@ impl Rooms {
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
         };
+        let authority = Authority {
+            domain: config.cluster.domain.clone(),
+            province: config.cluster.province.clone(),
+            keyring: Arc::clone(&keyring),
+        };
+        let alarm = Arc::new(|error: &NotaryError| stop_for(error));
+        let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
+            .map_err(Refusal::Notary)?;
         let replication = Replication::start(parts, &setup::replication(&config)).await?;
         if form {
             replication.form(members(&config)).await?;
@@ -152,6 +161,7 @@ impl Rooms {
             state: state.clone(),
             upstream,
             submitter,
+            notary,
             metrics: Arc::clone(&metrics),
             register: ArcSwapOption::empty(),
             crowd: Crowd::default(),
@@ -179,8 +189,8 @@ impl Node {
 struct Settling(Submitter);
 
 impl ApplySink for Settling {
-    fn applied(&self, _log_index: u64, at_ms: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
-        self.0.settle(at_ms, &outcomes);
+    fn applied(&self, _log_index: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+        self.0.settle(at_ms, leaves, &outcomes);
     }
 }
 
@@ -191,6 +201,12 @@ fn stop_at_once(fatal: &Fatal) {
         Fatal::LogSync(_) | Fatal::LogWrite(_) | Fatal::State(_) => ExitCode::StorageFailed,
         Fatal::Contradiction { .. } => ExitCode::InvariantBroken,
     });
+}
+
+/// Ends the process: what was signed and what is here are two histories.
+fn stop_for(error: &NotaryError) {
+    tracing::error!(%error, "the node stops itself");
+    exit(ExitCode::InvariantBroken);
 }
 
 fn members(config: &Config) -> BTreeMap<u64, Member> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use xacminh_core::question::Question;
-use xacminh_proto::vocab::ErrorNumber;
+use xacminh_proto::vocab::{ErrorNumber, PortalId, RequestId};
 
 use super::Node;
 use crate::{
@@ -27,10 +27,11 @@ impl serve::Desk for Node {
         &'a self,
         question: &'a Question,
         canonical: &'a [u8],
+        receipt: bool,
         deadline: Instant,
         watch: &'a mut Stopwatch,
     ) -> Work<'a, Result<Answered, ErrorNumber>> {
-        Box::pin(self.desk.answer(question, canonical, deadline, watch))
+        Box::pin(self.desk.answer(question, canonical, receipt, deadline, watch))
     }
 }
 
@@ -60,6 +61,10 @@ impl Office for Node {
             ready: raft.current_leader.is_some() && meta.register_revision > 0,
             members: members.collect(),
         }
+    }
+
+    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(self.desk.receipt_of(portal, id))
     }
 
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber> {

@@ -43,6 +43,9 @@ pub enum Refusal {
         /// What the system said.
         source: io::Error,
     },
+    /// The record of what the notary signed last.
+    #[error("notary: {0}; the record is needed to never sign two histories, and is not restored from a backup")]
+    Notary(io::Error),
     /// Replication.
     #[error("{0}")]
     Replication(#[from] StartError),
@@ -56,7 +59,7 @@ impl Refusal {
             Self::Keyring(_) => ExitCode::KeyringRefused,
             Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
             Self::Replication(StartError::Settings(_)) => ExitCode::Config,
-            Self::Store(_) | Self::Replication(_) => ExitCode::DataDirRefused,
+            Self::Store(_) | Self::Replication(_) | Self::Notary(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
             Self::Door(_) | Self::Admin { .. } => ExitCode::BindFailed,

@@ -8,6 +8,10 @@
 //! [[key]]
 //! id = 1
 //! secret = "64 hex digits"
+//! [[signing]]                # keys of the log, each for the stamps of its time
+//! secret = "64 hex digits"
+//! from_ms = 0                # Unix milliseconds
+//! until_ms = 1830000000000   # without it, for ever
 //! ```
 //!
 //! Wrapped, the same text is `wrapped = "hex of nonce 12 | ciphertext | tag 16"` beside `version`.
@@ -57,6 +61,16 @@ pub struct KeyringFile {
     pub(super) keys: Vec<(u32, [u8; SECRET_BYTES])>,
     pub(super) index: [u8; SECRET_BYTES],
     pub(super) official: [u8; SECRET_BYTES],
+    pub(super) signing: Vec<SigningKey>,
+}
+
+/// A key of the log as the file declares it.
+#[derive(Zeroize)]
+#[zeroize(drop)]
+pub(super) struct SigningKey {
+    pub(super) secret: [u8; SECRET_BYTES],
+    pub(super) from_ms: u64,
+    pub(super) until_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +81,17 @@ struct Text {
     index: String,
     official: String,
     key: Vec<TextKey>,
+    #[serde(default)]
+    signing: Vec<TextSigningKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextSigningKey {
+    secret: String,
+    from_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,11 +134,13 @@ impl KeyringFile {
     /// # Errors
     /// [`KeyringError::Random`].
     pub fn fresh() -> Result<Self, KeyringError> {
-        let mut file =
-            Self { current: 1, keys: vec![(1, [0; 32])], index: [0; SECRET_BYTES], official: [0; SECRET_BYTES] };
+        let signing = vec![SigningKey { secret: [0; SECRET_BYTES], from_ms: 0, until_ms: None }];
+        let [index, official] = [[0; SECRET_BYTES]; 2];
+        let mut file = Self { current: 1, keys: vec![(1, [0; 32])], index, official, signing };
         random(&mut file.keys[0].1)?;
         random(&mut file.index)?;
         random(&mut file.official)?;
+        random(&mut file.signing[0].secret)?;
         Ok(file)
     }
 
@@ -128,6 +155,21 @@ impl KeyringFile {
         self.keys.push((id, secret));
         self.current = id;
         Ok(id)
+    }
+
+    /// Adds a new key of the log, which signs from `from_ms` on; those before it go on signing until `until_ms`. Nodes
+    /// must all have it before `from_ms`, and verifiers before `until_ms`.
+    ///
+    /// # Errors
+    /// [`KeyringError::Random`].
+    pub fn rotate_signing(&mut self, from_ms: u64, until_ms: u64) -> Result<(), KeyringError> {
+        for key in &mut self.signing {
+            key.until_ms = Some(key.until_ms.map_or(until_ms, |until| until.min(until_ms)));
+        }
+        let mut key = SigningKey { secret: [0; SECRET_BYTES], from_ms, until_ms: None };
+        random(&mut key.secret)?;
+        self.signing.push(key);
+        Ok(())
     }
 
     /// Reads a keyring file, unwrapping it if it is wrapped.
@@ -193,6 +235,7 @@ impl KeyringFile {
             index: hex(&self.index),
             official: hex(&self.official),
             key: self.keys.iter().map(|(id, secret)| TextKey { id: *id, secret: hex(secret) }).collect(),
+            signing: self.signing.iter().map(SigningKey::text).collect(),
         };
         Zeroizing::new(toml::to_string(&text).expect("plain fields are TOML"))
     }
@@ -213,7 +256,12 @@ impl KeyringFile {
             keys: Vec::new(),
             index: secret(&text.index)?,
             official: secret(&text.official)?,
+            signing: Vec::new(),
         };
+        for key in &text.signing {
+            let secret = secret(&key.secret)?;
+            file.signing.push(SigningKey { secret, from_ms: key.from_ms, until_ms: key.until_ms });
+        }
         for key in &text.key {
             if file.keys.iter().any(|(id, _)| *id == key.id) {
                 return Err(wrong(path, "two keys have the same id"));
@@ -224,11 +272,18 @@ impl KeyringFile {
     }
 }
 
+impl SigningKey {
+    fn text(&self) -> TextSigningKey {
+        TextSigningKey { secret: hex(&self.secret), from_ms: self.from_ms, until_ms: self.until_ms }
+    }
+}
+
 impl Drop for Text {
     fn drop(&mut self) {
         self.index.zeroize();
         self.official.zeroize();
         self.key.iter_mut().for_each(|key| key.secret.zeroize());
+        self.signing.iter_mut().for_each(|key| key.secret.zeroize());
     }
 }
 

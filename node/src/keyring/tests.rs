@@ -147,18 +147,60 @@ fn an_addendum_comes_back_and_its_envelope_shows_nothing() {
         as_of_ms: 0,
         subject_salt: Salt([3; 32]),
         salts: vec![Salt([4; 32])],
+        claims: Vec::new(),
         outcome: Some(Outcome::NotConfirmed),
     };
-    let envelope = keyring.seal_addendum(&addendum).unwrap();
-    assert!(keyring.open_addendum(&envelope).unwrap() == addendum);
+    let envelope = keyring.seal_addendum(&addendum, None).unwrap();
+    assert!(keyring.open_addendum(&envelope, None).unwrap() == addendum);
     for secret in ["048190001234", "can-bo-017", "1.004222"] {
         assert!(!envelope.windows(secret.len()).any(|window| window == secret.as_bytes()));
     }
     let other = Keyring::from_file(&KeyringFile::fresh().unwrap()).unwrap();
-    assert!(matches!(other.open_addendum(&envelope), Err(KeyringError::Rejected { id: 1 })));
+    assert!(matches!(other.open_addendum(&envelope, None), Err(KeyringError::Rejected { id: 1 })));
     let mut changed = envelope;
     *changed.last_mut().unwrap() ^= 1;
-    assert!(matches!(keyring.open_addendum(&changed), Err(KeyringError::Rejected { id: 1 })));
+    assert!(matches!(keyring.open_addendum(&changed, None), Err(KeyringError::Rejected { id: 1 })));
+}
+
+#[test]
+fn an_addendum_about_somebody_needs_their_own_key() {
+    let keyring = keyring();
+    let addendum = Addendum {
+        number: "048190001234".into(),
+        official: "can-bo-017".into(),
+        dossier: "000.00.04.H17-251101-0007".into(),
+        procedure: "1.004222".into(),
+        decided_at_ms: 1_793_000_000_000,
+        as_of_ms: 0,
+        subject_salt: Salt([3; 32]),
+        salts: Vec::new(),
+        claims: Vec::new(),
+        outcome: None,
+    };
+    let (own, sealed) = keyring.new_person_key(&[1; 32]).unwrap();
+    let envelope = keyring.seal_addendum(&addendum, Some(&own)).unwrap();
+    let again = keyring.open_person_key(&[1; 32], &sealed).unwrap();
+    assert!(keyring.open_addendum(&envelope, Some(&again)).unwrap() == addendum);
+    // With the person's row gone the keyring alone opens nothing, and another person's key neither.
+    assert!(matches!(keyring.open_addendum(&envelope, None), Err(KeyringError::Erased)));
+    let (other, _) = keyring.new_person_key(&[1; 32]).unwrap();
+    assert!(matches!(keyring.open_addendum(&envelope, Some(&other)), Err(KeyringError::Rejected { .. })));
+    assert!(keyring.open_person_key(&[2; 32], &sealed).is_err(), "moved to another row");
+}
+
+#[test]
+fn keys_of_the_log_sign_within_their_time_and_overlap() {
+    let mut file = KeyringFile::fresh().unwrap();
+    file.rotate_signing(1_000, 2_000).unwrap();
+    let keyring = Keyring::from_file(&file).unwrap();
+    let signing = |at_ms| keyring.log_keys().iter().map(|key| key.signs_at(at_ms)).collect::<Vec<_>>();
+    assert_eq!(
+        [0, 999, 1_000, 1_999, 2_000].map(signing),
+        [vec![true, false], vec![true, false], vec![true, true], vec![true, true], vec![false, true]]
+    );
+    let keys = keyring.log_keys();
+    assert_ne!(keys[0].public(), keys[1].public());
+    assert_eq!(keys[0].sign(b"a head"), keys[0].sign(b"a head"), "the same bytes on every node");
 }
 
 proptest! {
@@ -166,7 +208,7 @@ proptest! {
     fn any_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let keyring = keyring();
         prop_assert!(keyring.open(Purpose::Record, b"", &bytes).is_err());
-        prop_assert!(keyring.open_addendum(&bytes).is_err());
+        prop_assert!(keyring.open_addendum(&bytes, None).is_err());
     }
 
     #[test]

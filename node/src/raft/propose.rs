@@ -21,7 +21,7 @@ use tokio::{
     sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, sleep},
 };
-use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, COMMAND_BYTES_MAX, Command, Item, Ticket};
+use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, COMMAND_BYTES_MAX, Command, Item, OwnKey, Ticket, TreeHead};
 use xacminh_proto::transparency::Leaf;
 
 use super::{CommandBytes, start::Raft};
@@ -67,12 +67,16 @@ pub struct Written {
 pub struct Stamps {
     last_ms: Mutex<u64>,
     clock: Arc<dyn Clock>,
-    /// The stamp of the last applied batch, so that a new leader's stamps go on from there.
-    applied_ms: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// The stamp of the last applied batch, so that a new leader's stamps go on from there, and the tree after it.
+    applied: Box<dyn Fn() -> (u64, TreeHead) + Send + Sync>,
 }
 
 /// A stamp, and the turn to propose with it.
-pub struct Stamp<'a>(MutexGuard<'a, u64>);
+pub struct Stamp<'a> {
+    at_ms: MutexGuard<'a, u64>,
+    clock_ms: u64,
+    tree: TreeHead,
+}
 
 /// Takes items to be proposed while this node leads.
 #[derive(Clone)]
@@ -94,18 +98,20 @@ pub struct ProposerTask {
 struct Here(Arc<SyncMutex<HashSet<Ticket>>>);
 
 impl Stamps {
-    /// Stamps by a clock; `applied_ms` gives that of the last applied command.
+    /// Stamps by a clock; `applied` gives that of the last applied command, and the tree after it.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, applied_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { last_ms: Mutex::default(), clock, applied_ms: Box::new(applied_ms) }
+    pub fn new(clock: Arc<dyn Clock>, applied: impl Fn() -> (u64, TreeHead) + Send + Sync + 'static) -> Self {
+        Self { last_ms: Mutex::default(), clock, applied: Box::new(applied) }
     }
 
     /// The next stamp, to be held until the command that bears it has been handed to Raft: the order of proposals is that
     /// of their stamps, for apply turns away what comes with a smaller stamp than something before it.
     pub async fn next(&self) -> Stamp<'_> {
-        let mut last_ms = self.last_ms.lock().await;
-        *last_ms = self.clock.now_ms().max(*last_ms + 1).max((self.applied_ms)() + 1);
-        Stamp(last_ms)
+        let mut at_ms = self.last_ms.lock().await;
+        let clock_ms = self.clock.now_ms();
+        let (applied_ms, tree) = (self.applied)();
+        *at_ms = clock_ms.max(*at_ms + 1).max(applied_ms + 1);
+        Stamp { at_ms, clock_ms, tree }
     }
 
     /// Lets the clock catch up with stamps that ran ahead of it.
@@ -113,7 +119,7 @@ impl Stamps {
     /// It does not wait for all of it: a new leader whose clock is behind its predecessor's must not stand still, only
     /// fall back.
     async fn pace(&self) {
-        let next_ms = (*self.last_ms.lock().await).max((self.applied_ms)()) + 1;
+        let next_ms = (*self.last_ms.lock().await).max((self.applied)().0) + 1;
         if next_ms > self.clock.now_ms().saturating_add(STAMP_AHEAD_MS_MAX) {
             sleep(PACE).await;
         }
@@ -124,7 +130,7 @@ impl Stamp<'_> {
     /// Unix milliseconds.
     #[must_use]
     pub fn at_ms(&self) -> u64 {
-        *self.0
+        *self.at_ms
     }
 }
 
@@ -233,7 +239,7 @@ impl ProposerTask {
 /// Proposes a batch; an error if replication has ended, nothing if there was nothing to write.
 async fn write<L: Log>(log: &L, stamps: &Stamps, items: Vec<Arc<Item>>) -> Result<Option<Written>, ()> {
     let stamp = stamps.next().await;
-    match batch(items, stamp.at_ms()) {
+    match batch(items, &stamp) {
         Some(command) => log.write(command).await.map(Some).ok_or(()),
         None => Ok(None),
     }
@@ -271,20 +277,26 @@ impl Here {
 
 fn cost(item: &Item) -> usize {
     let sealed = item.remember.as_ref().map_or(0, |change| change.sealed.len());
-    sealed.saturating_add(item.entry.envelope.len()).saturating_add(ITEM_BYTES)
+    let own_key = item.entry.person.as_ref().map_or(0, |person| match &person.own_key {
+        OwnKey::Known { .. } => 0,
+        OwnKey::New { sealed, .. } => sealed.len(),
+    });
+    sealed.saturating_add(own_key).saturating_add(item.entry.envelope.len()).saturating_add(ITEM_BYTES)
 }
 
 /// Builds the batch: the leader's time goes into every leaf, and from here on the bytes are final.
 ///
 /// What other nodes forwarded is held by nobody else and is not copied.
-fn batch(items: Vec<Arc<Item>>, at_ms: u64) -> Option<CommandBytes> {
+fn batch(items: Vec<Arc<Item>>, stamp: &Stamp<'_>) -> Option<CommandBytes> {
+    let (at_ms, clock_ms, tree) = (stamp.at_ms(), stamp.clock_ms, stamp.tree);
     let count = items.len();
     let stamped = |item: Arc<Item>| {
         let mut item = Arc::unwrap_or_clone(item);
         Leaf::stamp(&mut item.entry.leaf, at_ms);
         item
     };
-    match Command::Batch(Batch { at_ms, items: items.into_iter().map(stamped).collect() }).encode() {
+    let items = items.into_iter().map(stamped).collect();
+    match Command::Batch(Batch { at_ms, clock_ms, tree, items }).encode() {
         Ok(bytes) => Some(CommandBytes(Bytes::from(bytes))),
         Err(error) => {
             // One item alone can be too large, and only if its node made a mistake; its question runs out of time.

@@ -144,7 +144,10 @@ impl Replication {
             .map_err(|error| StartError::Raft(error.to_string()))?;
 
         let (proposer, proposing) = Proposer::new();
-        let stamps = Arc::new(Stamps::new(clock, move || state.meta().last_at_ms));
+        let stamps = Arc::new(Stamps::new(clock, move || {
+            let head = state.head();
+            (head.meta.last_at_ms, head.tree())
+        }));
         let (leads, leader) = watch::channel(None);
         let link = Arc::new(Link { forwarder: Forwarder::new(Arc::clone(&peers)), addresses: Mutex::default() });
         let accepting = Arc::new(Accepting { node, proposer: proposer.clone(), leader: leader.clone() });

@@ -58,6 +58,8 @@ pub struct Settled {
     pub outcome: ItemOutcome,
     /// The leader's stamp on its batch, Unix milliseconds.
     pub at_ms: u64,
+    /// Leaves in the log after its batch: the tree that proves it.
+    pub leaves: u64,
 }
 
 /// Why an item was not settled.
@@ -143,13 +145,13 @@ impl Submitter {
     }
 
     /// Takes the outcomes of an applied batch, of which some may be this process's.
-    pub fn settle(&self, at_ms: u64, outcomes: &[(Ticket, ItemOutcome)]) {
+    pub fn settle(&self, at_ms: u64, leaves: u64, outcomes: &[(Ticket, ItemOutcome)]) {
         let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for (ticket, outcome) in outcomes {
             let mine = ticket.node == self.shared.node && ticket.boot == self.shared.boot;
             if let Some(found) = mine.then(|| waiting.remove(&ticket.seq)).flatten() {
                 // The question may have given up in this very moment; its leaf stands all the same.
-                let _ = found.settled.send(Settled { outcome: *outcome, at_ms });
+                let _ = found.settled.send(Settled { outcome: *outcome, at_ms, leaves });
             }
         }
     }

@@ -67,6 +67,12 @@ impl Hall {
                 Some(portal) => self.ask(portal, ask, watch).await,
                 None => denied(),
             },
+            (Request::Receipt(id), Rights::Portal(portal) | Rights::Official(portal, _)) => {
+                match self.office.receipt(*portal, id).await {
+                    Ok(receipt) => Reply::Receipt(receipt),
+                    Err(number) => fail(number, ""),
+                }
+            }
             (Request::Status, Rights::Nothing) => denied(),
             (Request::Status, _) => Reply::Status(self.office.view().into()),
             (Request::Audit(page), Rights::Auditor) => match self.office.leaves(page.from, usize::from(page.limit)) {
@@ -79,7 +85,7 @@ impl Hall {
                     Err(trouble) => Reply::Failure(trouble.into()),
                 }
             }
-            (Request::Audit(_) | Request::PutRegister(_), _) => denied(),
+            (Request::Audit(_) | Request::PutRegister(_) | Request::Receipt(_), _) => denied(),
         }
     }
 
@@ -102,7 +108,10 @@ impl Hall {
         let deadline = Instant::now() + Duration::from_millis(u64::from(asked.deadline_ms));
         let answered = {
             use tracing::Instrument;
-            self.office.answer(question, &asked.canonical, deadline, watch).instrument(span.clone()).await
+            self.office
+                .answer(question, &asked.canonical, asked.receipt, deadline, watch)
+                .instrument(span.clone())
+                .await
         };
         let (outcome, error) = match &answered {
             Ok(answered) => (QuestionOutcome::from(&answered.outcome), refused(&answered.outcome)),
@@ -114,8 +123,9 @@ impl Hall {
         }
         log_question(&span, outcome, error, watch);
         match answered {
-            Ok(Answered { outcome, position, at_ms }) => {
-                Reply::Answer(Box::new(Answer { request_id: question.request_id, outcome, position, at_ms }))
+            Ok(Answered { outcome, position, at_ms, receipt }) => {
+                let request_id = question.request_id;
+                Reply::Answer(Box::new(Answer { request_id, outcome, position, at_ms, receipt }))
             }
             Err(number) => fail(number, ""),
         }

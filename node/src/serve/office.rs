@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
     transparency::LeafBytes,
-    vocab::ErrorNumber,
+    vocab::{ErrorNumber, PortalId, RequestId},
     wire::{AuditEntries, AuditEntry, Failure, MemberStatus, Status},
 };
 
@@ -22,6 +22,7 @@ pub trait Desk: Send + Sync {
         &'a self,
         question: &'a Question,
         canonical: &'a [u8],
+        receipt: bool,
         deadline: Instant,
         watch: &'a mut Stopwatch,
     ) -> Work<'a, Result<Answered, ErrorNumber>>;
@@ -31,6 +32,9 @@ pub trait Desk: Send + Sync {
 pub trait Office: Desk + 'static {
     /// How the node and its cluster are.
     fn view(&self) -> View;
+
+    /// The receipt of a portal's request, as it was answered; see [`crate::verify::Desk::receipt_of`].
+    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>>;
 
     /// Leaves from a position on, at most `limit`; itself to be audited in the next version of the log.
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber>;

@@ -10,7 +10,7 @@ use xacminh_proto::{
         BirthDate, CLAIMS_MAX, Claim, DossierId, ErrorNumber, FullName, OfficialId, PersonNumber, PortalId,
         ProcedureCode,
     },
-    wire::{Ask, REQUEST_BYTES_MAX},
+    wire::{Ask, REQUEST_BYTES_MAX, ReceiptWish},
 };
 
 /// Shortest and longest wait a caller may ask for: below, nothing can be committed; above, a stream is held for nothing.
@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub(super) canonical: Vec<u8>,
     /// How long the caller waits, milliseconds.
     pub(super) deadline_ms: u32,
+    /// Whether the answer brings its receipt along.
+    pub(super) receipt: bool,
 }
 
 /// What is wrong with a question, and with which field; never its content.
@@ -49,6 +51,7 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
     }
     ask.claims.iter().try_for_each(check_claim)?;
     let id = |_| Wrong { number: ErrorNumber::BadIdentifier, field: "official, dossier or procedure" };
+    let receipt = ask.receipt == ReceiptWish::Full;
     let question = Question {
         request_id: ask.request_id,
         portal,
@@ -64,7 +67,7 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
         attributes: ask.attributes,
         max_age_ms: ask.max_age_s.map(|seconds| u64::from(seconds) * 1_000),
     };
-    Ok(Asked { question, canonical, deadline_ms: ask.deadline_ms.clamp(DEADLINE_MS_MIN, DEADLINE_MS_MAX) })
+    Ok(Asked { question, canonical, deadline_ms: ask.deadline_ms.clamp(DEADLINE_MS_MIN, DEADLINE_MS_MAX), receipt })
 }
 
 /// Types check themselves as they are decoded; what is left are texts and places inside claims.
@@ -90,7 +93,7 @@ fn check_claim(claim: &Claim) -> Result<(), Wrong> {
     }
 }
 
-/// A retry is the same question even if it waits longer or shorter.
+/// A retry is the same question even if it waits longer or shorter, or wishes for the receipt this time.
 fn canonical(ask: &Ask) -> Option<Vec<u8>> {
-    codec::encode::<REQUEST_BYTES_MAX, _>(&Ask { deadline_ms: 0, ..ask.clone() }).ok()
+    codec::encode::<REQUEST_BYTES_MAX, _>(&Ask { deadline_ms: 0, receipt: ReceiptWish::Position, ..ask.clone() }).ok()
 }

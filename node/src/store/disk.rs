@@ -21,6 +21,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use xacminh_core::command::TreeHead;
 
 const IDENTITY: &str = "identity.toml";
 const LOCK: &str = "LOCK";
@@ -189,6 +190,19 @@ impl DataDir {
         // If we crash before the rename the old generation is in force and the new one is removed at the next start;
         // after it, the other way round.
         replace(&self.states(), ACTIVE, format!("{generation}\n").as_bytes())
+    }
+
+    /// Keeps a committed entry that contradicts the state, and what the state was, in `evidence/`.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn keep_evidence(&self, index: u64, entry: &[u8], tree: &TreeHead, problem: &str) -> Result<(), DiskError> {
+        let folder = self.root.join("evidence");
+        make_folder(&folder)?;
+        let root: String = tree.root.iter().map(|byte| format!("{byte:02x}")).collect();
+        let report = format!("entry = {index}\nproblem = {problem:?}\nleaves = {}\nroot = \"{root}\"\n", tree.leaves);
+        replace(&folder, &format!("entry-{index}.toml"), report.as_bytes())?;
+        replace(&folder, &format!("entry-{index}.command"), entry)
     }
 
     fn states(&self) -> PathBuf {

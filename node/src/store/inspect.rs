@@ -38,7 +38,14 @@ pub fn inspect(options: &Options<'_>, digest: bool) -> Result<Inspection, StoreE
 struct Nobody;
 
 impl ApplySink for Nobody {
-    fn applied(&self, _: u64, _: u64, _: Vec<(xacminh_core::command::Ticket, xacminh_core::apply::ItemOutcome)>) {}
+    fn applied(
+        &self,
+        _: u64,
+        _: u64,
+        _: u64,
+        _: Vec<(xacminh_core::command::Ticket, xacminh_core::apply::ItemOutcome)>,
+    ) {
+    }
 }
 
 impl fmt::Display for Inspection {
@@ -52,6 +59,12 @@ impl fmt::Display for Inspection {
         writeln!(f, "state applied      {}", id(&self.head.applied))?;
         writeln!(f, "state membership   {}", self.head.membership)?;
         writeln!(f, "state leaves       {}", meta.leaves)?;
+        writeln!(
+            f,
+            "state tree         {}",
+            self.head.root.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        )?;
+        writeln!(f, "state shard        {} from position {}", meta.shard.year, meta.shard.first)?;
         writeln!(f, "state last stamp   {} ms", meta.last_at_ms)?;
         writeln!(f, "register revision  {}", meta.register_revision)?;
         match &self.digest {

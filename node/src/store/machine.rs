@@ -32,13 +32,16 @@ use xacminh_core::{
     command::{Command, RequestKey, Ticket},
 };
 
+use xacminh_proto::transparency::trail;
+
 use super::{
     encoding::{Entry, LogIdOf, StoredMembership},
     fatal::Fatal,
+    generation::Generation,
     log::cost,
     rocks,
     snapshot::{SnapshotBuilder, SnapshotDir, SnapshotMetaOf, SnapshotOf, described},
-    state::{Generation, Shared},
+    state::Shared,
     tables::{self, Head},
 };
 use crate::raft::{Applied, CommandBytes, TypeConfig};
@@ -61,8 +64,8 @@ const HOUR_MS: u64 = 3_600_000;
 ///
 /// It is called on the apply thread and must not block. A restart tells outcomes again that were told before.
 pub trait ApplySink: Send + Sync + 'static {
-    /// The entry at `log_index`, stamped `at_ms`, has been applied.
-    fn applied(&self, log_index: u64, at_ms: u64, outcomes: Vec<(Ticket, ItemOutcome)>);
+    /// The entry at `log_index`, stamped `at_ms`, has been applied; the log has so many `leaves` now.
+    fn applied(&self, log_index: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>);
 }
 
 /// openraft's state machine over the state.
@@ -200,6 +203,7 @@ impl Applier {
         let mut batch = WriteBatch::with_capacity_bytes(cost(&entry));
         let mut told = None;
         let mut document = None;
+        let mut grown = None;
         match entry.payload {
             EntryPayload::Blank => {}
             EntryPayload::Membership(membership) => {
@@ -207,17 +211,25 @@ impl Applier {
                 head.put_membership(&generation.db, &mut batch)?;
             }
             EntryPayload::Normal(CommandBytes(bytes)) => {
-                let contradiction = |problem: String| self.contradiction(entry.log_id.index, problem);
+                let contradiction = |problem: String| self.contradiction(entry.log_id.index, &bytes, problem);
                 let command = Command::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
                 let before = head.meta.last_at_ms;
-                let loaded =
-                    load(&generation, &head, &apply::wanted(&command)).map_err(|error| self.shared.stop(error))?;
+                let wanted = apply::wanted(&command);
+                let loaded = load(&generation, &mut head, &wanted).map_err(|error| self.shared.stop(error))?;
                 let applied = apply::apply(entry.log_id.index, &command, loaded)
                     .map_err(|error| contradiction(error.to_string()))?;
-                head.meta = applied.changes.meta;
-                put_changes(&generation, &mut batch, &applied.changes);
+                let mut changes = applied.changes;
+                head.meta = changes.meta;
+                head.frontier = std::mem::take(&mut changes.growth.frontier);
+                put_changes(&generation, &mut batch, &changes);
                 forget_old(&generation, &mut batch, before, head.meta.last_at_ms);
-                document = applied.changes.register;
+                if !changes.growth.leaves.is_empty() {
+                    head.root = head.frontier.root();
+                    head.put_tree(&generation.db, &mut batch);
+                    generation.grow(&mut batch, head.meta, &changes.growth);
+                    grown = Some(changes.growth);
+                }
+                document = changes.register;
                 told = Some((at_ms(&command), applied.outcomes));
             }
         }
@@ -225,15 +237,21 @@ impl Applier {
         let bytes = u64::try_from(batch.size_in_bytes()).unwrap_or(u64::MAX);
         generation.db.write_opt(batch, &self.unlogged).map_err(|error| self.shared.fail(error))?;
         // If we crash here, the state is as of the last flush, and this entry is applied again.
-        generation.publish(head, document);
+        let leaves = head.meta.leaves;
+        generation.publish(head, document, grown.as_ref());
         self.shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
         if let Some((at_ms, outcomes)) = told {
-            self.sink.applied(entry.log_id.index, at_ms, outcomes);
+            self.sink.applied(entry.log_id.index, at_ms, leaves, outcomes);
         }
         Ok(())
     }
 
-    fn contradiction(&self, index: u64, problem: String) -> io::Error {
+    /// Stops the node, with what it stumbled over kept beside the data.
+    fn contradiction(&self, index: u64, entry: &[u8], problem: String) -> io::Error {
+        let head = self.shared.generation.load().head();
+        if let Err(error) = self.shared.directory.keep_evidence(index, entry, &head.tree(), &problem) {
+            tracing::error!(%error, index, "the evidence could not be kept; the log still has the entry");
+        }
         let fatal = Fatal::Contradiction { index, problem };
         let error = io::Error::new(io::ErrorKind::InvalidData, fatal.to_string());
         (self.shared.fatal)(fatal);
@@ -245,12 +263,15 @@ const fn at_ms(command: &Command) -> u64 {
     match command {
         Command::Batch(batch) => batch.at_ms,
         Command::Register(change) => change.at_ms,
+        Command::Erase(erasure) => erasure.at_ms,
     }
 }
 
-/// Reads what the rules want to see, in three sorted sweeps.
-fn load(generation: &Generation, head: &Head, wanted: &Wanted) -> io::Result<Loaded> {
-    let mut loaded = Loaded { meta: head.meta, ..Loaded::default() };
+/// Reads what the rules want to see, in sorted sweeps. The frontier is taken out of the head and comes back grown.
+fn load(generation: &Arc<Generation>, head: &mut Head, wanted: &Wanted) -> io::Result<Loaded> {
+    let root_at = wanted.root_at.map(|leaves| generation.root_at(head, leaves)).transpose()?.flatten();
+    let frontier = std::mem::take(&mut head.frontier);
+    let mut loaded = Loaded { meta: head.meta, frontier, root_at, ..Loaded::default() };
     let family = |name| rocks::family(&generation.db, name);
     // The rules give every kind of key in ascending order.
     let found =
@@ -274,16 +295,48 @@ fn load(generation: &Generation, head: &Head, wanted: &Wanted) -> io::Result<Loa
             loaded.budgets.insert(*key, tables::budget_of(&bytes)?);
         }
     }
+    let found = generation.db.batched_multi_get_cf(family(tables::TRAILS), &wanted.trails, wanted.trails.is_sorted());
+    for (key, found) in wanted.trails.iter().zip(found) {
+        if let Some(bytes) = found.map_err(rocks::io_error)? {
+            loaded.trails.insert(*key, tables::trail_of(&bytes)?);
+        }
+    }
     Ok(loaded)
 }
 
 fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Changes) {
     let family = |name| rocks::family(&generation.db, name);
-    let count = u64::try_from(changes.leaves.len()).expect("a batch's length fits 64 bits");
+    let leaves = &changes.growth.leaves;
+    let count = u64::try_from(leaves.len()).expect("a batch's length fits 64 bits");
     let first = changes.meta.leaves.checked_sub(count).expect("the leaves of a command are among all leaves");
-    for (position, (leaf, envelope)) in (first..).zip(&changes.leaves) {
-        batch.put_cf(family(tables::LEAVES), position.to_be_bytes(), leaf);
-        batch.put_cf(family(tables::ADDENDA), position.to_be_bytes(), envelope);
+    for (position, new) in (first..).zip(leaves) {
+        batch.put_cf(family(tables::LEAVES), position.to_be_bytes(), new.leaf);
+        batch.put_cf(family(tables::ADDENDA), position.to_be_bytes(), &new.envelope);
+        batch.put_cf(family(tables::MARKS), position.to_be_bytes(), tables::mark_bytes(new));
+        if let Some(trail) = &new.trail {
+            batch.put_cf(family(tables::ACCESSES), tables::access_key(trail, position), []);
+        }
+    }
+    if count > 0 {
+        let ends = changes.meta.leaves.to_be_bytes();
+        batch.put_cf(family(tables::BATCHES), ends, tables::batch_bytes(changes.meta.last_at_ms));
+    }
+    for key in &changes.keys {
+        batch.put_cf(family(tables::PEOPLE), key.person, tables::person_bytes(key));
+        batch.put_cf(family(tables::OWNERS), trail::id(&key.chain), key.person);
+    }
+    for (key, trail) in &changes.trails {
+        batch.put_cf(family(tables::TRAILS), key, tables::trail_bytes(trail));
+    }
+    if let Some(erased) = &changes.erased {
+        for family in [tables::RECORDS, tables::PEOPLE, tables::TRAILS].map(family) {
+            batch.delete_cf(family, erased.person);
+        }
+        if let Some(trail) = &erased.trail {
+            batch.delete_cf(family(tables::OWNERS), trail);
+            let [from, to] = [0, u64::MAX].map(|position| tables::access_key(trail, position));
+            batch.delete_range_cf(family(tables::ACCESSES), from, to);
+        }
     }
     for (key, version, sealed) in &changes.records {
         batch.put_cf(family(tables::RECORDS), key, tables::record_bytes(*version, sealed));

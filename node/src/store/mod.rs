@@ -5,6 +5,7 @@
 //! log       entries and vote, durable before anybody is told               (RocksDB, synced)
 //! machine   committed entries become the state, and outcomes leave          (apply thread)
 //! state     what others may read                                            (RocksDB, flushed now and then)
+//! hashes    the log's trees, where proofs are made from
 //! snapshot  checkpoints: made, received, verified, installed
 //! floor     how much the state has on disk: the log forgets no more than that
 //! fatal     faults after which the process must stop
@@ -19,6 +20,8 @@ mod disk;
 mod encoding;
 mod fatal;
 mod floor;
+mod generation;
+mod hashes;
 mod inspect;
 mod log;
 mod machine;
@@ -35,6 +38,7 @@ use rocksdb::Cache;
 pub use disk::{DataDir, DiskError};
 pub use fatal::{Fatal, FatalHook};
 pub use floor::FlushedFloor;
+pub use hashes::TreeReader;
 pub use inspect::{Inspection, inspect};
 pub use log::{LogError, LogStore};
 pub use machine::{ApplySink, StateMachine};
@@ -110,7 +114,7 @@ impl Store {
         let path = directory.state(number);
         let state_failed = |source| StoreError::State { path: path.display().to_string(), source };
         let block_cache = Cache::new_lru_cache(options.block_cache_bytes);
-        let generation = state::Generation::open(number, &path, &block_cache).map_err(state_failed)?;
+        let generation = generation::Generation::open(number, &path, &block_cache).map_err(state_failed)?;
         let snapshots = directory.snapshots();
         let newest = snapshot::newest_in(&snapshots)
             .map_err(|source| StoreError::Snapshot { path: snapshots.display().to_string(), source })?;

@@ -1,27 +1,31 @@
 //! The state as others read it: a cheap handle that follows the generation in force.
 
 use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
+    fmt, io,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
-use rocksdb::{Cache, DB, Direction, FlushOptions, IteratorMode, ReadOptions};
+use rocksdb::{Cache, FlushOptions, IteratorMode, ReadOptions};
 use xacminh_core::{
-    apply::{BudgetKey, Meta, Seen},
-    command::{RecordKey, RequestKey},
+    apply::{BudgetKey, Meta, Seen, Shard, Trail},
+    command::{RecordKey, RequestKey, TreeHead},
 };
-use xacminh_proto::transparency::LeafBytes;
+use xacminh_proto::transparency::{
+    LeafBytes,
+    trail::{Chain, TrailId},
+};
 
 use super::{
     disk::DataDir,
     encoding::{LogIdOf, malformed},
     fatal::{Fatal, FatalHook},
     floor::FlushedFloor,
+    generation::Generation,
+    hashes::TreeReader,
     rocks,
     snapshot::SnapshotDir,
     tables::{self, Head},
@@ -55,22 +59,6 @@ pub(super) struct Shared {
     flushing: Mutex<()>,
     /// Bytes written since the last flush, about.
     pub(super) unflushed_bytes: AtomicU64,
-}
-
-/// One life of the state; another begins when a snapshot is installed.
-pub(super) struct Generation {
-    pub(super) number: u64,
-    head: ArcSwap<Head>,
-    register: ArcSwap<Document>,
-    // The database is closed before its folder is removed: fields are dropped in this order.
-    pub(super) db: DB,
-    folder: Folder,
-}
-
-/// Removes itself once nobody reads it and another generation is in force.
-struct Folder {
-    path: PathBuf,
-    discarded: AtomicBool,
 }
 
 impl State {
@@ -120,7 +108,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn leaf(&self, position: u64) -> io::Result<Option<LeafBytes>> {
-        self.generation().get(tables::LEAVES, &position.to_be_bytes())?.map(|bytes| leaf_of(&bytes)).transpose()
+        self.generation().leaf(position)
     }
 
     /// Leaves from a position on, at most `limit`.
@@ -128,15 +116,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn leaves(&self, from: u64, limit: usize) -> io::Result<Vec<LeafBytes>> {
-        let generation = self.generation();
-        let start = from.to_be_bytes();
-        let mode = IteratorMode::From(&start, Direction::Forward);
-        let leaves = generation.db.iterator_cf(rocks::family(&generation.db, tables::LEAVES), mode);
-        let leaves = leaves.take(limit).zip(from..).map(|(pair, position)| {
-            let (key, bytes) = pair.map_err(rocks::io_error)?;
-            if key.as_ref() == position.to_be_bytes() { leaf_of(&bytes) } else { Err(malformed("a leaf is missing")) }
-        });
-        leaves.collect()
+        self.generation().leaves(from, limit)
     }
 
     /// The sealed addendum of the leaf at a position.
@@ -145,6 +125,81 @@ impl State {
     /// As [`Self::record`].
     pub fn addendum(&self, position: u64) -> io::Result<Option<Vec<u8>>> {
         self.generation().get(tables::ADDENDA, &position.to_be_bytes())
+    }
+
+    /// The trail and the dossier mark of the leaf at a position; none where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn marks(&self, position: u64) -> io::Result<(Option<TrailId>, Option<[u8; 16]>)> {
+        let found = self.generation().get(tables::MARKS, &position.to_be_bytes())?;
+        found.map_or(Ok((None, None)), |bytes| tables::mark_of(&bytes))
+    }
+
+    /// A person's own key: the index that made it, where their trail begins, the key sealed. None if nobody asked about
+    /// them, or they were erased.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn person(&self, key: &RecordKey) -> io::Result<Option<(u64, Chain, Vec<u8>)>> {
+        self.generation().get(tables::PEOPLE, key)?.map(|bytes| tables::person_of(&bytes)).transpose()
+    }
+
+    /// The person whose trail bears this name; none if there never was one, or they were erased.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn owner(&self, trail: &TrailId) -> io::Result<Option<RecordKey>> {
+        let found = self.generation().get(tables::OWNERS, trail)?;
+        found.map(|bytes| bytes.try_into().map_err(|_| malformed("owner"))).transpose()
+    }
+
+    /// What the leaves about a person sum up to.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn trail(&self, key: &RecordKey) -> io::Result<Option<Trail>> {
+        self.generation().get(tables::TRAILS, key)?.map(|bytes| tables::trail_of(&bytes)).transpose()
+    }
+
+    /// Positions of the leaves of a trail, from one on, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn accesses(&self, trail: &TrailId, from: u64, limit: usize) -> io::Result<Vec<u64>> {
+        self.generation().accesses(trail, from, limit)
+    }
+
+    /// The tree as it is now.
+    #[must_use]
+    pub fn tree(&self) -> TreeHead {
+        self.generation().head.load().tree()
+    }
+
+    /// Every shard so far, the oldest first.
+    #[must_use]
+    pub fn shards(&self) -> Arc<Vec<Shard>> {
+        self.generation().shards.load_full()
+    }
+
+    /// The shard whose tree a log of so many leaves ends in; none for an empty log.
+    #[must_use]
+    pub fn shard_at(&self, leaves: u64) -> Option<Shard> {
+        self.generation().shard_at(leaves)
+    }
+
+    /// Hashes of a shard's tree, to make proofs from.
+    #[must_use]
+    pub fn hashes(&self, shard: Shard) -> TreeReader {
+        TreeReader::new(Arc::clone(&self.generation()), shard)
+    }
+
+    /// How many leaves there were after the entry that brought the leaf at a position, and the entry's stamp.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn batch_of(&self, position: u64) -> io::Result<Option<(u64, u64)>> {
+        self.generation().batch_of(position)
     }
 
     /// Whether a request has its leaf, and where.
@@ -208,7 +263,7 @@ impl State {
 impl Shared {
     pub(super) fn new(
         directory: Arc<DataDir>,
-        generation: Generation,
+        generation: Arc<Generation>,
         block_cache: Cache,
         newest: Option<SnapshotDir>,
         fatal: FatalHook,
@@ -220,7 +275,7 @@ impl Shared {
         }
         let shared = Arc::new(Self {
             directory,
-            generation: ArcSwap::from_pointee(generation),
+            generation: ArcSwap::new(generation),
             block_cache,
             floor: floor.clone(),
             fatal,
@@ -262,63 +317,6 @@ impl Shared {
         (self.fatal)(Fatal::State(error.to_string()));
         error
     }
-}
-
-impl Generation {
-    pub(super) fn open(number: u64, path: &Path, block_cache: &Cache) -> io::Result<Self> {
-        let db = tables::open(path, block_cache).map_err(rocks::io_error)?;
-        let head = Head::load(&db)?;
-        let generation = Self {
-            number,
-            head: ArcSwap::from_pointee(head),
-            register: ArcSwap::default(),
-            db,
-            folder: Folder { path: path.to_owned(), discarded: AtomicBool::new(false) },
-        };
-        let revision = generation.head.load().meta.register_revision;
-        if revision > 0 {
-            let text = generation.get(tables::REGISTER, &revision.to_be_bytes())?;
-            let text = tables::document_of(&text.ok_or_else(|| malformed("the register in force is missing"))?)?;
-            generation.register.store(Arc::new(Document { revision, text }));
-        }
-        Ok(generation)
-    }
-
-    pub(super) fn head(&self) -> Arc<Head> {
-        self.head.load_full()
-    }
-
-    /// Shows what has just been written.
-    pub(super) fn publish(&self, head: Head, document: Option<String>) {
-        if let Some(text) = document {
-            self.register.store(Arc::new(Document { revision: head.meta.register_revision, text }));
-        }
-        self.head.store(Arc::new(head));
-    }
-
-    /// Removes the folder once the last reader has gone.
-    pub(super) fn discard(&self) {
-        self.folder.discarded.store(true, Ordering::Release);
-    }
-
-    fn get(&self, family: &str, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.db.get_cf(rocks::family(&self.db, family), key).map_err(rocks::io_error)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.discarded.load(Ordering::Acquire)
-            && let Err(error) = fs::remove_dir_all(&self.path)
-        {
-            // The next start removes it.
-            tracing::warn!(path = %self.path.display(), %error, "an old state could not be removed");
-        }
-    }
-}
-
-fn leaf_of(bytes: &[u8]) -> io::Result<LeafBytes> {
-    bytes.try_into().map_err(|_| malformed("leaf"))
 }
 
 impl fmt::Debug for State {

@@ -4,13 +4,24 @@
 //! |------------|--------------------------------------|----------------------------------------------------|
 //! | `meta`     | `applied`                            | log id of the last applied entry                   |
 //! |            | `membership`                         | the last membership                                |
-//! |            | `state`                              | version 1, leaves u64, last stamp u64, revision u64|
+//! |            | `state`                              | version 1, leaves u64, last stamp u64, revision u64, |
+//! |            |                                      | shard's year u16, shard's first position u64       |
+//! |            | `tree`                               | the frontier of the shard's tree                   |
 //! | `records`  | row key (32)                         | version 1, record version u64, sealed record       |
 //! | `register` | revision u64                         | version 1, the document                            |
 //! | `leaves`   | position u64                         | the leaf, verbatim                                 |
 //! | `addenda`  | position u64                         | the sealed addendum, verbatim                      |
 //! | `seen`     | request id (16), portal u32          | version 1, position u64, question digest (16)      |
 //! | `budgets`  | hour u32, official's pseudonym (16)  | version 1, misses u32                              |
+//! | `marks`    | position u64                         | trail id (16), dossier mark (16); zero for none    |
+//! | `people`   | row key (32)                         | version 1, created u64, `chain_0`, sealed own key  |
+//! | `trails`   | row key (32)                         | version 1, created u64, id (16), count u64,        |
+//! |            |                                      | last position u64, chain (32)                      |
+//! | `owners`   | trail id (16)                        | row key                                            |
+//! | `accesses` | trail id (16), position u64          | nothing                                            |
+//! | `batches`  | leaves after the entry u64           | version 1, stamp u64                               |
+//! | `shards`   | first position u64                   | version 1, year u16                                |
+//! | `tiles`    | shard's first u64, level u8, index u64 | 1 to 256 hashes                                  |
 //!
 //! Integers are big-endian, so that keys sort by position and by time. Leaves and addenda begin with version bytes of
 //! their own.
@@ -21,8 +32,13 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options, WriteBatch, WriteOptions,
 };
 use xacminh_core::{
-    apply::{BudgetKey, Meta, Seen},
-    command::RecordKey,
+    apply::{BudgetKey, Meta, NewKey, NewLeaf, Seen, Shard, Trail},
+    command::{RecordKey, TreeHead},
+};
+use xacminh_proto::transparency::{
+    Hash,
+    merkle::{Frontier, empty_root},
+    trail::{Chain, TrailId},
 };
 
 use super::{
@@ -37,13 +53,25 @@ pub(super) const LEAVES: &str = "leaves";
 pub(super) const ADDENDA: &str = "addenda";
 pub(super) const SEEN: &str = "seen";
 pub(super) const BUDGETS: &str = "budgets";
+pub(super) const MARKS: &str = "marks";
+pub(super) const PEOPLE: &str = "people";
+pub(super) const TRAILS: &str = "trails";
+pub(super) const OWNERS: &str = "owners";
+pub(super) const ACCESSES: &str = "accesses";
+pub(super) const BATCHES: &str = "batches";
+pub(super) const SHARDS: &str = "shards";
+pub(super) const TILES: &str = "tiles";
 
 /// Every family, in the order of the state's digest.
-pub(super) const FAMILIES: [&str; 7] = [META, RECORDS, REGISTER, LEAVES, ADDENDA, SEEN, BUDGETS];
+pub(super) const FAMILIES: [&str; 15] = [
+    META, RECORDS, REGISTER, LEAVES, ADDENDA, SEEN, BUDGETS, MARKS, PEOPLE, TRAILS, OWNERS, ACCESSES, BATCHES, SHARDS,
+    TILES,
+];
 
 pub(super) const APPLIED: &[u8] = b"applied";
 const MEMBERSHIP: &[u8] = b"membership";
 const STATE: &[u8] = b"state";
+const TREE: &[u8] = b"tree";
 const VERSION: u8 = 1;
 
 /// Memory for writes of one family; the flush policy acts long before it is full.
@@ -57,7 +85,7 @@ const BLOOM_BITS: f64 = 10.0;
 const MEMTABLE_BLOOM_RATIO: f64 = 0.002;
 
 /// What the state says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Log id of the last applied entry.
     pub applied: Option<LogIdOf>,
@@ -65,12 +93,32 @@ pub struct Head {
     pub membership: StoredMembership,
     /// Leaves, last stamp, register revision.
     pub meta: Meta,
+    /// The tree of the shard in force.
+    pub frontier: Frontier,
+    /// Its root.
+    pub root: Hash,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            applied: None,
+            membership: StoredMembership::default(),
+            meta: Meta::default(),
+            frontier: Frontier::new(),
+            root: empty_root(),
+        }
+    }
 }
 
 impl Head {
     pub(super) fn load(db: &DB) -> io::Result<Self> {
         let get = |key| db.get_cf(rocks::family(db, META), key).map_err(rocks::io_error);
+        let frontier = get(TREE)?.map(|bytes| Frontier::decode(&bytes)).transpose();
+        let frontier = frontier.map_err(|_| malformed("frontier"))?.unwrap_or_default();
         Ok(Self {
+            root: frontier.root(),
+            frontier,
             applied: get(APPLIED)?.map(|bytes| encoding::log_id_of(&bytes)).transpose()?,
             membership: get(MEMBERSHIP)?.map(|bytes| encoding::membership_of(&bytes)).transpose()?.unwrap_or_default(),
             meta: get(STATE)?.map(|bytes| meta_of(&bytes)).transpose()?.unwrap_or_default(),
@@ -84,6 +132,17 @@ impl Head {
             batch.put_cf(family, APPLIED, encoding::log_id_bytes(applied));
         }
         batch.put_cf(family, STATE, meta_bytes(&self.meta));
+    }
+
+    /// What changes with every leaf.
+    pub(super) fn put_tree(&self, db: &DB, batch: &mut WriteBatch) {
+        batch.put_cf(rocks::family(db, META), TREE, self.frontier.encode());
+    }
+
+    /// The tree as the next batch claims it.
+    #[must_use]
+    pub const fn tree(&self) -> TreeHead {
+        TreeHead { leaves: self.meta.leaves, root: self.root }
     }
 
     pub(super) fn put_membership(&self, db: &DB, batch: &mut WriteBatch) -> io::Result<()> {
@@ -128,7 +187,7 @@ fn family_options(name: &str, block_cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(block_cache);
     table.set_format_version(5);
-    if matches!(name, RECORDS | SEEN) {
+    if matches!(name, RECORDS | SEEN | PEOPLE | TRAILS) {
         table.set_bloom_filter(BLOOM_BITS, false);
     }
     let mut options = Options::default();
@@ -199,6 +258,92 @@ pub(super) fn seen_from(unix_ms: u64) -> [u8; 20] {
     bytes
 }
 
+pub(super) fn mark_bytes(new: &NewLeaf) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&new.trail.unwrap_or_default());
+    bytes[16..].copy_from_slice(&new.dossier);
+    bytes
+}
+
+/// The trail and the dossier mark; none where there is none.
+pub(super) fn mark_of(bytes: &[u8]) -> io::Result<(Option<TrailId>, Option<[u8; 16]>)> {
+    let (trail, dossier) = bytes.split_first_chunk().ok_or_else(|| malformed("mark"))?;
+    let dossier: [u8; 16] = dossier.try_into().map_err(|_| malformed("mark"))?;
+    let some = |mark: [u8; 16]| (mark != [0; 16]).then_some(mark);
+    Ok((some(*trail), some(dossier)))
+}
+
+pub(super) fn person_bytes(key: &NewKey) -> Vec<u8> {
+    [&[VERSION], key.created.to_be_bytes().as_slice(), &key.chain, &key.sealed].concat()
+}
+
+/// Created, where the trail begins, the sealed key.
+pub(super) fn person_of(bytes: &[u8]) -> io::Result<(u64, Chain, Vec<u8>)> {
+    let (created, rest) = body_of(bytes, "person")?.split_first_chunk().ok_or_else(|| malformed("person"))?;
+    let (chain, sealed) = rest.split_first_chunk().ok_or_else(|| malformed("person"))?;
+    Ok((u64::from_be_bytes(*created), *chain, sealed.to_vec()))
+}
+
+pub(super) fn trail_bytes(trail: &Trail) -> [u8; TRAIL_BYTES] {
+    let mut bytes = [VERSION; TRAIL_BYTES];
+    bytes[1..9].copy_from_slice(&trail.created.to_be_bytes());
+    bytes[9..25].copy_from_slice(&trail.id);
+    bytes[25..33].copy_from_slice(&trail.count.to_be_bytes());
+    bytes[33..41].copy_from_slice(&trail.last.to_be_bytes());
+    bytes[41..].copy_from_slice(&trail.chain);
+    bytes
+}
+
+pub(super) fn trail_of(bytes: &[u8]) -> io::Result<Trail> {
+    let body: &[u8; TRAIL_BYTES - 1] = body_of(bytes, "trail")?.try_into().map_err(|_| malformed("trail"))?;
+    Ok(Trail {
+        created: number_at(body, 0),
+        id: body[8..24].try_into().expect("sixteen bytes of a fixed layout"),
+        count: number_at(body, 24),
+        last: number_at(body, 32),
+        chain: body[40..].try_into().expect("thirty-two bytes of a fixed layout"),
+    })
+}
+
+pub(super) fn access_key(trail: &TrailId, position: u64) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..16].copy_from_slice(trail);
+    key[16..].copy_from_slice(&position.to_be_bytes());
+    key
+}
+
+pub(super) fn batch_bytes(at_ms: u64) -> Vec<u8> {
+    [&[VERSION], at_ms.to_be_bytes().as_slice()].concat()
+}
+
+pub(super) fn batch_of(bytes: &[u8]) -> io::Result<u64> {
+    let stamp = body_of(bytes, "batch")?.try_into().map_err(|_| malformed("batch"))?;
+    Ok(u64::from_be_bytes(stamp))
+}
+
+pub(super) fn shard_bytes(shard: Shard) -> Vec<u8> {
+    [&[VERSION], shard.year.to_be_bytes().as_slice()].concat()
+}
+
+pub(super) fn shard_of(key: &[u8], value: &[u8]) -> io::Result<Shard> {
+    let first = key.try_into().map_err(|_| malformed("shard"))?;
+    let year = body_of(value, "shard")?.try_into().map_err(|_| malformed("shard"))?;
+    Ok(Shard { year: u16::from_be_bytes(year), first: u64::from_be_bytes(first) })
+}
+
+pub(super) fn tile_key(shard: Shard, level: u8, index: u64) -> [u8; 17] {
+    let mut key = [level; 17];
+    key[..8].copy_from_slice(&shard.first.to_be_bytes());
+    key[9..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+const TRAIL_BYTES: usize = 1 + 8 + 16 + 8 + 8 + 32;
+
+fn number_at(body: &[u8], at: usize) -> u64 {
+    u64::from_be_bytes(body[at..at + 8].try_into().expect("eight bytes of a fixed layout"))
+}
+
 pub(super) fn record_key(key: &RecordKey) -> &[u8] {
     key.as_slice()
 }
@@ -208,13 +353,20 @@ fn meta_bytes(meta: &Meta) -> Vec<u8> {
     for number in [meta.leaves, meta.last_at_ms, meta.register_revision] {
         bytes.extend_from_slice(&number.to_be_bytes());
     }
+    bytes.extend_from_slice(&meta.shard.year.to_be_bytes());
+    bytes.extend_from_slice(&meta.shard.first.to_be_bytes());
     bytes
 }
 
 fn meta_of(bytes: &[u8]) -> io::Result<Meta> {
-    let body: &[u8; 24] = body_of(bytes, "state")?.try_into().map_err(|_| malformed("state"))?;
-    let number = |at: usize| u64::from_be_bytes(body[at..at + 8].try_into().expect("eight bytes of a fixed layout"));
-    Ok(Meta { leaves: number(0), last_at_ms: number(8), register_revision: number(16) })
+    let body: &[u8; 34] = body_of(bytes, "state")?.try_into().map_err(|_| malformed("state"))?;
+    let year = u16::from_be_bytes([body[24], body[25]]);
+    Ok(Meta {
+        leaves: number_at(body, 0),
+        last_at_ms: number_at(body, 8),
+        register_revision: number_at(body, 16),
+        shard: Shard { year, first: number_at(body, 26) },
+    })
 }
 
 fn body_of<'a>(bytes: &'a [u8], what: &str) -> io::Result<&'a [u8]> {
@@ -231,8 +383,9 @@ mod tests {
     /// These bytes are on disks and in snapshots: they change only with a new version byte.
     #[test]
     fn version_1_stays_as_it_is() {
-        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4 };
-        assert_eq!(meta_bytes(&meta), b"\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04");
+        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4, shard: Shard { year: 2027, first: 5 } };
+        let numbers = b"\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04";
+        assert_eq!(meta_bytes(&meta), [numbers.as_slice(), b"\x07\xeb\0\0\0\0\0\0\0\x05"].concat());
         assert_eq!(meta_of(&meta_bytes(&meta)).unwrap(), meta);
         assert_eq!(record_bytes(5, b"sealed"), b"\x01\0\0\0\0\0\0\0\x05sealed");
         assert_eq!(record_of(b"\x01\0\0\0\0\0\0\0\x05sealed").unwrap(), (5, b"sealed".as_slice()));
@@ -242,6 +395,20 @@ mod tests {
         let key = BudgetKey { hour: 258, official: *b"0123456789abcdef" };
         assert_eq!(&budget_key(&key), b"\0\0\x01\x020123456789abcdef");
         assert_eq!(budget_of(&budget_bytes(7)).unwrap(), 7);
+        let trail = Trail { created: 1, id: [2; 16], count: 3, last: 4, chain: [5; 32] };
+        let bytes = b"\x01\0\0\0\0\0\0\0\x01\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\
+            \0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04";
+        assert_eq!(trail_bytes(&trail).as_slice(), [bytes.as_slice(), &[5; 32]].concat());
+        assert_eq!(trail_of(&trail_bytes(&trail)).unwrap(), trail);
+        let key = NewKey { person: [0; 32], created: 6, chain: [7; 32], sealed: b"sealed".to_vec() };
+        let bytes = [b"\x01\0\0\0\0\0\0\0\x06".as_slice(), &[7; 32], b"sealed"].concat();
+        assert_eq!(person_bytes(&key), bytes);
+        assert_eq!(person_of(&bytes).unwrap(), (6, [7; 32], b"sealed".to_vec()));
+        let shard = Shard { year: 2027, first: 258 };
+        assert_eq!(shard_bytes(shard), b"\x01\x07\xeb");
+        assert_eq!(shard_of(&258_u64.to_be_bytes(), b"\x01\x07\xeb").unwrap(), shard);
+        assert_eq!(&tile_key(shard, 2, 3), b"\0\0\0\0\0\0\x01\x02\x02\0\0\0\0\0\0\0\x03");
+        assert_eq!(batch_of(&batch_bytes(9)).unwrap(), 9);
         assert_eq!(document_of(&document_bytes("revision = 1")).unwrap(), "revision = 1");
     }
 
@@ -250,6 +417,8 @@ mod tests {
         for bytes in [b"".as_slice(), b"\x02", b"\x01", b"\x01\0\0"] {
             assert!(meta_of(bytes).is_err() && record_of(bytes).is_err());
             assert!(seen_of(bytes).is_err() && budget_of(bytes).is_err());
+            assert!(trail_of(bytes).is_err() && person_of(bytes).is_err() && mark_of(bytes).is_err());
+            assert!(batch_of(bytes).is_err() && shard_of(&[0; 8], bytes).is_err());
         }
         assert!(document_of(b"\x01\xff").is_err());
     }

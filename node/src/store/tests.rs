@@ -84,6 +84,7 @@ fn leaf(request: RequestKey, at_ms: u64) -> LeafBytes {
         attributes_root: [3; 32],
         addendum_digest: [4; 32],
         record_version: 0,
+        previous: [0; 32],
     };
     leaf.encode()
 }
@@ -102,11 +103,18 @@ fn item(number: u64, at_ms: u64) -> Item {
             leaf: leaf(request, at_ms),
             envelope: format!("sealed addendum {number}").into_bytes(),
             request,
+            person: Some(command::Person { key, own_key: command::OwnKey::New { chain: key, sealed: vec![6; 32] } }),
+            dossier: [7; 16],
             question: [5; 16],
             register_revision: 0,
             miss: Some(command::Miss { official: [1; 16], limit: 1_000_000, counts: true }),
         },
     }
+}
+
+/// A batch of a leader that has applied nothing yet: its tree is part of every history.
+fn batch(at_ms: u64, items: Vec<Item>) -> Command {
+    Command::Batch(Batch { at_ms, clock_ms: at_ms, tree: TreeHead::default(), items })
 }
 
 fn command_entry(index: u64, command: &Command) -> Entry {
@@ -116,7 +124,7 @@ fn command_entry(index: u64, command: &Command) -> Entry {
 
 fn batch_entry(index: u64, at_ms: u64, numbers: std::ops::Range<u64>) -> Entry {
     let items = numbers.map(|number| item(number, at_ms)).collect();
-    command_entry(index, &Command::Batch(Batch { at_ms, items }))
+    command_entry(index, &batch(at_ms, items))
 }
 
 /// Entry 0 is a membership, as `initialize` writes it; every other one a batch of ten questions.
@@ -230,7 +238,7 @@ async fn every_replica_tells_the_same_outcomes_and_repeats_them_after_a_crash() 
     again.decided_at_ms = START_MS + 2;
     again.remember = None;
     Leaf::stamp(&mut again.entry.leaf, START_MS + 2);
-    let again = Command::Batch(Batch { at_ms: START_MS + 2, items: vec![again] });
+    let again = batch(START_MS + 2, vec![again]);
     apply(&mut store.machine, vec![command_entry(2, &again)]).await;
     let outcomes = notes.outcomes.lock().unwrap();
     assert_eq!(
@@ -298,8 +306,7 @@ async fn a_contradiction_stops_the_node_and_writes_nothing() {
     };
     let mut store = try_open(folder.path(), 1, Arc::new(Notes::default()), hook).unwrap();
     let unknown = Entry::new(log_id(0), EntryPayload::Normal(CommandBytes(Bytes::from_static(&[99, 1, 2]))));
-    let stamped_otherwise =
-        command_entry(0, &Command::Batch(Batch { at_ms: START_MS + 1, items: vec![item(1, START_MS)] }));
+    let stamped_otherwise = command_entry(0, &batch(START_MS + 1, vec![item(1, START_MS)]));
     for bad in [unknown, stamped_otherwise] {
         assert!(store.machine.apply(stream::iter([Ok((bad, None))])).await.is_err());
     }

@@ -46,6 +46,8 @@ labels! {
         Propose = "propose",
         /// The batch became durable on a quorum.
         Commit = "commit",
+        /// Signing the head, making and checking the receipt.
+        Receipt = "receipt",
         /// This node applied it.
         Apply = "apply",
         /// The reply was encoded and handed to the connection.

@@ -64,6 +64,7 @@ pub fn log_question(span: &Span, outcome: QuestionOutcome, error: Option<ErrorNu
         decide_us = watch.lap_us(Stage::Decide),
         propose_us = watch.lap_us(Stage::Propose),
         commit_us = watch.lap_us(Stage::Commit),
+        receipt_us = watch.lap_us(Stage::Receipt),
         apply_us = watch.lap_us(Stage::Apply),
         reply_us = watch.lap_us(Stage::Reply),
         "question"

@@ -43,6 +43,8 @@ impl Desk {
                 leaf: entry.leaf,
                 envelope: entry.envelope,
                 request: entry.request,
+                person: None,
+                dossier: [0; 16],
                 question: [0; 16],
                 register_revision: revision,
                 miss: None,
@@ -83,9 +85,10 @@ impl Desk {
             as_of_ms: 0,
             subject_salt,
             salts: Vec::new(),
+            claims: Vec::new(),
             outcome: None,
         };
-        let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
+        let envelope = self.keyring.seal_addendum(&addendum, None).map_err(internal)?;
         let leaf = Leaf {
             kind,
             time_ms: 0,
@@ -102,6 +105,7 @@ impl Desk {
             attributes_root: attributes_root(&mut []),
             addendum_digest: Envelope::digest(&envelope),
             record_version: 0,
+            previous: [0; 32],
         };
         Ok(Administrative { leaf: leaf.encode(), envelope, request: RequestKey { id, portal: NOBODY } })
     }

@@ -7,7 +7,7 @@ use xacminh_core::{
     question::Question,
 };
 use xacminh_proto::{
-    transparency::{Envelope, Salt},
+    transparency::{Addendum, Envelope, Salt},
     vocab::{ErrorNumber, Outcome},
 };
 
@@ -16,8 +16,14 @@ use crate::env;
 use super::{Basis, Decided, Desk, internal};
 
 impl Desk {
-    /// The item that carries a decision into the log. Nothing in it is in clear (promise P5).
-    pub(super) fn item(&self, question: &Question, digest: [u8; 16], decided: Decided) -> Result<Item, ErrorNumber> {
+    /// The item that carries a decision into the log, and the addendum sealed in it. Nothing in the item is in clear
+    /// (promise P5).
+    pub(super) fn item(
+        &self,
+        question: &Question,
+        digest: [u8; 16],
+        decided: Decided,
+    ) -> Result<(Item, Addendum), ErrorNumber> {
         let Decided { decision, grounds, misses_max, basis } = decided;
         let decided_at_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
@@ -28,7 +34,8 @@ impl Desk {
                 .collect(),
         };
         let addendum = draft::addendum(question, &decision, &salts, decided_at_ms);
-        let envelope = self.keyring.seal_addendum(&addendum).map_err(internal)?;
+        let (person, own_key) = self.person(self.keyring.row_key(question.person.number))?;
+        let envelope = self.keyring.seal_addendum(&addendum, Some(&own_key)).map_err(internal)?;
         let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
         let miss =
@@ -40,8 +47,10 @@ impl Desk {
         };
         let request = RequestKey { id: question.request_id, portal: question.portal };
         let register_revision = grounds.register_revision;
-        let entry = Entry { leaf, envelope, request, question: digest, register_revision, miss };
-        Ok(Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry })
+        let dossier = self.keyring.dossier_mark(&question.dossier);
+        let person = Some(person);
+        let entry = Entry { leaf, envelope, request, person, dossier, question: digest, register_revision, miss };
+        Ok((Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry }, addendum))
     }
 }
 

@@ -23,20 +23,21 @@ use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 use xacminh_core::{
     apply::{BudgetKey, ItemOutcome, REQUEST_WINDOW_MS},
-    command::{RecordChange, RecordKey, RecordRead, RequestKey},
+    command::{OwnKey, Person, RecordChange, RecordKey, RecordRead, RequestKey},
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
     register::{self, Grounds, Register},
 };
 use xacminh_proto::{
-    transparency::Leaf,
-    vocab::{ErrorNumber, Outcome},
+    transparency::{Addendum, Leaf},
+    vocab::{ErrorNumber, Outcome, PersonNumber, PortalId, RequestId},
 };
 
 use crate::{
-    env::Clock,
-    keyring::Keyring,
+    env::{self, Clock},
+    keyring::{Keyring, KeyringError, PersonKey},
+    notary::{Notary, NotaryError},
     raft::submit::{Settled, SubmitError, Submitter},
     store::State,
     telemetry::{CacheResult, Metrics, Stage, Stopwatch, UpstreamOutcome},
@@ -72,6 +73,8 @@ pub struct Desk {
     pub upstream: Arc<Upstream>,
     /// The way into the log.
     pub submitter: Submitter,
+    /// Signs the log and makes receipts.
+    pub notary: Notary,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// The register in force, parsed; none before the first question.
@@ -89,6 +92,8 @@ pub struct Answered {
     pub position: u64,
     /// The leader's stamp, Unix milliseconds.
     pub at_ms: u64,
+    /// The receipt, if it was wished for.
+    pub receipt: Option<String>,
 }
 
 /// What one question has learnt so far, kept from round to round.
@@ -124,7 +129,8 @@ enum Basis {
 impl Desk {
     /// Answers a question, or says why nothing can be answered.
     ///
-    /// `canonical` are the question's bytes, by which a retry is told from another question under the same id.
+    /// `canonical` are the question's bytes, by which a retry is told from another question under the same id; with
+    /// `receipt` the answer brings its receipt along, verified here before any of it leaves.
     ///
     /// # Errors
     /// The number of what went wrong; there may be a leaf all the same, and a retry then gets its answer.
@@ -132,26 +138,33 @@ impl Desk {
         &self,
         question: &Question,
         canonical: &[u8],
+        receipt: bool,
         deadline: Instant,
         watch: &mut Stopwatch,
     ) -> Result<Answered, ErrorNumber> {
         let most = self.in_flight_max(question)?;
         let _place = self.crowd.enter(question.portal, most).ok_or(ErrorNumber::TooManyInFlight)?;
         let digest = self.keyring.question_digest(canonical);
-        if let Some(answered) = self.answered_earlier(question, digest)? {
-            return Ok(answered);
+        if let Some(seen) = self.answered_earlier(question, digest)? {
+            return self.answered_before(question.person.number, seen, receipt).await;
         }
         let mut learnt = Learnt::default();
         for _ in 0..ROUNDS_MAX {
             let decided = self.decide(question, &mut learnt, deadline, watch).await?;
             let outcome = decided.decision.outcome.clone();
-            let item = self.item(question, digest, decided)?;
+            let (item, addendum) = self.item(question, digest, decided)?;
             watch.lap(Stage::Decide, &self.metrics);
             let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;
             watch.lap(Stage::Commit, &self.metrics);
             match settled.outcome {
-                ItemOutcome::Appended { position } => return Ok(Answered { outcome, position, at_ms: settled.at_ms }),
-                ItemOutcome::Duplicate { position } => return self.answered_before(position),
+                ItemOutcome::Appended { position } => {
+                    let receipt = self.receipt(receipt, position, settled.leaves, &addendum).await?;
+                    watch.lap(Stage::Receipt, &self.metrics);
+                    return Ok(Answered { outcome, position, at_ms: settled.at_ms, receipt });
+                }
+                ItemOutcome::Duplicate { position } => {
+                    return self.answered_before(question.person.number, position, receipt).await;
+                }
                 ItemOutcome::Stale => {}
                 ItemOutcome::OverBudget => learnt.over_budget = true,
                 ItemOutcome::Conflict => return Err(ErrorNumber::RequestIdReused),
@@ -261,8 +274,8 @@ impl Desk {
         Ok(counted >= misses_max)
     }
 
-    /// The answer of a request that has one already, without asking anybody: also while the authority is away.
-    fn answered_earlier(&self, question: &Question, digest: [u8; 16]) -> Result<Option<Answered>, ErrorNumber> {
+    /// Where the answer of a request is that has one already, without asking anybody: also while the authority is away.
+    fn answered_earlier(&self, question: &Question, digest: [u8; 16]) -> Result<Option<u64>, ErrorNumber> {
         let age_ms = self.clock.now_ms().saturating_sub(question.request_id.unix_ms());
         if !(RETRY_AGE_MS_MIN..=REQUEST_WINDOW_MS).contains(&age_ms) {
             return Ok(None);
@@ -270,7 +283,7 @@ impl Desk {
         let request = RequestKey { id: question.request_id, portal: question.portal };
         match self.state.seen(&request).map_err(internal)? {
             None => Ok(None),
-            Some(seen) if seen.question == digest => self.answered_before(seen.position).map(Some),
+            Some(seen) if seen.question == digest => Ok(Some(seen.position)),
             Some(_) => Err(ErrorNumber::RequestIdReused),
         }
     }
@@ -282,13 +295,85 @@ impl Desk {
     }
 
     /// A retry gets what the first one got: the addendum beside the only leaf holds it.
-    fn answered_before(&self, position: u64) -> Result<Answered, ErrorNumber> {
+    async fn answered_before(
+        &self,
+        number: PersonNumber,
+        position: u64,
+        receipt: bool,
+    ) -> Result<Answered, ErrorNumber> {
         let missing = || internal("a leaf that was seen is not in the state");
         let leaf = self.state.leaf(position).map_err(internal)?.ok_or_else(missing)?;
+        let addendum = self.addendum(position, &self.keyring.row_key(number))?;
+        let outcome = addendum.outcome.clone().ok_or_else(missing)?;
+        let (leaves, at_ms) = self.state.batch_of(position).map_err(internal)?.ok_or_else(missing)?;
+        debug_assert_eq!(at_ms, Leaf::stamped_ms(&leaf), "a batch has one stamp");
+        let receipt = self.receipt(receipt, position, leaves, &addendum).await?;
+        Ok(Answered { outcome, position, at_ms: Leaf::stamped_ms(&leaf), receipt })
+    }
+
+    /// The receipt of a portal's request, whenever it was answered: the same bytes as then.
+    ///
+    /// # Errors
+    /// [`ErrorNumber::RequestUnknown`] for requests of other portals too, [`ErrorNumber::Erased`], and those of the node.
+    pub async fn receipt_of(&self, portal: PortalId, id: RequestId) -> Result<String, ErrorNumber> {
+        let seen = self.state.seen(&RequestKey { id, portal }).map_err(internal)?;
+        let position = seen.ok_or(ErrorNumber::RequestUnknown)?.position;
+        let addendum = self.opened(position)?;
+        self.notary.receipt_again(position, &addendum).await.map_err(unsigned)
+    }
+
+    /// The opened addendum of any leaf.
+    fn opened(&self, position: u64) -> Result<Addendum, ErrorNumber> {
+        let (trail, _) = self.state.marks(position).map_err(internal)?;
+        let owner = trail.map(|trail| self.state.owner(&trail)).transpose().map_err(internal)?.flatten();
+        match (trail, owner) {
+            (Some(_), None) => Err(ErrorNumber::Erased),
+            (_, Some(person)) => self.addendum(position, &person),
+            (None, None) => {
+                let envelope = self.state.addendum(position).map_err(internal)?.ok_or(ErrorNumber::RequestUnknown)?;
+                self.keyring.open_addendum(&envelope, None).map_err(internal)
+            }
+        }
+    }
+
+    /// The opened addendum of a leaf about a person.
+    fn addendum(&self, position: u64, person: &RecordKey) -> Result<Addendum, ErrorNumber> {
+        let missing = || internal("a leaf's addendum is not in the state");
         let envelope = self.state.addendum(position).map_err(internal)?.ok_or_else(missing)?;
-        let addendum = self.keyring.open_addendum(&envelope).map_err(internal)?;
-        let outcome = addendum.outcome.ok_or_else(missing)?;
-        Ok(Answered { outcome, position, at_ms: Leaf::stamped_ms(&leaf) })
+        let own_key = self.own_key(person)?.map(|(_, key)| key);
+        self.keyring.open_addendum(&envelope, own_key.as_ref()).map_err(|error| match error {
+            KeyringError::Erased => ErrorNumber::Erased,
+            other => internal(other),
+        })
+    }
+
+    /// The key of a person who was asked about before, and the entry that made it.
+    fn own_key(&self, person: &RecordKey) -> Result<Option<(u64, PersonKey)>, ErrorNumber> {
+        let Some((created, _, sealed)) = self.state.person(person).map_err(internal)? else { return Ok(None) };
+        let key = self.keyring.open_person_key(person, &sealed).map_err(internal)?;
+        Ok(Some((created, key)))
+    }
+
+    /// The key that an addendum about a person is sealed under, made if there is none.
+    fn person(&self, key: RecordKey) -> Result<(Person, PersonKey), ErrorNumber> {
+        if let Some((created, opened)) = self.own_key(&key)? {
+            return Ok((Person { key, own_key: OwnKey::Known { created } }, opened));
+        }
+        let (fresh, sealed) = self.keyring.new_person_key(&key).map_err(internal)?;
+        Ok((Person { key, own_key: OwnKey::New { chain: env::random(), sealed } }, fresh))
+    }
+
+    async fn receipt(
+        &self,
+        wished: bool,
+        position: u64,
+        leaves: u64,
+        addendum: &Addendum,
+    ) -> Result<Option<String>, ErrorNumber> {
+        if !wished {
+            return Ok(None);
+        }
+        self.notary.receipt(position, leaves, addendum).await.map(Some).map_err(unsigned)
     }
 
     fn skewed(&self, settled: Settled) -> ErrorNumber {
@@ -342,6 +427,14 @@ fn submit_error(error: SubmitError) -> ErrorNumber {
         SubmitError::Overloaded => ErrorNumber::Overloaded,
         SubmitError::Deadline => ErrorNumber::DeadlineExceeded,
         SubmitError::Stopping => ErrorNumber::ShuttingDown,
+    }
+}
+
+/// Without its receipt no answer leaves that was to bring one; a retry gets both once the notary can sign.
+fn unsigned(error: NotaryError) -> ErrorNumber {
+    match error {
+        NotaryError::Behind | NotaryError::Stopped => ErrorNumber::NotReady,
+        other => internal(other),
     }
 }
 

@@ -62,8 +62,8 @@ name_threshold = "folded"
 struct Settling(Submitter);
 
 impl ApplySink for Settling {
-    fn applied(&self, _: u64, at_ms: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
-        self.0.settle(at_ms, &outcomes);
+    fn applied(&self, _: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+        self.0.settle(at_ms, leaves, &outcomes);
     }
 }
 
@@ -96,9 +96,14 @@ async fn office(people: u64, script: Vec<Step>) -> Office {
     let store = Store::open(&options, sink, Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
     let authority = Arc::new(Scripted::new((1..=people).map(record), script));
     let keyring = folder.path().join("keyring.toml");
+    let keyring = Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring"));
+    let log = Authority { domain: "example.vn".into(), province: "48".into(), keyring: Arc::clone(&keyring) };
+    let alarm = Arc::new(|error: &NotaryError| panic!("{error}"));
+    let notary = Notary::start(&data.join("notary"), log, store.state.clone(), alarm).expect("a notary");
     let desk = Desk {
         clock: Arc::new(clock.clone()),
-        keyring: Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring")),
+        keyring,
+        notary,
         state: store.state.clone(),
         upstream: Arc::new(
             Upstream::new(Arc::<Scripted>::clone(&authority), FlightLimits::default()).expect("sound limits"),
@@ -115,7 +120,10 @@ async fn office(people: u64, script: Vec<Step>) -> Office {
     log.apply(&Command::Register(change)).await;
 
     let state = desk.state.clone();
-    let stamps = Arc::new(Stamps::new(Arc::new(clock.clone()), move || state.meta().last_at_ms));
+    let stamps = Arc::new(Stamps::new(Arc::new(clock.clone()), move || {
+        let head = state.head();
+        (head.meta.last_at_ms, head.tree())
+    }));
     let (proposer, task) = Proposer::new();
     tokio::spawn(task.run(log, stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));

@@ -16,12 +16,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     codec::{self, CodecError},
-    vocab::{Attribute, CLAIMS_MAX, Outcome},
+    vocab::{Attribute, CLAIMS_MAX, Claim, Outcome},
 };
 
 use super::{Hash, Salt};
 
-/// Largest addendum in plaintext, its version byte apart: the largest outcome takes about a third.
+/// Largest addendum in plaintext, its version byte apart: the largest outcome with the largest claims stays under five sixths of it.
 pub const ADDENDUM_BYTES_MAX: usize = 16 * 1024;
 
 const ADDENDUM_VERSION: u8 = 1;
@@ -61,6 +61,9 @@ pub struct Addendum {
     /// Salts of the commitments under the attributes root, in the order of [`statements`](super::statements).
     #[serde(deserialize_with = "crate::bounds::list::<_, _, SALTS_MAX>")]
     pub salts: Vec<Salt>,
+    /// What was claimed, arguments included: with it the receipt can be made again, byte by byte.
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, CLAIMS_MAX>")]
+    pub claims: Vec<Claim>,
     /// What was answered: a retry of the request gets exactly this again. None for administrative entries.
     pub outcome: Option<Outcome>,
 }
@@ -120,7 +123,7 @@ impl Addendum {
     /// [`CodecError::TooLarge`] beyond [`ADDENDUM_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         // More salts than statements would be read by nobody.
-        if self.salts.len() > SALTS_MAX {
+        if self.salts.len() > SALTS_MAX || self.claims.len() > CLAIMS_MAX {
             return Err(CodecError::OutOfBounds);
         }
         let mut bytes = vec![ADDENDUM_VERSION];

@@ -1,4 +1,4 @@
-//! The leaf: 169 fixed bytes, no personal data, partition keys in clear.
+//! The leaf: 201 fixed bytes, no personal data, partition keys in clear.
 //!
 //! ```text
 //! offset  bytes  field
@@ -17,6 +17,7 @@
 //!     97     32  attributes root
 //!    129     32  addendum digest
 //!    161      8  record version (0 where none may be told)
+//!    169     32  previous: link to the person's leaf before this one, written at apply; see [`trail`](super::trail)
 //! ```
 
 use crate::vocab::{PortalId, RequestId};
@@ -24,7 +25,7 @@ use crate::vocab::{PortalId, RequestId};
 use super::Hash;
 
 /// Bytes of a leaf of version 1.
-pub const LEAF_BYTES: usize = 169;
+pub const LEAF_BYTES: usize = 201;
 
 /// Bytes no leaf of any version will exceed, so that readers can bound what they take.
 pub const LEAF_BYTES_MAX: usize = 300;
@@ -34,6 +35,7 @@ pub type LeafBytes = [u8; LEAF_BYTES];
 
 const VERSION: u8 = 1;
 const TIME_OFFSET: usize = 2;
+const PREVIOUS_OFFSET: usize = 169;
 
 /// A leaf's fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub struct Leaf {
     pub addendum_digest: Hash,
     /// Version of the record the decision read; 0 where telling it would tell whether the person is known.
     pub record_version: u64,
+    /// Link to the person's leaf before this one; zero in a draft, and in leaves that answer nothing about a person.
+    pub previous: Hash,
 }
 
 /// What a leaf records.
@@ -137,6 +141,7 @@ impl Leaf {
         writer.put(&self.attributes_root);
         writer.put(&self.addendum_digest);
         writer.put(&self.record_version.to_be_bytes());
+        writer.put(&self.previous);
         assert_eq!(writer.at, LEAF_BYTES, "the layout above fills the leaf exactly");
         writer.bytes
     }
@@ -169,12 +174,18 @@ impl Leaf {
             attributes_root: reader.take(),
             addendum_digest: reader.take(),
             record_version: u64::from_be_bytes(reader.take()),
+            previous: reader.take(),
         })
     }
 
     /// Stamps the leader's time into a draft.
     pub fn stamp(bytes: &mut LeafBytes, time_ms: u64) {
         bytes[TIME_OFFSET..TIME_OFFSET + 8].copy_from_slice(&time_ms.to_be_bytes());
+    }
+
+    /// Writes the link to the person's leaf before this one into a stamped draft.
+    pub fn link(bytes: &mut LeafBytes, previous: &Hash) {
+        bytes[PREVIOUS_OFFSET..].copy_from_slice(previous);
     }
 
     /// The time in a leaf's bytes.

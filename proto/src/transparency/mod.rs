@@ -5,7 +5,7 @@
 //! attrs     = RFC 6962 root over the sorted attr_j
 //! subject   = SHA-256("idv/subj/v1" ‖ salt_s ‖ number)
 //! addendum  = sealed bytes; the leaf holds their SHA-256
-//! leaf      = 169 fixed bytes, see [`Leaf`]
+//! leaf      = 201 fixed bytes, see [`Leaf`]
 //! tree      = RFC 6962, see [`merkle`]; published as C2SP [`tiles`]
 //! head      = C2SP [`Checkpoint`] in a signed [`note`], cosigned by witnesses ([`witness`])
 //! receipt   = C2SP tlog-proof with leaf and openings, see [`Receipt`]; believed by a [`Policy`]
@@ -24,6 +24,7 @@ pub mod policy;
 mod receipt;
 mod statement;
 pub mod tiles;
+pub mod trail;
 mod verified;
 pub mod witness;
 

@@ -85,6 +85,10 @@ error_numbers! {
     TooSlow = 1014, "Yêu cầu gửi quá chậm; kiểm tra đường truyền.", "The request arrived too slowly; check the line.";
     /// The register revision sent is not newer than the one in force.
     RegisterRevision = 1015, "Phiên bản danh mục không mới hơn bản đang dùng.", "The register revision is not newer than the one in force.";
+    /// No request of this id has a leaf, or it is another portal's.
+    RequestUnknown = 1016, "Không có yêu cầu nào với mã này.", "There is no request of this id.";
+    /// What was known about the person was erased by law.
+    Erased = 1017, "Dữ liệu về người này đã bị xoá theo quy định.", "What was kept about the person was erased by law.";
 
     /// The portal is not in the register.
     PortalUnknown = 2001, "Cổng chưa được đăng ký.", "The portal is not registered.";

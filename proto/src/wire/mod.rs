@@ -17,7 +17,7 @@ pub mod peer;
 mod question;
 mod reply;
 
-pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, Request};
+pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, ReceiptWish, Request};
 pub use reply::{
     Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Reply, Status,
 };

@@ -18,6 +18,8 @@ pub enum Request {
     Audit(AuditPage),
     /// A new revision of the register, as TOML (role operator).
     PutRegister(String),
+    /// The receipt of a question answered before, byte for byte that of the answer (role portal or official-client).
+    Receipt(RequestId),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -47,6 +49,18 @@ pub struct Ask {
     pub max_age_s: Option<u32>,
     /// How long the caller waits, milliseconds, counted from arrival at the node.
     pub deadline_ms: u32,
+    /// Whether the answer brings its receipt along.
+    pub receipt: ReceiptWish,
+}
+
+/// How much evidence an answer carries. The leaf is in the log either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReceiptWish {
+    /// The leaf's position only; the receipt can be fetched later, see [`Request::Receipt`].
+    Position,
+    /// The whole receipt.
+    #[default]
+    Full,
 }
 
 /// Which audit entries to read.
@@ -66,6 +80,7 @@ impl std::fmt::Debug for Request {
             Self::Audit(page) => page.fmt(f),
             // A register names officials.
             Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
+            Self::Receipt(id) => write!(f, "Receipt({id:?})"),
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Reply {
         /// The revision.
         revision: u64,
     },
+    /// A receipt asked for by request id.
+    Receipt(String),
 }
 
 /// A decided question.
@@ -44,6 +46,8 @@ pub struct Answer {
     pub position: u64,
     /// When the leader stamped the leaf, Unix milliseconds.
     pub at_ms: u64,
+    /// The receipt, if it was wished for: the text of a [`Receipt`](crate::transparency::Receipt).
+    pub receipt: Option<String>,
 }
 
 /// An error that has no leaf: nothing was decided.

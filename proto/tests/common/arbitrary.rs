@@ -9,7 +9,7 @@ use xacminh_proto::{
         Sex, Value, Verdict,
     },
     wire::{
-        Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, Reply, Request, Status,
+        Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, ReceiptWish, Reply, Request, Status,
         peer::PeerHello,
     },
 };
@@ -20,11 +20,13 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         1 => Just(Request::Status),
         1 => (any::<u64>(), any::<u16>()).prop_map(|(from, limit)| Request::Audit(AuditPage { from, limit })),
         1 => "(?s).{0,300}".prop_map(Request::PutRegister),
+        1 => request_id().prop_map(Request::Receipt),
     ]
 }
 
 pub(crate) fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
+        1 => "(?s).{0,300}".prop_map(Reply::Receipt),
         4 => answer().prop_map(|answer| Reply::Answer(Box::new(answer))),
         1 => (select(ErrorNumber::ALL), "(?s).{0,80}")
             .prop_map(|(number, detail)| Reply::Failure(Failure::new(number, detail))),
@@ -63,7 +65,7 @@ pub(crate) fn leaf() -> impl Strategy<Value = Leaf> {
         LeafVerdict::Refused,
     ];
     let who = (request_id(), any::<u32>(), any::<[u8; 16]>(), any::<u16>(), any::<u32>(), any::<u32>());
-    let hashes = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
+    let hashes = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
     (select(kinds), select(verdicts), any::<u64>(), any::<u64>(), any::<u64>(), who, hashes).prop_map(
         |(kind, verdict, time_ms, fields, record_version, who, hashes)| Leaf {
             kind,
@@ -80,6 +82,7 @@ pub(crate) fn leaf() -> impl Strategy<Value = Leaf> {
             attributes_root: hashes.1,
             addendum_digest: hashes.2,
             record_version,
+            previous: hashes.3,
         },
     )
 }
@@ -96,8 +99,9 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
 
 pub(crate) fn addendum() -> impl Strategy<Value = Addendum> {
     let texts = ("[0-9]{9,12}", "[a-z0-9-]{1,64}", "[A-Z0-9.-]{1,64}", "[0-9.]{1,32}");
-    (texts, any::<u64>(), any::<u64>(), any::<[u8; 32]>(), vec(any::<u8>(), 0..=38), option::of(outcome())).prop_map(
-        |(texts, decided_at_ms, as_of_ms, subject_salt, salts, outcome)| Addendum {
+    let said = (vec(claim(), 0..=16), option::of(outcome()));
+    (texts, any::<u64>(), any::<u64>(), any::<[u8; 32]>(), vec(any::<u8>(), 0..=38), said).prop_map(
+        |(texts, decided_at_ms, as_of_ms, subject_salt, salts, (claims, outcome))| Addendum {
             number: texts.0,
             official: texts.1,
             dossier: texts.2,
@@ -106,6 +110,7 @@ pub(crate) fn addendum() -> impl Strategy<Value = Addendum> {
             as_of_ms,
             subject_salt: Salt(subject_salt),
             salts: salts.into_iter().map(|byte| Salt([byte; 32])).collect(),
+            claims,
             outcome,
         },
     )
@@ -113,8 +118,10 @@ pub(crate) fn addendum() -> impl Strategy<Value = Addendum> {
 
 fn ask() -> impl Strategy<Value = Ask> {
     let texts = (".{0,64}", ".{0,64}", ".{0,32}", ".{0,20}", "(?s).{0,200}", ".{0,20}");
-    (request_id(), texts, vec(claim(), 0..=20), attributes(), option::of(any::<u32>()), any::<u32>()).prop_map(
-        |(request_id, texts, claims, attributes, max_age_s, deadline_ms)| Ask {
+    let wish = select(vec![ReceiptWish::Position, ReceiptWish::Full]);
+    let rest = (option::of(any::<u32>()), any::<u32>(), wish);
+    (request_id(), texts, vec(claim(), 0..=20), attributes(), rest).prop_map(
+        |(request_id, texts, claims, attributes, (max_age_s, deadline_ms, receipt))| Ask {
             request_id,
             official: texts.0,
             dossier: texts.1,
@@ -126,17 +133,16 @@ fn ask() -> impl Strategy<Value = Ask> {
             attributes,
             max_age_s,
             deadline_ms,
+            receipt,
         },
     )
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    (request_id(), outcome(), any::<u64>(), any::<u64>()).prop_map(|(request_id, outcome, position, at_ms)| Answer {
-        request_id,
-        outcome,
-        position,
-        at_ms,
-    })
+    let receipt = option::of("(?s).{0,300}");
+    (request_id(), outcome(), any::<u64>(), any::<u64>(), receipt).prop_map(
+        |(request_id, outcome, position, at_ms, receipt)| Answer { request_id, outcome, position, at_ms, receipt },
+    )
 }
 
 fn status() -> impl Strategy<Value = Status> {

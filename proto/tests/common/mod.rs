@@ -14,7 +14,7 @@ use xacminh_proto::{
     },
     wire::{
         Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        Reply, Request, Status, Tagged, frame,
+        ReceiptWish, Reply, Request, Status, Tagged, frame,
         peer::{HELLO_BYTES_MAX, PeerHello},
     },
 };
@@ -63,6 +63,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("request_status", Request::Status),
         ("request_audit", Request::Audit(AuditPage { from: 1_000_000, limit: 256 })),
         ("request_put_register", Request::PutRegister("revision = 7\n".to_owned())),
+        ("request_receipt", Request::Receipt(request_id())),
     ]
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("reply_status", Reply::Status(status())),
         ("reply_audit", Reply::Audit(AuditEntries { leaves: 12, entries: vec![audit_entry(10), audit_entry(11)] })),
         ("reply_register_accepted", Reply::RegisterAccepted { revision: 7 }),
+        ("reply_receipt", Reply::Receipt(log::Log::new(log::POSITION + 1).receipt(0).encode().expect("a receipt"))),
     ]
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn ask() -> Ask {
         attributes: [Attribute::FullName, Attribute::PermanentResidence, Attribute::Ethnicity].into_iter().collect(),
         max_age_s: Some(86_400),
         deadline_ms: 2_000,
+        receipt: ReceiptWish::Full,
     }
 }
 
@@ -179,6 +182,7 @@ pub(crate) fn leaf() -> Leaf {
         attributes_root: [0xc3; 32],
         addendum_digest: [0xd4; 32],
         record_version: 0x1112_1314_1516_1718,
+        previous: [0xe5; 32],
     }
 }
 
@@ -203,6 +207,7 @@ pub(crate) fn addendum() -> Addendum {
         as_of_ms: 1_803_859_200_123,
         subject_salt: Salt([0x51; 32]),
         salts: (0..28).map(|index| Salt([index; 32])).collect(),
+        claims: claims(),
         outcome: Some(confirmed()),
     }
 }
@@ -210,7 +215,7 @@ pub(crate) fn addendum() -> Addendum {
 /// What stands beside a leaf that answers nobody's question.
 pub(crate) fn administrative_addendum() -> Addendum {
     let (number, dossier, procedure) = (String::new(), String::new(), String::new());
-    Addendum { number, dossier, procedure, as_of_ms: 0, salts: vec![], outcome: None, ..addendum() }
+    Addendum { number, dossier, procedure, as_of_ms: 0, salts: vec![], claims: vec![], outcome: None, ..addendum() }
 }
 
 pub(crate) fn peer_hello() -> PeerHello {
@@ -226,7 +231,10 @@ pub(crate) fn citizen(text: &str) -> CitizenNumber {
 }
 
 fn answered(outcome: Outcome) -> Reply {
-    Reply::Answer(Box::new(Answer { request_id: request_id(), outcome, position: 41, at_ms: 1_803_859_200_456 }))
+    let receipt = matches!(outcome, Outcome::Confirmed { .. })
+        .then(|| log::Log::new(log::POSITION + 1).receipt(0).encode().expect("a receipt"));
+    let at_ms = 1_803_859_200_456;
+    Reply::Answer(Box::new(Answer { request_id: request_id(), outcome, position: 41, at_ms, receipt }))
 }
 
 fn status() -> Status {

@@ -246,7 +246,7 @@ func checkDisclosure(extra []byte) (leaf []byte, err error) {
 		return nil, errors.New("unknown version")
 	}
 	leaf = take(u16())
-	if len(leaf) != 169 || leaf[0] != 1 {
+	if len(leaf) != 201 || leaf[0] != 1 {
 		return nil, errors.New("unknown leaf")
 	}
 	switch u8() {

@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 use xacminh_core::{
-    apply::{CLOCK_SKEW_MS_MAX, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, apply, wanted},
-    command::{Batch, Command, Item, Miss, RecordChange, RecordRead, RequestKey},
+    apply::{CLOCK_SKEW_MS_MAX, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, Trail, apply, wanted},
+    command::{Batch, Command, Item, Miss, OwnKey, RecordChange, RecordRead, RequestKey},
     invariant::check,
 };
 use xacminh_proto::vocab::{PortalId, RequestId};
 
 use crate::{
-    disk::{Disk, batch, item, register},
+    disk::{Disk, erasure, item, known_person, new_person, register},
     fixtures::{HOUR_MS, NOW_MS},
 };
 
@@ -27,7 +27,10 @@ enum Happened {
         at_ms: u64,
         missed: Option<[u8; 16]>,
         wrote: Option<([u8; 32], u64)>,
+        person: [u8; 32],
+        index: u64,
     },
+    Erased([u8; 32]),
     Register {
         revision: u64,
     },
@@ -43,6 +46,14 @@ impl Model {
                 }
                 self.last_at_ms = change.at_ms;
                 self.happened.push(Happened::Register { revision: change.revision });
+                vec![ItemOutcome::Appended { position: self.last_position() }]
+            }
+            Command::Erase(erasure) => {
+                if erasure.at_ms <= self.last_at_ms || erasure.created != self.created(erasure.person).unwrap_or(0) {
+                    return vec![ItemOutcome::Stale];
+                }
+                self.last_at_ms = erasure.at_ms;
+                self.happened.push(Happened::Erased(erasure.person));
                 vec![ItemOutcome::Appended { position: self.last_position() }]
             }
             Command::Batch(batch) if batch.at_ms <= self.last_at_ms => vec![ItemOutcome::Stale; batch.items.len()],
@@ -79,7 +90,12 @@ impl Model {
             .remember
             .as_ref()
             .is_some_and(|change| self.version(change.key) != change.before || self.version(change.key) == index);
-        if read_old || base_old || entry.register_revision != self.revision() {
+        let person = entry.person.as_ref().expect("questions are about somebody");
+        let key_old = match person.own_key {
+            OwnKey::Known { created } => self.created(person.key) != Some(created),
+            OwnKey::New { .. } => self.created(person.key).is_some(),
+        };
+        if read_old || base_old || key_old || entry.register_revision != self.revision() {
             return ItemOutcome::Stale;
         }
         if entry.miss.is_some_and(|miss| self.misses(batch.at_ms, miss.official) >= miss.limit) {
@@ -91,6 +107,8 @@ impl Model {
             at_ms: batch.at_ms,
             missed: entry.miss.filter(|miss| miss.counts).map(|miss| miss.official),
             wrote: item.remember.as_ref().map(|change| (change.key, index)),
+            person: person.key,
+            index,
         });
         ItemOutcome::Appended { position: self.last_position() }
     }
@@ -102,14 +120,29 @@ impl Model {
     fn revision(&self) -> u64 {
         let revision = |happened: &Happened| match happened {
             Happened::Register { revision } => Some(*revision),
-            Happened::Question { .. } => None,
+            Happened::Question { .. } | Happened::Erased(_) => None,
         };
         self.happened.iter().rev().find_map(revision).unwrap_or(0)
+    }
+
+    /// The entry that made the person's key: their first question's, since they were erased.
+    fn created(&self, who: [u8; 32]) -> Option<u64> {
+        let questions = self
+            .happened
+            .iter()
+            .rev()
+            .take_while(|happened| !matches!(happened, Happened::Erased(erased) if *erased == who));
+        let indexes = questions.filter_map(|happened| match happened {
+            Happened::Question { person, index, .. } if *person == who => Some(*index),
+            _ => None,
+        });
+        indexes.last()
     }
 
     fn version(&self, key: [u8; 32]) -> u64 {
         let version = |happened: &Happened| match happened {
             Happened::Question { wrote: Some((written, version)), .. } if *written == key => Some(*version),
+            Happened::Erased(erased) if *erased == key => Some(0),
             _ => None,
         };
         self.happened.iter().rev().find_map(version).unwrap_or(0)
@@ -129,6 +162,7 @@ impl Model {
 enum Plan {
     Batch { later_ms: i64, items: Vec<ItemPlan> },
     Register { later_ms: i64, ahead: u64, by: u64 },
+    Erase { later_ms: i64, who: u8, off: u64 },
 }
 
 #[derive(Clone, Debug)]
@@ -143,6 +177,8 @@ struct ItemPlan {
     remember: Option<(u8, u64)>,
     revision_off: u64,
     miss: Option<(u8, u32, bool)>,
+    /// Who, and how far from the key they have: 0 is right.
+    person: (u8, u64),
 }
 
 fn plans() -> impl Strategy<Value = Vec<Plan>> {
@@ -159,17 +195,34 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
         ),
         mostly(0, vec![skew, skew + 1, -skew, -skew - 1]),
         (prop::option::of((0..3_u8, off())), prop::option::of((0..3_u8, off())), off()),
-        prop::option::of((0..2_u8, 0..4_u32, any::<bool>())),
+        (prop::option::of((0..2_u8, 0..4_u32, any::<bool>())), (0..4_u8, off())),
     )
         .prop_map(
-            |((which, portal, asked_ago_ms, question), decided_ago_ms, (read, remember, revision_off), miss)| {
-                ItemPlan { which, portal, asked_ago_ms, question, decided_ago_ms, read, remember, revision_off, miss }
+            |(
+                (which, portal, asked_ago_ms, question),
+                decided_ago_ms,
+                (read, remember, revision_off),
+                (miss, person),
+            )| {
+                ItemPlan {
+                    which,
+                    portal,
+                    asked_ago_ms,
+                    question,
+                    decided_ago_ms,
+                    read,
+                    remember,
+                    revision_off,
+                    miss,
+                    person,
+                }
             },
         );
     let later = || prop_oneof![6 => 1..2000_i64, 1 => -3..1_i64, 1 => Just(1_800_000)];
     let plan = prop_oneof![
         6 => (later(), prop::collection::vec(item, 0..8)).prop_map(|(later_ms, items)| Plan::Batch { later_ms, items }),
         1 => (later(), off(), 0..3_u64).prop_map(|(later_ms, ahead, by)| Plan::Register { later_ms, ahead, by }),
+        1 => (later(), 0..4_u8, off()).prop_map(|(later_ms, who, off)| Plan::Erase { later_ms, who, off }),
     ];
     prop::collection::vec(plan, 1..24)
 }
@@ -181,9 +234,13 @@ fn command(plan: &Plan, disk: &Disk) -> Command {
             let before = disk.meta.register_revision + ahead;
             register(now_ms(*later_ms), before, before + by)
         }
+        Plan::Erase { later_ms, who, off } => {
+            let created = disk.trails.get(&[*who; 32]).map_or(0, |trail| trail.created);
+            erasure(now_ms(*later_ms), *who, created + off, disk.meta.register_revision)
+        }
         Plan::Batch { later_ms, items } => {
             let at_ms = now_ms(*later_ms);
-            batch(at_ms, items.iter().map(|plan| planned(plan, at_ms, disk)).collect())
+            disk.batch(at_ms, items.iter().map(|plan| planned(plan, at_ms, disk)).collect())
         }
     }
 }
@@ -200,9 +257,25 @@ fn planned(plan: &ItemPlan, at_ms: u64, disk: &Disk) -> Item {
     item.decided_at_ms = at_ms.saturating_add_signed(-plan.decided_ago_ms);
     item.read = plan.read.map(version).map(|(key, version)| RecordRead { key, version });
     item.remember = plan.remember.map(version).map(|(key, before)| RecordChange { key, before, sealed: vec![1] });
+    let (who, off) = plan.person;
+    item.entry.person = Some(match disk.trails.get(&[who; 32]) {
+        Some(trail) if off < 2 => known_person(who, trail.created + off),
+        // A trail begins with random bytes, which never come twice.
+        _ => {
+            let mut person = new_person(who);
+            person.own_key = OwnKey::New { chain: chain(disk.applied, who), sealed: vec![who] };
+            person
+        }
+    });
     item.entry.question = [plan.question; 16];
     item.entry.miss = plan.miss.map(|(official, limit, counts)| Miss { official: [official; 16], limit, counts });
     item
+}
+
+fn chain(applied: u64, who: u8) -> [u8; 32] {
+    let mut chain = [who; 32];
+    chain[..8].copy_from_slice(&applied.to_be_bytes());
+    chain
 }
 
 proptest! {
@@ -218,7 +291,10 @@ proptest! {
 
             let applied = apply(index, &command, disk.load(&wanted(&command))).expect("no contradiction");
             // What is wanted is enough, and the same entry in the same state always does the same.
-            let again = apply(index, &command, disk.load_everything()).expect("no contradiction");
+            let wanted = wanted(&command);
+            let mut everything = disk.load_everything();
+            everything.root_at = wanted.root_at.and_then(|leaves| disk.root_at(leaves));
+            let again = apply(index, &command, everything).expect("no contradiction");
             prop_assert_eq!(&applied, &again);
             // What nodes agree on survives the way there.
             let decoded = Command::decode(&command.encode().expect("small")).expect("just encoded");
@@ -245,7 +321,16 @@ fn step_is_sound(
     prop_assert!(after.meta.register_revision >= before.meta.register_revision);
     prop_assert!(before.leaves.iter().all(|(position, leaf)| after.leaves.get(position) == Some(leaf)));
     prop_assert!(before.requests.iter().all(|(request, seen)| after.requests.get(request) == Some(seen)));
-    prop_assert!(before.records.iter().all(|(key, version)| after.records.get(key) >= Some(version)));
+    let erased = match command {
+        Command::Erase(erasure) => Some(erasure.person),
+        _ => None,
+    };
+    let kept = |key: &[u8; 32]| erased != Some(*key);
+    prop_assert!(before.records.iter().all(|(key, version)| !kept(key) || after.records.get(key) >= Some(version)));
+    let grown = |(key, trail): (&[u8; 32], &Trail)| {
+        !kept(key) || after.trails.get(key).is_some_and(|it| it.count >= trail.count)
+    };
+    prop_assert!(before.trails.iter().all(grown));
     prop_assert!(before.budgets.iter().all(|(key, count)| after.budgets.get(key) >= Some(count)));
     let appended = outcomes.iter().filter(|outcome| matches!(outcome, ItemOutcome::Appended { .. })).count();
     prop_assert_eq!(after.meta.leaves - before.meta.leaves, u64::try_from(appended).expect("few"));

@@ -1,17 +1,23 @@
 //! What becomes of an item, case by case.
 
 use xacminh_core::{
-    apply::{CLOCK_SKEW_MS_MAX, Contradiction, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, apply},
-    command::{Command, Item, RecordChange, RecordRead},
+    apply::{CLOCK_SKEW_MS_MAX, Contradiction, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, apply, wanted},
+    command::{Batch, Command, Item, OwnKey, RecordChange, RecordRead, RequestKey, TreeHead},
 };
-use xacminh_proto::transparency::LeafKind;
+use xacminh_proto::{
+    transparency::{Leaf, LeafKind},
+    vocab::{PortalId, RequestId},
+};
 
 use crate::{
-    disk::{Disk, batch, item, leaf, miss, register, request},
+    disk::{Disk, erasure, item, known_person, leaf, miss, new_person, register, request},
     fixtures::{HOUR_MS, NOW_MS, rows},
 };
 
 const KEY: [u8; 32] = [4; 32];
+
+/// The person of request 1, whose key the second entry made.
+const BEFORE: u8 = 1 ^ 1 << 4;
 
 /// A state at revision 1, with request 1 at position 1 and one record of version 2.
 fn before() -> Disk {
@@ -19,7 +25,7 @@ fn before() -> Disk {
     disk.commit(&register(NOW_MS - 20, 0, 1));
     let mut first = item(request(1), NOW_MS - 10, 1);
     first.remember = Some(RecordChange { key: KEY, before: 0, sealed: vec![1] });
-    assert_eq!(disk.commit(&batch(NOW_MS - 10, vec![first])), [ItemOutcome::Appended { position: 1 }]);
+    assert_eq!(disk.commit_batch(NOW_MS - 10, vec![first]), [ItemOutcome::Appended { position: 1 }]);
     disk
 }
 
@@ -39,6 +45,10 @@ const ITEMS: &str = "
     remember over version 3                | Stale
     register revision 0                    | Stale
     register revision 2                    | Stale
+    the person of before, key of entry 2   | Appended { position: 2 }
+    the person of before, key of entry 1   | Stale
+    the person of before, as if new        | Stale
+    somebody new, as if known              | Stale
 
     asked a window ago                     | Appended { position: 2 }
     asked longer ago                       | Expired
@@ -61,7 +71,7 @@ fn item_by_item() {
     for [different, outcome] in rows(ITEMS) {
         let mut disk = before();
         let stale = disk.clone();
-        let found = disk.commit(&batch(at_ms(different), vec![fresh(different)]));
+        let found = disk.commit_batch(at_ms(different), vec![fresh(different)]);
         assert_eq!(format!("{:?}", found[0]), outcome, "{different}");
         if !matches!(found[0], ItemOutcome::Appended { .. }) {
             let same = Disk { applied: stale.applied, ..disk.clone() };
@@ -75,8 +85,6 @@ fn at_ms(different: &str) -> u64 {
 }
 
 fn fresh(different: &str) -> Item {
-    use xacminh_core::command::RequestKey;
-    use xacminh_proto::vocab::{PortalId, RequestId};
     let asked = |ms| RequestKey { id: RequestId::new(ms, [2; 10]), portal: PortalId(1) };
     let mut fresh = item(request(2), NOW_MS, 1);
     let with_request = |key| item(key, NOW_MS, 1);
@@ -93,6 +101,10 @@ fn fresh(different: &str) -> Item {
             fresh.entry.miss = miss(0, true);
         }
         "longer ago, and the request of before" => fresh = item(request(1), at_ms(different), 1),
+        "the person of before, key of entry 2" => fresh.entry.person = Some(known_person(BEFORE, 2)),
+        "the person of before, key of entry 1" => fresh.entry.person = Some(known_person(BEFORE, 1)),
+        "the person of before, as if new" => fresh.entry.person = Some(new_person(BEFORE)),
+        "somebody new, as if known" => fresh.entry.person = Some(known_person(77, 2)),
         "register revision 0" => fresh = item(request(2), NOW_MS, 0),
         "register revision 2" => fresh = item(request(2), NOW_MS, 2),
         "asked a window ago" => fresh = with_request(asked(NOW_MS - REQUEST_WINDOW_MS)),
@@ -130,7 +142,7 @@ fn items_of_one_batch_see_each_other() {
     read.read = Some(RecordRead { key: KEY, version: 2 });
     // The last one guesses the version that this very entry gives.
     let items = vec![remember(2, 2), remember(3, 2), item(request(2), NOW_MS, 1), read, remember(6, 3)];
-    let found = disk.commit(&batch(NOW_MS, items));
+    let found = disk.commit_batch(NOW_MS, items);
     use ItemOutcome::{Appended, Duplicate, Stale};
     assert_eq!(found, [Appended { position: 2 }, Stale, Duplicate { position: 2 }, Stale, Stale]);
     assert_eq!(disk.records[&KEY], 3);
@@ -142,7 +154,7 @@ fn a_spent_budget_stops_hits_and_misses_until_the_next_hour_but_not_refusals() {
     let mut ask = |which, at_ms, miss| {
         let mut item = item(request(which), at_ms, 1);
         item.entry.miss = miss;
-        disk.commit(&batch(at_ms, vec![item]))[0]
+        disk.commit_batch(at_ms, vec![item])[0]
     };
     use ItemOutcome::{Appended, OverBudget};
     let hour = NOW_MS.next_multiple_of(HOUR_MS);
@@ -160,7 +172,7 @@ fn a_spent_budget_stops_hits_and_misses_until_the_next_hour_but_not_refusals() {
 fn a_stamp_that_does_not_go_forward_changes_nothing() {
     let disk = before();
     for at_ms in [NOW_MS - 10, NOW_MS - 11, 1] {
-        for command in [batch(at_ms, vec![item(request(2), at_ms, 1)]), register(at_ms, 1, 2)] {
+        for command in [disk.batch(at_ms, vec![item(request(2), at_ms, 1)]), register(at_ms, 1, 2)] {
             let mut after = disk.clone();
             assert_eq!(after.commit(&command), [ItemOutcome::Stale]);
             after.applied -= 1;
@@ -178,7 +190,7 @@ fn a_register_follows_the_one_it_was_made_for() {
     assert_eq!(disk.commit(&register(NOW_MS, 1, 5)), [ItemOutcome::Appended { position: 2 }]);
     assert_eq!(disk.meta.register_revision, 5);
     // A question decided before the change is decided again: a revocation counts from the moment it is acknowledged.
-    let outcome = disk.commit(&batch(NOW_MS + 1, vec![item(request(2), NOW_MS + 1, 1)]));
+    let outcome = disk.commit_batch(NOW_MS + 1, vec![item(request(2), NOW_MS + 1, 1)]);
     assert_eq!(outcome, [ItemOutcome::Stale]);
 }
 
@@ -188,13 +200,19 @@ fn a_history_that_contradicts_itself_stops_the_node() {
     let broken = |change: fn(&mut Item)| {
         let mut item = item(request(2), NOW_MS, 1);
         change(&mut item);
-        let command = batch(NOW_MS, vec![item]);
+        let command = disk.batch(NOW_MS, vec![item]);
         apply(9, &command, disk.load_everything()).expect_err("a contradiction")
     };
     assert_eq!(broken(|item| item.entry.leaf[0] = 9), Contradiction::Leaf);
     assert_eq!(broken(|item| item.entry.request = request(3)), Contradiction::Request);
     assert_eq!(broken(|item| item.entry.request.portal.0 = 3), Contradiction::Request);
     assert_eq!(broken(|item| item.entry.register_revision = 2), Contradiction::Revision);
+    assert_eq!(broken(|item| item.entry.person = None), Contradiction::Person);
+    assert_eq!(
+        broken(|item| item.entry.leaf = leaf(LeafKind::Canary, request(2), NOW_MS, 1, b"")),
+        Contradiction::Person
+    );
+    assert_eq!(broken(|item| item.entry.leaf[200] = 1), Contradiction::Person, "a link before it is applied");
     assert_eq!(
         broken(|item| item.entry.leaf = leaf(LeafKind::Disclosed, request(2), NOW_MS + 1, 1, b"")),
         Contradiction::Stamp
@@ -217,9 +235,104 @@ fn a_history_that_contradicts_itself_stops_the_node() {
 #[test]
 fn the_last_moment_of_time_does_not_stop_the_node() {
     let mut disk = before();
-    let outcome = disk.commit(&batch(u64::MAX, vec![item(request(2), u64::MAX, 1)]));
+    let outcome = disk.commit_batch(u64::MAX, vec![item(request(2), u64::MAX, 1)]);
     assert_eq!(outcome, [ItemOutcome::Expired]);
     // Nor does it stop time: a leader with a sound clock goes on.
-    let outcome = disk.commit(&batch(NOW_MS, vec![item(request(2), NOW_MS, 1)]));
+    let outcome = disk.commit_batch(NOW_MS, vec![item(request(2), NOW_MS, 1)]);
     assert_eq!(outcome, [ItemOutcome::Appended { position: 2 }]);
+}
+
+#[test]
+fn a_proposer_with_another_tree_stops_the_node() {
+    let disk = before();
+    let claimed = |change: fn(&mut TreeHead)| {
+        let Command::Batch(mut batch) = disk.batch(NOW_MS, vec![item(request(2), NOW_MS, 1)]) else {
+            panic!("a batch")
+        };
+        change(&mut batch.tree);
+        let command = Command::Batch(batch);
+        apply(9, &command, disk.load(&wanted(&command)))
+    };
+    assert!(claimed(|_| {}).is_ok());
+    // What the leader had applied when it proposed may be some entries ago.
+    let earlier = disk.root_at(1).expect("the register's leaf");
+    assert_ne!(earlier, disk.root_at(2).expect("both leaves"));
+    assert_eq!(claimed(|tree| tree.leaves = 1), Err(Contradiction::Tree { leaves: 1 }));
+    assert_eq!(claimed(|tree| tree.root[31] ^= 1), Err(Contradiction::Tree { leaves: 2 }));
+    assert_eq!(claimed(|tree| tree.leaves = 3), Err(Contradiction::Tree { leaves: 3 }));
+    let Command::Batch(mut batch) = disk.batch(NOW_MS, vec![]) else { panic!("a batch") };
+    batch.tree = TreeHead { leaves: 1, root: earlier };
+    let command = Command::Batch(batch);
+    assert!(apply(9, &command, disk.load(&wanted(&command))).is_ok());
+}
+
+#[test]
+fn clocks_are_compared_with_the_leaders_clock_and_not_with_the_stamp() {
+    let mut disk = before();
+    // A former leader's clock pushed the log's time an hour ahead; this one's is right.
+    let ahead = NOW_MS + HOUR_MS;
+    let with_clock = |disk: &Disk, which, clock_ms| {
+        let mut item = item(request(which), NOW_MS, 1);
+        leaf_at(&mut item, ahead + u64::from(which));
+        let Command::Batch(batch) = disk.batch(ahead + u64::from(which), vec![item]) else { panic!("a batch") };
+        Command::Batch(Batch { clock_ms, ..batch })
+    };
+    let outcome = disk.commit(&with_clock(&disk, 2, NOW_MS));
+    assert_eq!(outcome, [ItemOutcome::Appended { position: 2 }]);
+    let outcome = disk.commit(&with_clock(&disk, 3, ahead));
+    assert_eq!(outcome, [ItemOutcome::ClockSkewed]);
+}
+
+fn leaf_at(item: &mut Item, at_ms: u64) {
+    Leaf::stamp(&mut item.entry.leaf, at_ms);
+}
+
+#[test]
+fn leaves_of_one_person_are_linked_and_an_erasure_begins_anew() {
+    let mut disk = before();
+    let ask = |disk: &mut Disk, which, person| {
+        let mut item = item(request(which), NOW_MS + u64::from(which), 1);
+        item.entry.person = Some(person);
+        disk.commit_batch(NOW_MS + u64::from(which), vec![item])[0]
+    };
+    use ItemOutcome::{Appended, Stale};
+    assert_eq!(ask(&mut disk, 2, known_person(BEFORE, 2)), Appended { position: 2 });
+    assert_eq!(ask(&mut disk, 3, new_person(40)), Appended { position: 3 });
+    assert_eq!(ask(&mut disk, 4, known_person(BEFORE, 2)), Appended { position: 4 });
+    let trail = disk.trails[&[BEFORE; 32]];
+    assert_eq!((trail.created, trail.count, trail.last), (2, 3, 4));
+    assert_eq!(disk.leaves[&2].trail, disk.leaves[&4].trail);
+    assert_ne!(disk.leaves[&2].trail, disk.leaves[&3].trail);
+
+    assert_eq!(disk.commit(&erasure(NOW_MS + 10, BEFORE, 1, 1)), [Stale], "another key than was read");
+    assert_eq!(disk.commit(&erasure(NOW_MS + 11, 55, 2, 1)), [Stale], "nobody");
+    assert_eq!(disk.commit(&erasure(NOW_MS + 12, BEFORE, 2, 1)), [Appended { position: 5 }]);
+    assert!(!disk.people.contains_key(&[BEFORE; 32]) && !disk.trails.contains_key(&[BEFORE; 32]));
+    // What was sealed under the destroyed key must not enter the log.
+    assert_eq!(ask(&mut disk, 13, known_person(BEFORE, 2)), Stale);
+    let mut again = new_person(BEFORE);
+    again.own_key = OwnKey::New { chain: [99; 32], sealed: vec![9] };
+    assert_eq!(ask(&mut disk, 14, again), Appended { position: 6 });
+    assert_eq!(disk.trails[&[BEFORE; 32]].count, 1);
+}
+
+#[test]
+fn a_new_year_in_vietnam_opens_a_shard_that_holds_the_last_root() {
+    let mut disk = before();
+    // 2027-01-01 00:00 in Vietnam is 17:00 of the day before in UTC.
+    let new_year = 1_798_736_400_000;
+    let ask = |disk: &mut Disk, which, at_ms| {
+        let asked = RequestKey { id: RequestId::new(at_ms, [which; 10]), portal: PortalId(1) };
+        disk.commit_batch(at_ms, vec![item(asked, at_ms, 1)])[0]
+    };
+    assert_eq!(ask(&mut disk, 2, new_year - 1), ItemOutcome::Appended { position: 2 });
+    assert_eq!((disk.meta.shard.year, disk.meta.shard.first), (2026, 0));
+    let last = disk.frontier.clone();
+    assert_eq!(ask(&mut disk, 3, new_year), ItemOutcome::Appended { position: 4 });
+    assert_eq!((disk.meta.shard.year, disk.meta.shard.first), (2027, 3));
+    assert_eq!((disk.frontier.size(), disk.meta.leaves), (2, 5));
+    let opening = Leaf::decode(&disk.leaves[&3].leaf).expect("a leaf");
+    assert_eq!((opening.kind, opening.subject, opening.record_version), (LeafKind::ShardOpen, last.root(), 3));
+    assert_eq!((opening.purpose, opening.time_ms), (2026, new_year));
+    assert_eq!(ask(&mut disk, 4, new_year + 1), ItemOutcome::Appended { position: 5 });
 }

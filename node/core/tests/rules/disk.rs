@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 
 use xacminh_core::{
-    apply::{Applied, BudgetKey, Changes, ItemOutcome, Loaded, Meta, Seen, Wanted, apply, wanted},
-    command::{Batch, Command, Entry, Item, Miss, RecordKey, RegisterChange, RequestKey, Ticket},
+    apply::{
+        Applied, BudgetKey, Changes, Erased, ItemOutcome, Loaded, Meta, NewKey, NewLeaf, Seen, Trail, Wanted, apply,
+        wanted,
+    },
+    command::{
+        Batch, Command, Entry, Erasure, Item, Miss, OwnKey, Person, RecordKey, RegisterChange, RequestKey, Ticket,
+        TreeHead,
+    },
     invariant::{StateView, check},
 };
 use xacminh_proto::{
-    transparency::{Envelope, Leaf, LeafBytes, LeafKind, LeafVerdict},
+    transparency::{
+        Envelope, Leaf, LeafBytes, LeafKind, LeafVerdict,
+        merkle::{Frontier, leaf_hash},
+        trail::{Chain, TrailId},
+    },
     vocab::{PortalId, RequestId},
 };
 
@@ -19,10 +29,13 @@ use crate::fixtures::NOW_MS;
 pub(crate) struct Disk {
     pub(crate) meta: Meta,
     pub(crate) applied: u64,
-    pub(crate) leaves: BTreeMap<u64, (LeafBytes, Vec<u8>)>,
+    pub(crate) leaves: BTreeMap<u64, NewLeaf>,
     pub(crate) records: BTreeMap<RecordKey, u64>,
     pub(crate) requests: BTreeMap<RequestKey, Seen>,
     pub(crate) budgets: BTreeMap<BudgetKey, u32>,
+    pub(crate) frontier: Frontier,
+    pub(crate) people: BTreeMap<RecordKey, NewKey>,
+    pub(crate) trails: BTreeMap<RecordKey, Trail>,
     pub(crate) register: Option<String>,
 }
 
@@ -32,6 +45,8 @@ impl Disk {
         all.records.retain(|key, _| wanted.records.contains(key));
         all.requests.retain(|key, _| wanted.requests.contains(key));
         all.budgets.retain(|key, _| wanted.budgets.contains(key));
+        all.trails.retain(|key, _| wanted.trails.contains(key));
+        all.root_at = wanted.root_at.and_then(|leaves| self.root_at(leaves));
         all
     }
 
@@ -41,7 +56,31 @@ impl Disk {
             records: self.records.iter().map(|(key, version)| (*key, *version)).collect(),
             requests: self.requests.iter().map(|(key, seen)| (*key, *seen)).collect(),
             budgets: self.budgets.iter().map(|(key, count)| (*key, *count)).collect(),
+            trails: self.trails.iter().map(|(key, trail)| (*key, *trail)).collect(),
+            frontier: self.frontier.clone(),
+            root_at: self.root_at(self.meta.leaves),
         }
+    }
+
+    /// The root of the tree as it was at a number of leaves, reckoned from the leaves alone.
+    pub(crate) fn root_at(&self, leaves: u64) -> Option<[u8; 32]> {
+        let all: Vec<_> = self.leaves.range(..leaves).map(|(_, new)| new).collect();
+        let decoded = |new: &NewLeaf| Leaf::decode(&new.leaf).expect("a leaf");
+        let opens = all.iter().rposition(|new| decoded(new).kind == LeafKind::ShardOpen).unwrap_or(0);
+        let mut tree = Frontier::new();
+        all[opens..].iter().for_each(|new| tree.append(leaf_hash(&new.leaf)));
+        (u64::try_from(all.len()) == Ok(leaves)).then(|| tree.root())
+    }
+
+    /// Commits a batch as a leader with this state proposes it.
+    pub(crate) fn commit_batch(&mut self, at_ms: u64, items: Vec<Item>) -> Vec<ItemOutcome> {
+        self.commit(&self.batch(at_ms, items))
+    }
+
+    /// A batch as a leader with this state proposes it.
+    pub(crate) fn batch(&self, at_ms: u64, items: Vec<Item>) -> Command {
+        let root = self.root_at(self.meta.leaves).expect("every leaf is there");
+        Command::Batch(Batch { at_ms, clock_ms: at_ms, tree: TreeHead { leaves: self.meta.leaves, root }, items })
     }
 
     /// Applies the next entry of the log, and checks the whole state afterwards.
@@ -55,11 +94,20 @@ impl Disk {
 
     pub(crate) fn write(&mut self, changes: Changes) {
         self.applied += 1;
-        let first = changes.meta.leaves - u64::try_from(changes.leaves.len()).expect("few");
-        for (position, leaf) in (first..).zip(changes.leaves) {
+        let growth = changes.growth;
+        let first = changes.meta.leaves - u64::try_from(growth.leaves.len()).expect("few");
+        for (position, leaf) in (first..).zip(growth.leaves) {
             assert!(self.leaves.insert(position, leaf).is_none(), "position {position} is used once");
         }
         self.meta = changes.meta;
+        self.frontier = growth.frontier;
+        self.people.extend(changes.keys.into_iter().map(|key| (key.person, key)));
+        self.trails.extend(changes.trails);
+        if let Some(Erased { person, .. }) = changes.erased {
+            self.records.remove(&person);
+            self.people.remove(&person);
+            self.trails.remove(&person);
+        }
         self.records.extend(changes.records.into_iter().map(|(key, version, _)| (key, version)));
         self.requests.extend(changes.requests);
         self.budgets.extend(changes.budgets);
@@ -75,16 +123,28 @@ impl StateView for Disk {
         self.applied
     }
     fn leaf(&self, position: u64) -> Option<LeafBytes> {
-        self.leaves.get(&position).map(|(leaf, _)| *leaf)
+        self.leaves.get(&position).map(|new| new.leaf)
     }
     fn addendum(&self, position: u64) -> Option<Vec<u8>> {
-        self.leaves.get(&position).map(|(_, addendum)| addendum.clone())
+        self.leaves.get(&position).map(|new| new.envelope.clone())
     }
     fn requests(&self) -> impl Iterator<Item = (RequestKey, Seen)> {
         self.requests.iter().map(|(key, seen)| (*key, *seen))
     }
     fn records(&self) -> impl Iterator<Item = (RecordKey, u64)> {
         self.records.iter().map(|(key, version)| (*key, *version))
+    }
+    fn frontier(&self) -> Frontier {
+        self.frontier.clone()
+    }
+    fn trail_at(&self, position: u64) -> Option<TrailId> {
+        self.leaves.get(&position).and_then(|new| new.trail)
+    }
+    fn people(&self) -> impl Iterator<Item = (RecordKey, Chain)> {
+        self.people.iter().map(|(person, key)| (*person, key.chain))
+    }
+    fn trails(&self) -> impl Iterator<Item = (RecordKey, Trail)> {
+        self.trails.iter().map(|(person, trail)| (*person, *trail))
     }
     fn register_document(&self) -> Option<String> {
         self.register.clone()
@@ -113,6 +173,9 @@ fn entry(request: RequestKey, at_ms: u64, register_revision: u64) -> Entry {
         leaf: leaf(LeafKind::Disclosed, request, at_ms, register_revision, &envelope),
         envelope,
         request,
+        // A person for each request, so that none meets another's key.
+        person: Some(new_person(request.id.bytes()[15] ^ u8::try_from(request.portal.0 << 4).expect("few"))),
+        dossier: [6; 16],
         question: [7; 16],
         register_revision,
         miss: None,
@@ -135,6 +198,7 @@ pub(crate) fn leaf(kind: LeafKind, request: RequestKey, at_ms: u64, revision: u6
         attributes_root: [3; 32],
         addendum_digest: Envelope::digest(envelope),
         record_version: 0,
+        previous: [0; 32],
     }
     .encode()
 }
@@ -143,8 +207,26 @@ pub(crate) fn miss(limit: u32, counts: bool) -> Option<Miss> {
     Some(Miss { official: [9; 16], limit, counts })
 }
 
-pub(crate) fn batch(at_ms: u64, items: Vec<Item>) -> Command {
-    Command::Batch(Batch { at_ms, items })
+/// A person nobody asked about before.
+pub(crate) fn new_person(which: u8) -> Person {
+    Person { key: [which; 32], own_key: OwnKey::New { chain: [which ^ 0x80; 32], sealed: vec![which; 3] } }
+}
+
+/// A person whose key the entry at `created` made.
+pub(crate) fn known_person(which: u8, created: u64) -> Person {
+    Person { key: [which; 32], own_key: OwnKey::Known { created } }
+}
+
+pub(crate) fn erasure(at_ms: u64, which: u8, created: u64, revision: u64) -> Command {
+    let envelope = vec![6; 8];
+    Command::Erase(Erasure {
+        ticket: Ticket { node: 1, boot: 2, seq: 5 },
+        at_ms,
+        person: [which; 32],
+        created,
+        leaf: leaf(LeafKind::Erased, request(0), at_ms, revision, &envelope),
+        envelope,
+    })
 }
 
 pub(crate) fn register(at_ms: u64, before: u64, revision: u64) -> Command {

@@ -1,18 +1,23 @@
 //! Bytes that are on disks and in logs already: whatever the code becomes, these must be read.
 
 use xacminh_core::{
-    command::{Command, CommandError, RecordChange, RecordRead},
+    command::{Batch, Command, CommandError, Item, RecordChange, RecordRead, TreeHead},
     record::{Known, RecordError},
 };
 
 use crate::{
-    disk::{batch, item, miss, register, request},
+    disk::{erasure, item, known_person, miss, register, request},
     fixtures::{NOW_MS, an, known},
 };
 
 const BATCH: &str = include_str!("golden/command_v1_batch.hex");
 const REGISTER: &str = include_str!("golden/command_v1_register.hex");
+const ERASURE: &str = include_str!("golden/command_v1_erasure.hex");
 const KNOWN: &str = include_str!("golden/known_v1.hex");
+
+fn batch(at_ms: u64, items: Vec<Item>) -> Command {
+    Command::Batch(Batch { at_ms, clock_ms: at_ms - 1, tree: TreeHead { leaves: 258, root: [8; 32] }, items })
+}
 
 fn a_batch() -> Command {
     let mut remembering = item(request(1), NOW_MS, 7);
@@ -20,12 +25,15 @@ fn a_batch() -> Command {
     remembering.entry.miss = miss(20, true);
     let mut reading = item(request(2), NOW_MS, 7);
     reading.read = Some(RecordRead { key: [5; 32], version: 300 });
+    reading.entry.person = Some(known_person(18, 300));
     batch(NOW_MS, vec![remembering, reading])
 }
 
 #[test]
 fn commands_keep_their_bytes() {
-    for (command, golden) in [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER)] {
+    for (command, golden) in
+        [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER), (erasure(NOW_MS, 3, 9, 7), ERASURE)]
+    {
         let bytes = command.encode().expect("small");
         assert_eq!(hex(&bytes), golden.trim());
         assert_eq!(Command::decode(&unhex(golden)), Ok(command));

@@ -1,16 +1,16 @@
 //! Each invariant is seen to bark: a sound state is broken in one way, and the check says which.
 
 use xacminh_core::{
-    apply::Seen,
+    apply::{NewLeaf, Seen},
     command::RecordChange,
     invariant::{VIOLATIONS_MAX, Violation, check},
 };
 
 use crate::{
-    disk::{Disk, batch, item, leaf, register, request},
+    disk::{Disk, item, leaf, register, request},
     fixtures::NOW_MS,
 };
-use xacminh_proto::transparency::LeafKind;
+use xacminh_proto::transparency::{LeafKind, merkle::Frontier};
 
 /// A register, then requests 1 to 3 at positions 1 to 3, the first with a record.
 fn sound() -> Disk {
@@ -18,8 +18,8 @@ fn sound() -> Disk {
     disk.commit(&register(NOW_MS, 0, 1));
     let mut first = item(request(1), NOW_MS + 1, 1);
     first.remember = Some(RecordChange { key: [4; 32], before: 0, sealed: vec![1] });
-    disk.commit(&batch(NOW_MS + 1, vec![first, item(request(2), NOW_MS + 1, 1)]));
-    disk.commit(&batch(NOW_MS + 2, vec![item(request(3), NOW_MS + 2, 1)]));
+    disk.commit_batch(NOW_MS + 1, vec![first, item(request(2), NOW_MS + 1, 1)]);
+    disk.commit_batch(NOW_MS + 2, vec![item(request(3), NOW_MS + 2, 1)]);
     disk
 }
 
@@ -29,16 +29,57 @@ fn a_sound_state_and_an_empty_one_have_no_violation() {
     assert_eq!(check(&Disk::default()), []);
 }
 
-fn broken(change: fn(&mut Disk)) -> Vec<Violation> {
+/// What is found, apart from what any other leaf does to the tree and to its trail.
+fn broken(change: impl Fn(&mut Disk)) -> Vec<Violation> {
+    let mut found = broken_at_all(change);
+    found.retain(|violation| {
+        !matches!(violation, Violation::TreeWrong { .. } | Violation::LinkWrong { .. } | Violation::TrailWrong { .. })
+    });
+    found
+}
+
+fn broken_at_all(change: impl Fn(&mut Disk)) -> Vec<Violation> {
     let mut disk = sound();
     change(&mut disk);
     check(&disk)
 }
 
+#[test]
+fn a_tree_that_is_not_that_of_its_leaves() {
+    let found = broken_at_all(|disk| disk.frontier = Frontier::new());
+    assert_eq!(found, [Violation::TreeWrong { first: 0 }]);
+    let found = broken_at_all(|disk| disk.leaves.get_mut(&0).expect("there").leaf[129] ^= 1);
+    assert_eq!(found, [Violation::AddendumWrong { position: 0 }, Violation::TreeWrong { first: 0 }]);
+}
+
+#[test]
+fn a_trail_that_is_not_that_of_its_leaves() {
+    let person = |disk: &Disk| *disk.trails.iter().find(|(_, trail)| trail.last == 2).expect("request 2").0;
+    let found = broken_at_all(|disk| disk.leaves.get_mut(&2).expect("there").trail = None);
+    assert_eq!(found, [Violation::TrailWrong { count: 1 }], "a leaf is left out");
+    let found = broken_at_all(|disk| {
+        let trail = disk.leaves[&2].trail;
+        disk.leaves.get_mut(&3).expect("there").trail = trail;
+    });
+    assert_eq!(
+        found,
+        [Violation::LinkWrong { position: 3 }, Violation::TrailWrong { count: 1 }, Violation::TrailWrong { count: 1 }],
+        "a leaf too many"
+    );
+    let found = broken_at_all(|disk| assert!(disk.trails.remove(&person(disk)).is_some()));
+    assert_eq!(found, [Violation::TrailWrong { count: 0 }], "a key without a trail");
+    let found = broken_at_all(|disk| drop(disk.people.remove(&person(disk))));
+    assert_eq!(
+        found,
+        [Violation::TrailWrong { count: 1 }, Violation::TrailWrong { count: 0 }],
+        "a trail without a key"
+    );
+}
+
 /// Puts a leaf with its addendum at a position.
 fn put(disk: &mut Disk, position: u64, which: u8, at_ms: u64, revision: u64) {
     let leaf = leaf(LeafKind::Disclosed, request(which), at_ms, revision, b"sealed");
-    disk.leaves.insert(position, (leaf, b"sealed".to_vec()));
+    disk.leaves.insert(position, NewLeaf { leaf, envelope: b"sealed".to_vec(), trail: None, dossier: [0; 16] });
 }
 
 #[test]
@@ -54,7 +95,7 @@ fn a_leaf_too_many() {
 
 #[test]
 fn bytes_that_are_no_leaf() {
-    let found = broken(|disk| disk.leaves.get_mut(&0).expect("there").0[0] = 9);
+    let found = broken(|disk| disk.leaves.get_mut(&0).expect("there").leaf[0] = 9);
     assert_eq!(found, [Violation::LeafUnreadable { position: 0 }]);
 }
 
@@ -66,7 +107,7 @@ fn time_that_goes_back_or_past_the_last_stamp() {
 
 #[test]
 fn a_lost_or_swapped_addendum() {
-    let swapped = broken(|disk| disk.leaves.get_mut(&2).expect("there").1.push(0));
+    let swapped = broken(|disk| disk.leaves.get_mut(&2).expect("there").envelope.push(0));
     assert_eq!(swapped, [Violation::AddendumWrong { position: 2 }]);
 }
 

@@ -29,6 +29,7 @@ pub(in crate::raft) fn item(ticket: Ticket, request: RequestId, envelope_bytes: 
         attributes_root: [3; 32],
         addendum_digest: [4; 32],
         record_version: 0,
+        previous: [0; 32],
     };
     Item {
         ticket,
@@ -39,11 +40,22 @@ pub(in crate::raft) fn item(ticket: Ticket, request: RequestId, envelope_bytes: 
             leaf: leaf.encode(),
             envelope: vec![7; envelope_bytes],
             request: RequestKey { id: request, portal: PortalId(1) },
+            person: Some(person(ticket)),
+            dossier: [0; 16],
             question: [5; 16],
             register_revision: 0,
             miss: None,
         },
     }
+}
+
+/// Somebody else for every item.
+fn person(ticket: Ticket) -> Person {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&ticket.seq.to_be_bytes());
+    key[8..16].copy_from_slice(&ticket.node.to_be_bytes());
+    key[16..24].copy_from_slice(&ticket.boot.to_be_bytes());
+    Person { key, own_key: OwnKey::New { chain: key, sealed: vec![6; 32] } }
 }
 
 fn numbered(seq: u64, envelope_bytes: usize) -> Arc<Item> {
@@ -65,7 +77,7 @@ impl Log for Noted {
 }
 
 fn stamps() -> Arc<Stamps> {
-    Arc::new(Stamps::new(Arc::new(SystemClock::new()), || 0))
+    Arc::new(Stamps::new(Arc::new(SystemClock::new()), || (0, TreeHead::default())))
 }
 
 fn run(task: ProposerTask, in_flight: usize) -> mpsc::UnboundedReceiver<(Batch, oneshot::Sender<()>)> {
@@ -227,7 +239,7 @@ async fn stamps_do_not_run_away_from_the_clock() {
 #[tokio::test]
 async fn a_new_leader_whose_clock_is_behind_goes_on_from_the_last_stamp() {
     let clock = crate::env::ManualClock::at_ms(1_000);
-    let stamps = Stamps::new(Arc::new(clock.clone()), || 5_000);
+    let stamps = Stamps::new(Arc::new(clock.clone()), || (5_000, TreeHead::default()));
     stamps.pace().await;
     let first = stamps.next().await.at_ms();
     let second = stamps.next().await.at_ms();

@@ -157,7 +157,9 @@ fn cluster(seed: u64) -> Arc<Cluster> {
         let at = usize::try_from(node).unwrap();
         let stamps = {
             let cluster = Arc::clone(&cluster);
-            Stamps::new(Arc::new(SystemClock::new()), move || cluster.world().state.meta.last_at_ms)
+            Stamps::new(Arc::new(SystemClock::new()), move || {
+                (cluster.world().state.meta.last_at_ms, TreeHead::default())
+            })
         };
         let log = ModelLog { node, cluster: Arc::clone(&cluster) };
         tokio::spawn(task.run(log, Arc::new(stamps), 4, Arc::new(Metrics::new())));
@@ -278,9 +280,9 @@ async fn a_question_that_is_given_up_leaves_nothing_behind() {
         assert_eq!(submitter.waiting(), 2);
     }
     assert_eq!(submitter.waiting(), 1, "dropped with its question");
-    submitter.settle(5, &[(ticket, ItemOutcome::Stale)]);
+    submitter.settle(5, 1, &[(ticket, ItemOutcome::Stale)]);
     let other = Ticket { boot: 2, ..item.ticket };
-    submitter.settle(5, &[(other, ItemOutcome::Stale), (Ticket { node: 2, ..item.ticket }, ItemOutcome::Stale)]);
+    submitter.settle(5, 1, &[(other, ItemOutcome::Stale), (Ticket { node: 2, ..item.ticket }, ItemOutcome::Stale)]);
     assert_eq!(submitter.waiting(), 1, "outcomes of other nodes and of an earlier life are not ours");
 }
 
@@ -329,7 +331,12 @@ fn the_model_knows_seen_requests() {
     let loaded = Loaded { requests: [(request, seen)].into(), ..Loaded::default() };
     let mut again = item(Ticket { node: 1, boot: 1, seq: 1 }, request.id, 0);
     Leaf::stamp(&mut again.entry.leaf, 1_793_000_000_000);
-    let command = Command::Batch(xacminh_core::command::Batch { at_ms: 1_793_000_000_000, items: vec![again] });
+    let command = Command::Batch(xacminh_core::command::Batch {
+        at_ms: 1_793_000_000_000,
+        clock_ms: 1_793_000_000_000,
+        tree: TreeHead::default(),
+        items: vec![again],
+    });
     assert_eq!(apply::wanted(&command).requests, [request]);
     let applied = apply(1, &command, loaded).expect("sound");
     assert_eq!(applied.outcomes[0].1, ItemOutcome::Duplicate { position: 0 });

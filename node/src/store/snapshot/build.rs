@@ -18,8 +18,9 @@ use crate::{
     store::{
         disk,
         encoding::{LogIdOf, malformed},
+        generation::Generation,
         rocks,
-        state::{Generation, Shared},
+        state::Shared,
         tables::{self, Head},
     },
 };
@@ -108,7 +109,7 @@ impl Shared {
         // If we crash here, the old state is in force and the next start removes the new one.
         self.directory.activate(number).map_err(io::Error::other)?;
         // If we crash here, the new state is in force; openraft finds its log behind it and purges it.
-        let old = self.generation.swap(Arc::new(next));
+        let old = self.generation.swap(next);
         old.discard();
         if let Some(applied) = &manifest.log_id {
             self.floor.advance(applied.index);

@@ -40,6 +40,8 @@ pub struct Manifest {
     pub last_at_ms: u64,
     /// Register revision at that entry.
     pub register_revision: u64,
+    /// Root of the log's tree at that entry.
+    pub root: [u8; 32],
     /// The files, each named once.
     pub files: Vec<ManifestFile>,
 }
@@ -64,6 +66,7 @@ impl Manifest {
             leaves: head.meta.leaves,
             last_at_ms: head.meta.last_at_ms,
             register_revision: head.meta.register_revision,
+            root: head.root,
             files,
         }
     }

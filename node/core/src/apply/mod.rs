@@ -2,11 +2,21 @@
 //!
 //! Loading comes first ([`wanted`]), then one synchronous step ([`apply`]) that touches no disk and returns what to write.
 
+mod tree;
+
 use std::collections::{HashMap, HashSet};
 
-use xacminh_proto::transparency::{Leaf, LeafBytes, LeafKind};
+use xacminh_proto::transparency::{
+    Hash, Leaf, LeafBytes, LeafKind,
+    merkle::Frontier,
+    trail::{self, Chain, TrailId},
+};
 
-use crate::command::{Batch, Command, Entry, Item, RecordKey, RegisterChange, RequestKey, Ticket};
+use crate::command::{
+    Batch, Command, Entry, Erasure, Item, OwnKey, Person, RecordKey, RegisterChange, RequestKey, Ticket,
+};
+
+pub use tree::{Growth, Shard};
 
 /// How long a request id is remembered, and how old one may be when it arrives: a day, longer than any retry.
 pub const REQUEST_WINDOW_MS: u64 = 24 * 3_600_000;
@@ -28,6 +38,8 @@ pub struct Meta {
     pub last_at_ms: u64,
     /// Register revision in force; 0 before the first.
     pub register_revision: u64,
+    /// The shard that the next leaf goes into, unless its year is a later one.
+    pub shard: Shard,
 }
 
 /// What must be loaded before a command can be applied.
@@ -39,6 +51,10 @@ pub struct Wanted {
     pub requests: Vec<RequestKey>,
     /// Budgets to count against.
     pub budgets: Vec<BudgetKey>,
+    /// People whose trails grow.
+    pub trails: Vec<RecordKey>,
+    /// A number of leaves whose root is claimed.
+    pub root_at: Option<u64>,
 }
 
 /// What was loaded; what is absent here is absent in the state.
@@ -52,6 +68,12 @@ pub struct Loaded {
     pub requests: HashMap<RequestKey, Seen>,
     /// Misses counted.
     pub budgets: HashMap<BudgetKey, u32>,
+    /// Trails.
+    pub trails: HashMap<RecordKey, Trail>,
+    /// The tree of the shard in force.
+    pub frontier: Frontier,
+    /// The root of the tree as it was at the number of leaves wanted; none if it never had so many.
+    pub root_at: Option<Hash>,
 }
 
 /// A request that has its leaf.
@@ -61,6 +83,56 @@ pub struct Seen {
     pub position: u64,
     /// Keyed digest of its question.
     pub question: [u8; 16],
+}
+
+/// The leaves about one person, as the state sums them up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trail {
+    /// Raft index of the entry that made the person's own key; another index is another life of the row.
+    pub created: u64,
+    /// The trail's name.
+    pub id: TrailId,
+    /// Leaves about the person.
+    pub count: u64,
+    /// Position of the newest; meaningless while `count` is 0.
+    pub last: u64,
+    /// The chain after it; see [`trail`].
+    pub chain: Chain,
+}
+
+/// A leaf to write, with what lies beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLeaf {
+    /// The leaf, stamped and linked: these bytes are in the tree.
+    pub leaf: LeafBytes,
+    /// The sealed addendum; empty where there is none.
+    pub envelope: Vec<u8>,
+    /// The trail it belongs to.
+    pub trail: Option<TrailId>,
+    /// Keyed digest of the dossier.
+    pub dossier: [u8; 16],
+}
+
+/// A person to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// Their row key.
+    pub person: RecordKey,
+    /// Their trail, if they have one.
+    pub trail: Option<TrailId>,
+}
+
+/// A person's own key to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewKey {
+    /// The person's row key.
+    pub person: RecordKey,
+    /// Raft index of the entry that made it.
+    pub created: u64,
+    /// Where the trail begins.
+    pub chain: Chain,
+    /// The sealed key.
+    pub sealed: Vec<u8>,
 }
 
 /// Misses of one official within one hour.
@@ -77,14 +149,20 @@ pub struct BudgetKey {
 pub struct Changes {
     /// The state about itself, afterwards.
     pub meta: Meta,
-    /// New leaves with their sealed addenda; the first has position `meta.leaves - leaves.len()`.
-    pub leaves: Vec<(LeafBytes, Vec<u8>)>,
+    /// New leaves, and the tree with them.
+    pub growth: Growth,
     /// Records: key, new version, sealed value.
     pub records: Vec<(RecordKey, u64, Vec<u8>)>,
     /// Requests that now have their leaf.
     pub requests: Vec<(RequestKey, Seen)>,
     /// Misses counted.
     pub budgets: Vec<(BudgetKey, u32)>,
+    /// Keys of people nobody had asked about.
+    pub keys: Vec<NewKey>,
+    /// Trails that grew, in the order they did: the last of a person's counts.
+    pub trails: Vec<(RecordKey, Trail)>,
+    /// Whose record, own key and trail are to be removed.
+    pub erased: Option<Erased>,
     /// The new register document.
     pub register: Option<String>,
 }
@@ -110,7 +188,7 @@ pub enum ItemOutcome {
     Stale,
     /// The official's misses are spent: decide again, as a refusal. Hits are refused too, or guessing could go on.
     OverBudget,
-    /// The proposing node's clock is too far from the leader's.
+    /// The proposing node's clock is too far from the leader's clock.
     ClockSkewed,
 }
 
@@ -139,19 +217,33 @@ pub enum Contradiction {
     #[error("a leaf's register revision is not that of its entry")]
     Revision,
     /// A leaf of the wrong kind for its command.
-    #[error("a change of the register has a leaf of its own kind, and nothing else has")]
+    #[error("every command has leaves of its own kinds")]
     Kind,
+    /// An answer about nobody, or an administrative act about somebody.
+    #[error("a leaf that answers has a person, and no other has")]
+    Person,
+    /// The proposer's tree is another one.
+    #[error("the proposer's tree of {leaves} leaves has another root than ours")]
+    Tree {
+        /// Leaves in the tree.
+        leaves: u64,
+    },
 }
 
 /// What [`apply`] needs to know about the state.
 #[must_use]
 pub fn wanted(command: &Command) -> Wanted {
-    let Command::Batch(batch) = command else { return Wanted::default() };
-    let mut wanted = Wanted::default();
+    let batch = match command {
+        Command::Batch(batch) => batch,
+        Command::Register(_) => return Wanted::default(),
+        Command::Erase(erasure) => return Wanted { trails: vec![erasure.person], ..Wanted::default() },
+    };
+    let mut wanted = Wanted { root_at: Some(batch.tree.leaves), ..Wanted::default() };
     for item in &batch.items {
         wanted.records.extend(item.read.map(|read| read.key));
         wanted.records.extend(item.remember.as_ref().map(|change| change.key));
         wanted.requests.push(item.entry.request);
+        wanted.trails.extend(item.entry.person.as_ref().map(|person| person.key));
         wanted.budgets.extend(item.entry.miss.map(|miss| BudgetKey::new(batch.at_ms, miss.official)));
     }
     wanted.records.sort_unstable();
@@ -160,6 +252,8 @@ pub fn wanted(command: &Command) -> Wanted {
     wanted.requests.dedup();
     wanted.budgets.sort_unstable();
     wanted.budgets.dedup();
+    wanted.trails.sort_unstable();
+    wanted.trails.dedup();
     wanted
 }
 
@@ -172,14 +266,20 @@ pub fn wanted(command: &Command) -> Wanted {
 pub fn apply(index: u64, command: &Command, loaded: Loaded) -> Result<Applied, Contradiction> {
     match command {
         Command::Batch(batch) => apply_batch(index, batch, loaded),
-        Command::Register(change) => apply_register(change, &loaded),
+        Command::Register(change) => apply_register(change, loaded),
+        Command::Erase(erasure) => apply_erasure(erasure, loaded),
     }
 }
 
-fn apply_batch(index: u64, batch: &Batch, loaded: Loaded) -> Result<Applied, Contradiction> {
+fn apply_batch(index: u64, batch: &Batch, mut loaded: Loaded) -> Result<Applied, Contradiction> {
+    // Before anything else: what a tree that is not the proposer's would say next is of no use to anybody.
+    if loaded.root_at != Some(batch.tree.root) {
+        return Err(Contradiction::Tree { leaves: batch.tree.leaves });
+    }
     let in_order = batch.at_ms > loaded.meta.last_at_ms;
-    let mut step =
-        Step { index, at_ms: batch.at_ms, state: loaded, changes: Changes::default(), remembered: HashSet::new() };
+    let growth = Growth::of(std::mem::take(&mut loaded.frontier));
+    let changes = Changes { growth, ..Changes::default() };
+    let mut step = Step { index, batch, state: loaded, changes, remembered: HashSet::new() };
     let mut outcomes = Vec::with_capacity(batch.items.len());
     for item in &batch.items {
         check_sound(item, batch.at_ms)?;
@@ -189,38 +289,60 @@ fn apply_batch(index: u64, batch: &Batch, loaded: Loaded) -> Result<Applied, Con
     }
     // A batch that leaves no leaf leaves no time either: a leader whose clock ran ahead, and whose items were turned away
     // for it, must not force its time on those who follow.
-    if !step.changes.leaves.is_empty() {
+    if !step.changes.growth.leaves.is_empty() {
         step.state.meta.last_at_ms = batch.at_ms;
     }
     step.changes.meta = step.state.meta;
     Ok(Applied { changes: step.changes, outcomes })
 }
 
-fn apply_register(change: &RegisterChange, loaded: &Loaded) -> Result<Applied, Contradiction> {
-    let leaf = Leaf::decode(&change.leaf).map_err(|_| Contradiction::Leaf)?;
-    if leaf.time_ms != change.at_ms {
-        return Err(Contradiction::Stamp);
-    }
-    if leaf.kind != LeafKind::Policy {
-        return Err(Contradiction::Kind);
-    }
+fn apply_register(change: &RegisterChange, loaded: Loaded) -> Result<Applied, Contradiction> {
+    let leaf = administrative(&change.leaf, LeafKind::Policy, change.at_ms)?;
     if u64::from(leaf.register_revision) != change.revision {
         return Err(Contradiction::Revision);
     }
-    let meta = loaded.meta;
+    let mut meta = loaded.meta;
+    let mut growth = Growth::of(loaded.frontier);
     let current = change.before == meta.register_revision && change.revision > change.before;
     if !current || change.at_ms <= meta.last_at_ms {
-        let changes = Changes { meta, ..Changes::default() };
+        let changes = Changes { meta, growth, ..Changes::default() };
         return Ok(Applied { changes, outcomes: vec![(change.ticket, ItemOutcome::Stale)] });
     }
-    let position = meta.leaves;
-    let changes = Changes {
-        meta: Meta { leaves: position + 1, last_at_ms: change.at_ms, register_revision: change.revision },
-        leaves: vec![(change.leaf, change.envelope.clone())],
-        register: Some(change.document.clone()),
-        ..Changes::default()
-    };
+    let (position, _) = growth.append(&mut meta, change.at_ms, NewLeaf::administrative(change.leaf, &change.envelope));
+    (meta.last_at_ms, meta.register_revision) = (change.at_ms, change.revision);
+    let changes = Changes { meta, growth, register: Some(change.document.clone()), ..Changes::default() };
     Ok(Applied { changes, outcomes: vec![(change.ticket, ItemOutcome::Appended { position })] })
+}
+
+fn apply_erasure(erasure: &Erasure, loaded: Loaded) -> Result<Applied, Contradiction> {
+    administrative(&erasure.leaf, LeafKind::Erased, erasure.at_ms)?;
+    let mut meta = loaded.meta;
+    let mut growth = Growth::of(loaded.frontier);
+    // Of a person who was asked about in this very moment, the newest leaf would be left readable.
+    let trail = loaded.trails.get(&erasure.person);
+    let created = trail.map_or(0, |trail| trail.created);
+    let erased = Erased { person: erasure.person, trail: trail.map(|trail| trail.id) };
+    if created != erasure.created || erasure.at_ms <= meta.last_at_ms {
+        let changes = Changes { meta, growth, ..Changes::default() };
+        return Ok(Applied { changes, outcomes: vec![(erasure.ticket, ItemOutcome::Stale)] });
+    }
+    let (position, _) =
+        growth.append(&mut meta, erasure.at_ms, NewLeaf::administrative(erasure.leaf, &erasure.envelope));
+    meta.last_at_ms = erasure.at_ms;
+    let changes = Changes { meta, growth, erased: Some(erased), ..Changes::default() };
+    Ok(Applied { changes, outcomes: vec![(erasure.ticket, ItemOutcome::Appended { position })] })
+}
+
+/// The leaf of a command that has one leaf of one kind.
+fn administrative(leaf: &LeafBytes, kind: LeafKind, at_ms: u64) -> Result<Leaf, Contradiction> {
+    let leaf = Leaf::decode(leaf).map_err(|_| Contradiction::Leaf)?;
+    if leaf.time_ms != at_ms {
+        return Err(Contradiction::Stamp);
+    }
+    if leaf.kind != kind || leaf.previous != NO_LINK {
+        return Err(Contradiction::Kind);
+    }
+    Ok(leaf)
 }
 
 /// What the leader wrote must agree with itself.
@@ -242,8 +364,13 @@ pub fn check_item(item: &Item) -> Result<(), Contradiction> {
     if leaf.request_id != entry.request.id || leaf.portal != entry.request.portal {
         return Err(Contradiction::Request);
     }
-    if leaf.kind == LeafKind::Policy {
-        return Err(Contradiction::Kind);
+    let about_somebody = match leaf.kind {
+        LeafKind::Disclosed | LeafKind::Refused => true,
+        LeafKind::Canary | LeafKind::Admin => false,
+        LeafKind::Policy | LeafKind::Erased | LeafKind::ShardOpen => return Err(Contradiction::Kind),
+    };
+    if entry.person.is_some() != about_somebody || leaf.previous != NO_LINK {
+        return Err(Contradiction::Person);
     }
     if u64::from(leaf.register_revision) != entry.register_revision {
         return Err(Contradiction::Revision);
@@ -251,16 +378,19 @@ pub fn check_item(item: &Item) -> Result<(), Contradiction> {
     Ok(())
 }
 
-struct Step {
+/// What a leaf has in place of a link before it is applied, and for ever if it is about nobody.
+const NO_LINK: Hash = [0; 32];
+
+struct Step<'a> {
     index: u64,
-    at_ms: u64,
+    batch: &'a Batch,
     state: Loaded,
     changes: Changes,
     /// Records written by this very batch: a second change of one would carry the same version.
     remembered: HashSet<RecordKey>,
 }
 
-impl Step {
+impl Step<'_> {
     fn item(&mut self, item: &Item) -> ItemOutcome {
         if let Some(outcome) = self.refuse(item) {
             return outcome;
@@ -279,15 +409,15 @@ impl Step {
         let entry = &item.entry;
         // First of all: nodes forget old requests each at its own pace, and must not differ in what they say of them.
         let asked_ms = entry.request.id.unix_ms();
-        let too_old = asked_ms.saturating_add(REQUEST_WINDOW_MS) < self.at_ms;
-        if too_old || asked_ms > self.at_ms.saturating_add(REQUEST_AHEAD_MS) {
+        let too_old = asked_ms.saturating_add(REQUEST_WINDOW_MS) < self.batch.at_ms;
+        if too_old || asked_ms > self.batch.at_ms.saturating_add(REQUEST_AHEAD_MS) {
             return Some(ItemOutcome::Expired);
         }
         if let Some(seen) = self.state.requests.get(&entry.request) {
             let same = seen.question == entry.question;
             return Some(if same { ItemOutcome::Duplicate { position: seen.position } } else { ItemOutcome::Conflict });
         }
-        if item.decided_at_ms.abs_diff(self.at_ms) > CLOCK_SKEW_MS_MAX {
+        if item.decided_at_ms.abs_diff(self.batch.clock_ms) > CLOCK_SKEW_MS_MAX {
             return Some(ItemOutcome::ClockSkewed);
         }
         let version_of = |key: RecordKey| self.state.records.get(&key).copied().unwrap_or(0);
@@ -296,19 +426,31 @@ impl Step {
             .remember
             .as_ref()
             .is_some_and(|change| version_of(change.key) != change.before || self.remembered.contains(&change.key));
-        if read_changed || base_changed || entry.register_revision != self.state.meta.register_revision {
+        let key_changed = entry.person.as_ref().is_some_and(|person| !self.has_key(person));
+        let rules_changed = entry.register_revision != self.state.meta.register_revision;
+        if read_changed || base_changed || key_changed || rules_changed {
             return Some(ItemOutcome::Stale);
         }
         let spent = entry.miss.is_some_and(|miss| {
-            let counted = self.state.budgets.get(&BudgetKey::new(self.at_ms, miss.official)).copied().unwrap_or(0);
+            let counted =
+                self.state.budgets.get(&BudgetKey::new(self.batch.at_ms, miss.official)).copied().unwrap_or(0);
             counted >= miss.limit
         });
         spent.then_some(ItemOutcome::OverBudget)
     }
 
+    /// Whether the addendum was sealed under the key that the person has.
+    fn has_key(&self, person: &Person) -> bool {
+        let created = self.state.trails.get(&person.key).map(|trail| trail.created);
+        match person.own_key {
+            OwnKey::Known { created: read } => created == Some(read),
+            OwnKey::New { .. } => created.is_none(),
+        }
+    }
+
     fn count_miss(&mut self, entry: &Entry) {
         if let Some(miss) = entry.miss.filter(|miss| miss.counts) {
-            let key = BudgetKey::new(self.at_ms, miss.official);
+            let key = BudgetKey::new(self.batch.at_ms, miss.official);
             let counted = self.state.budgets.entry(key).or_insert(0);
             *counted += 1;
             self.changes.budgets.push((key, *counted));
@@ -316,13 +458,47 @@ impl Step {
     }
 
     fn append(&mut self, entry: &Entry) -> ItemOutcome {
-        let position = self.state.meta.leaves;
+        let mut leaf = entry.leaf;
+        let trail = entry.person.as_ref().map(|person| (person.key, self.trail(person)));
+        if let Some((_, trail)) = &trail {
+            Leaf::link(&mut leaf, &trail::link(&trail.chain));
+        }
+        let new = NewLeaf {
+            leaf,
+            envelope: entry.envelope.clone(),
+            trail: trail.map(|(_, trail)| trail.id),
+            dossier: entry.dossier,
+        };
+        let (position, hash) = self.changes.growth.append(&mut self.state.meta, self.batch.at_ms, new);
+        if let Some((key, before)) = trail {
+            let chain = trail::extend(&before.chain, &hash);
+            let trail = Trail { count: before.count + 1, last: position, chain, ..before };
+            self.state.trails.insert(key, trail);
+            self.changes.trails.push((key, trail));
+        }
         let seen = Seen { position, question: entry.question };
-        self.state.meta.leaves += 1;
         self.state.requests.insert(entry.request, seen);
         self.changes.requests.push((entry.request, seen));
-        self.changes.leaves.push((entry.leaf, entry.envelope.clone()));
         ItemOutcome::Appended { position }
+    }
+
+    /// The trail that the leaf goes on with, begun if there is none.
+    fn trail(&mut self, person: &Person) -> Trail {
+        if let Some(trail) = self.state.trails.get(&person.key) {
+            return *trail;
+        }
+        let (chain, sealed) = match &person.own_key {
+            OwnKey::New { chain, sealed } => (*chain, sealed.clone()),
+            OwnKey::Known { .. } => unreachable!("a key that is not there was refused as stale"),
+        };
+        self.changes.keys.push(NewKey { person: person.key, created: self.index, chain, sealed });
+        Trail { created: self.index, id: trail::id(&chain), count: 0, last: 0, chain }
+    }
+}
+
+impl NewLeaf {
+    fn administrative(leaf: LeafBytes, envelope: &[u8]) -> Self {
+        Self { leaf, envelope: envelope.to_vec(), trail: None, dossier: [0; 16] }
     }
 }
 

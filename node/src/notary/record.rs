@@ -1,0 +1,162 @@
+//! What the notary has signed last, on disk before any signature leaves: two slots written in turn, one of them whole
+//! whenever the machine stops.
+//!
+//! ```text
+//! slot    "XMNOTARY" | version u8 (1) | count u64 | shards u16 | { year u16 | size u64 | root 32 } … | BLAKE3 of it all
+//! ```
+//!
+//! The record is never restored from a backup: an older one would let the notary sign a history it has contradicted.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::Path,
+};
+
+use xacminh_proto::transparency::{Hash, witness::Head};
+
+const MAGIC: &[u8] = b"XMNOTARY\x01";
+const SLOT_BYTES: usize = 4096;
+const SLOT_BYTES_U64: u64 = 4096;
+const SHARD_BYTES: usize = 2 + 8 + 32;
+const HASH_BYTES: usize = 32;
+
+/// Shards one slot holds: the life of the system.
+const SHARDS_MAX: usize = (SLOT_BYTES - MAGIC.len() - 8 - 2 - HASH_BYTES) / SHARD_BYTES;
+
+/// The newest head signed of each year's shard, durable.
+pub(super) struct Record {
+    file: File,
+    /// Writes so far; the slot with the greater count is the newer one.
+    count: u64,
+    heads: BTreeMap<u16, Head>,
+}
+
+impl Record {
+    /// Opens the record in a folder, making it if there is none.
+    ///
+    /// # Errors
+    /// If the disk refuses, or neither slot is whole: whatever was signed last is then unknown.
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let path = folder.join("signed-heads");
+        let is_new = !path.exists();
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        if is_new {
+            let mut record = Self { file, count: 0, heads: BTreeMap::new() };
+            // Both slots, so that a crash in the middle of the next write leaves a whole one.
+            record.write()?;
+            record.write()?;
+            File::open(folder)?.sync_all()?;
+            return Ok(record);
+        }
+        let slots = [0, SLOT_BYTES_U64].map(|at| {
+            let mut bytes = vec![0; SLOT_BYTES];
+            file.read_exact_at(&mut bytes, at).ok().and_then(|()| decode(&bytes))
+        });
+        let newest = slots.into_iter().flatten().max_by_key(|(count, _)| *count);
+        let Some((count, heads)) = newest else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the record of signed heads is damaged"));
+        };
+        Ok(Self { file, count, heads })
+    }
+
+    /// The newest head signed of each shard.
+    pub(super) const fn heads(&self) -> &BTreeMap<u16, Head> {
+        &self.heads
+    }
+
+    /// Makes a head durable. If we crash before it is, no signature over it has left; after it, none was lost that
+    /// could not be made again.
+    pub(super) fn keep(&mut self, year: u16, head: Head) -> io::Result<()> {
+        self.heads.insert(year, head);
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.heads.len() > SHARDS_MAX {
+            return Err(io::Error::other("more shards than a record holds"));
+        }
+        self.count += 1;
+        let at = if self.count.is_multiple_of(2) { 0 } else { SLOT_BYTES_U64 };
+        self.file.write_all_at(&encode(self.count, &self.heads), at)?;
+        self.file.sync_data()
+    }
+}
+
+fn encode(count: u64, heads: &BTreeMap<u16, Head>) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&count.to_be_bytes());
+    bytes.extend_from_slice(&u16::try_from(heads.len()).expect("a record has few shards").to_be_bytes());
+    for (year, head) in heads {
+        bytes.extend_from_slice(&year.to_be_bytes());
+        bytes.extend_from_slice(&head.size.to_be_bytes());
+        bytes.extend_from_slice(&head.root);
+    }
+    let hash = blake3::hash(&bytes);
+    bytes.extend_from_slice(hash.as_bytes());
+    bytes.resize(SLOT_BYTES, 0);
+    bytes
+}
+
+fn decode(slot: &[u8]) -> Option<(u64, BTreeMap<u16, Head>)> {
+    let rest = slot.strip_prefix(MAGIC)?;
+    let (count, rest) = rest.split_first_chunk()?;
+    let (shards, mut rest) = rest.split_first_chunk()?;
+    let mut heads = BTreeMap::new();
+    for _ in 0..u16::from_be_bytes(*shards) {
+        let (year, after) = rest.split_first_chunk()?;
+        let (size, after) = after.split_first_chunk()?;
+        let (root, after) = after.split_first_chunk::<HASH_BYTES>()?;
+        let root: Hash = *root;
+        heads.insert(u16::from_be_bytes(*year), Head { size: u64::from_be_bytes(*size), root });
+        rest = after;
+    }
+    let (hash, _) = rest.split_first_chunk::<HASH_BYTES>()?;
+    let hashed = slot.len() - rest.len();
+    (blake3::hash(slot.get(..hashed)?) == *hash).then_some((u64::from_be_bytes(*count), heads))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(size: u64) -> Head {
+        Head { size, root: [u8::try_from(size).unwrap(); 32] }
+    }
+
+    #[test]
+    fn what_was_kept_last_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let mut record = Record::open(folder.path()).unwrap();
+            assert!(record.heads().is_empty());
+            record.keep(2026, head(3)).unwrap();
+            record.keep(2026, head(5)).unwrap();
+            record.keep(2027, head(1)).unwrap();
+        }
+        let record = Record::open(folder.path()).unwrap();
+        assert_eq!(record.heads(), &BTreeMap::from([(2026, head(5)), (2027, head(1))]));
+    }
+
+    #[test]
+    fn a_write_cut_short_leaves_the_head_before_it_and_two_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signed-heads");
+        let mut record = Record::open(folder.path()).unwrap();
+        for size in 1..=4 {
+            record.keep(2026, head(size)).unwrap();
+        }
+        let newest = if record.count.is_multiple_of(2) { 0 } else { SLOT_BYTES };
+        drop(record);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[newest + 40] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(Record::open(folder.path()).unwrap().heads(), &BTreeMap::from([(2026, head(3))]));
+        bytes[SLOT_BYTES - newest + 40] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(Record::open(folder.path()).is_err());
+    }
+}
