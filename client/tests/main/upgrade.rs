@@ -50,6 +50,7 @@ fn leaf() -> Vec<u8> {
         attributes_root: attributes_root(&mut commitments),
         addendum_digest: [3; 32],
         record_version: 1,
+        previous: [4; 32],
     };
     leaf.encode().to_vec()
 }
