@@ -111,7 +111,7 @@ impl UpgradeError {
             Self::Behind { .. } | Self::Uncosigned => Exit::Undetermined,
             Self::Log(LogError::Http { .. } | LogError::Status { .. }) => Exit::Unreached,
             Self::Log(_) | Self::Tile(_) | Self::Http(_) => Exit::BadFile,
-            _ => Exit::NoMatch,
+            _ => Exit::Unproven,
         }
     }
 
@@ -120,7 +120,7 @@ impl UpgradeError {
             Self::Behind { .. } | Self::Uncosigned => "not_yet",
             Self::Log(LogError::Http { .. } | LogError::Status { .. }) => "unreachable",
             Self::Log(_) | Self::Tile(_) | Self::Http(_) => "file",
-            _ => "unproven",
+            _ => "receipt",
         }
     }
 }

@@ -6,8 +6,12 @@
 mod asking;
 mod batch;
 mod commands;
+mod corpus;
 mod fake;
 mod log;
+mod page;
+mod paper;
+mod receipts;
 mod sessions;
 mod trust;
 mod upgrade;

@@ -209,7 +209,7 @@ async fn what_a_log_serves_is_not_believed() {
         let mut spoiled = sound.clone();
         spoiled[32] ^= 1;
         fs::write(&path, spoiled).unwrap();
-        office.refused(&folder, 1, "");
+        office.refused(&folder, 8, "");
         fs::write(&path, &sound[..sound.len() - 1]).unwrap();
         office.refused(&folder, 6, "bytes");
         fs::remove_file(&path).unwrap();
@@ -225,7 +225,7 @@ async fn what_a_log_serves_is_not_believed() {
     let note = fork.checkpoint(COSIGNED).with(cosigned.signatures().to_vec()).unwrap();
     let forked = office.path("fork");
     fork.export(Path::new(&forked), COSIGNED, &note);
-    office.refused(&forked, 1, "not consistent");
+    office.refused(&forked, 8, "not consistent");
 
     // Files that end before the receipt does.
     let late = Witness::new("witness.example/c");
@@ -239,10 +239,10 @@ async fn what_a_log_serves_is_not_believed() {
     office.policy(1, &[&witness]);
     let sound = fs::read_to_string(office.path("receipt")).unwrap();
     office.put("receipt", sound.replace("index 41", "index 40"));
-    office.refused(&folder, 1, "does not verify");
+    office.refused(&folder, 8, "does not verify");
     office.put("receipt", &sound);
     office.put("policy", "quorum none\n");
-    office.refused(&folder, 1, "no known log");
+    office.refused(&folder, 8, "no known log");
     office.policy(1, &[&witness]);
     office.refused(&office.path("nowhere"), 6, "checkpoint of the log");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

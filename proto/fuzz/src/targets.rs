@@ -41,6 +41,7 @@ pub const ALL: &[Target] = &[
     ("note", note),
     ("checkpoint", checkpoint),
     ("receipt", receipt),
+    ("packed", packed),
     ("disclosure", disclosure),
     ("statement", statement),
     ("policy", policy),
@@ -196,6 +197,17 @@ pub fn receipt(bytes: &[u8]) {
         if let Ok(key) = VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k") {
             assert!(receipt.verify(&Policy::of_log(key).expect("a log's key")).is_err(), "a stranger's key");
         }
+    }
+}
+
+/// A packed receipt: what is unpacked is packed again into the same text, and is the receipt it says it is.
+pub fn packed(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(receipt) = Receipt::unpack(text) {
+        assert_eq!(receipt.pack().as_deref(), Ok(text));
+        assert_eq!(Receipt::read(bytes), Ok(receipt.clone()));
+        let written = receipt.encode().expect("what was read fits");
+        assert_eq!(Receipt::read(written.as_bytes()), Ok(receipt));
     }
 }
 
