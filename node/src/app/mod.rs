@@ -46,6 +46,13 @@ const DRAIN_MAX: Duration = Duration::from_secs(31);
 /// How long a peer may take to lead before this node goes regardless.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
 
+/// How often a starting node compares its tree with what it signed before.
+const RECORD_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Looks in a row at which a node that has applied everything still lacks what it signed: long enough for a leader to
+/// send what it has not told of yet.
+const RECORD_LOOKS_MAX: u32 = 120;
+
 /// Memory for blocks of the state's tables.
 const BLOCK_CACHE_BYTES: usize = crate::store::BLOCK_CACHE_BYTES;
 
@@ -88,6 +95,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let admin = admin::serve(admin_listener, Arc::clone(&node.metrics), Arc::clone(&node) as _, probe_time, admin_stop);
     let admin = tokio::spawn(admin);
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
+    let comparing = tokio::spawn(compare_with_record(Arc::clone(&node)));
     let reloading = tokio::spawn(reload_on_hangup(dialers, clock));
     let bounds = setup::bounds(&node.config);
     let serving = tokio::spawn(serve::run(
@@ -112,6 +120,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let _ = stopping.send(true);
     let drained = serving.await.unwrap_or(false);
     keeping.abort();
+    comparing.abort();
     reloading.abort();
     let _ = admin.await;
     node.stop().await;
@@ -207,6 +216,30 @@ fn stop_at_once(fatal: &Fatal) {
 fn stop_for(error: &NotaryError) {
     tracing::error!(%error, "the node stops itself");
     exit(ExitCode::InvariantBroken);
+}
+
+/// Sees after a start that the log has brought back everything that was signed before it.
+///
+/// The record is written before a signature leaves, and a signature is over committed entries only: a node that has
+/// applied all there is to apply and still lacks them has lost something that others were given receipts of.
+async fn compare_with_record(node: Arc<Node>) {
+    let mut rested = 0;
+    while let Some(behind) = node.desk.notary.behind() {
+        let raft = node.replication.metrics();
+        let applied = raft.last_applied.map(|id| id.index);
+        let has_all = raft.current_leader.is_some() && applied.is_some() && applied == raft.last_log_index;
+        rested = if has_all { rested + 1 } else { 0 };
+        if rested == RECORD_LOOKS_MAX {
+            tracing::error!(
+                year = behind.year,
+                signed = behind.signed,
+                here = behind.here,
+                "more was signed than the log has: entries were lost, and this log must not be signed any more"
+            );
+            exit(ExitCode::InvariantBroken);
+        }
+        tokio::time::sleep(RECORD_LOOK_INTERVAL).await;
+    }
 }
 
 fn members(config: &Config) -> BTreeMap<u64, Member> {
