@@ -11,7 +11,8 @@ pub(crate) fn judge(request: &Request, reply: Reply) -> Result<Reply, Breach> {
         (_, Reply::Failure(_))
         | (Request::Status, Reply::Status(_))
         | (Request::PutRegister(_), Reply::RegisterAccepted { .. })
-        | (Request::Receipt(_), Reply::Receipt(_)) => {}
+        | (Request::Receipt(_), Reply::Receipt(_))
+        | (Request::Checkpoint, Reply::Checkpoint(_)) => {}
         (Request::Audit(page), Reply::Audit(entries)) if fits(page, entries) => {}
         _ => return Err(Breach::Kind),
     }

@@ -200,7 +200,8 @@ async fn a_submission_finds_out_where_the_witness_is() {
     let submission = Submission::new(log.checkpoint(600), vec![other], 600).unwrap();
     let prefix = witness.prefix();
     // In a task of its own, as a node will submit.
-    let submitting = async move { submit(&http(), &prefix, submission, |_, _| async { Ok::<Vec<Hash>, ()>(vec![]) }).await };
+    let submitting =
+        async move { submit(&http(), &prefix, submission, |_, _| async { Ok::<Vec<Hash>, ()>(vec![]) }).await };
     let answered = tokio::spawn(submitting).await.unwrap();
     assert!(matches!(answered, Err(SubmitError::Submission(SubmissionError::Cosignature))), "{answered:?}");
 }
