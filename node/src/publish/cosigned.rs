@@ -58,7 +58,7 @@ impl Cosigned {
             match fs::read(file.path()).map(|bytes| Entry::parse(&bytes, &keys(year))) {
                 Ok(Some(entry)) => drop(newest.insert(year, Arc::new(entry))),
                 Ok(None) => {
-                    tracing::warn!(year, "the kept cosigned checkpoint is damaged or another log's: left alone")
+                    tracing::warn!(year, "the kept cosigned checkpoint is damaged or another log's: left alone");
                 }
                 Err(error) => tracing::warn!(year, %error, "the kept cosigned checkpoint cannot be read"),
             }
