@@ -6,6 +6,7 @@
 //! SIGTERM → no new questions → leadership handed over → replication stops → state flushed
 //! ```
 
+mod keys;
 mod office;
 mod register;
 mod setup;
@@ -40,6 +41,7 @@ use crate::{
     verify::{Crowd, Desk},
 };
 
+pub use keys::{KeyCommandError, rotate_sealing, rotate_signing, verifier_keys};
 pub use setup::{Refusal, keyring_source};
 
 /// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.

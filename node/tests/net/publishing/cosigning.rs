@@ -122,21 +122,21 @@ fn shows(metrics: &Metrics, line: &str) -> bool {
 #[tokio::test]
 async fn heads_are_cosigned_kept_and_handed_out() {
     let mut log = Log::new();
-    log.grow(START_MS, 300).await;
+    log.grow(START_MS, 200).await;
     let (first, second) = (Scripted::start(&log, 1).await, Scripted::start(&log, 2).await);
     let metrics = Metrics::new();
     let asking = witnesses(&log, &[&first, &second], &metrics);
     assert!(!first.signs(&newest(&log, 2026).await), "nobody was asked yet");
     asking.round().await;
     let text = newest(&log, 2026).await;
-    assert!(first.signs(&text) && second.signs(&text) && size_of(&text) == 300, "{text}");
+    assert!(first.signs(&text) && second.signs(&text) && size_of(&text) == 200, "{text}");
 
     // It grew: the consistency proof from the last size is accepted, and until then the cosigned one is handed out.
     log.grow(START_MS + 1, 100).await;
-    assert_eq!(size_of(&newest(&log, 2026).await), 300);
+    assert_eq!(size_of(&newest(&log, 2026).await), 200);
     asking.round().await;
     let text = newest(&log, 2026).await;
-    assert!(first.signs(&text) && second.signs(&text) && size_of(&text) == 400, "{text}");
+    assert!(first.signs(&text) && second.signs(&text) && size_of(&text) == 300, "{text}");
     assert_eq!((first.asked(), second.asked()), (2, 2), "nobody was asked twice");
 
     // Another process reads the same from the disk, and so does another leader, who learns the size from the witness.
@@ -151,14 +151,14 @@ async fn heads_are_cosigned_kept_and_handed_out() {
     let other = witnesses(&log, &[&first], &Metrics::new());
     log.grow(START_MS + 2, 1).await;
     other.round().await;
-    assert_eq!((first.size(2026), first.asked()), (Some(401), 4));
+    assert_eq!((first.size(2026), first.asked()), (Some(301), 4));
 
     // A new year: the old one's last head is cosigned, too, once.
     log.grow(NEXT_YEAR_MS, 2).await;
     asking.round().await;
     asking.round().await;
-    assert_eq!((second.size(2026), second.size(2027)), (Some(401), Some(3)));
-    assert_eq!(second.asked(), 5, "400, 401, then 3 of the new year twice, and the rest once");
+    assert_eq!((second.size(2026), second.size(2027)), (Some(301), Some(3)));
+    assert_eq!(second.asked(), 5, "200, 300, then 301 once and the new year twice");
     log.clock.set_wall_ms(START_MS + 5_000);
     asking.show();
     assert!(

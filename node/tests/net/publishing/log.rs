@@ -4,11 +4,13 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures::stream;
-use openraft::{EntryPayload, LogId, RaftTypeConfig, entry::RaftEntry, storage::RaftStateMachine, vote::leader_id_adv::LeaderId};
+use openraft::{
+    EntryPayload, LogId, RaftTypeConfig, entry::RaftEntry, storage::RaftStateMachine, vote::leader_id_adv::LeaderId,
+};
 use tempfile::TempDir;
 use xacminh_core::{
     apply::ItemOutcome,
-    command::{Batch, Command, Entry, Item, RequestKey, Ticket, TreeHead},
+    command::{Batch, Command, Entry, Item, OwnKey, Person, RequestKey, Ticket, TreeHead},
 };
 use xacminh_node::{
     env::ManualClock,
@@ -122,6 +124,8 @@ fn item(number: u64, at_ms: u64) -> Item {
         record_version: 0,
         previous: [0; 32],
     };
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&number.to_be_bytes());
     Item {
         ticket: Ticket { node: 1, boot: 1, seq: number },
         decided_at_ms: at_ms,
@@ -131,7 +135,7 @@ fn item(number: u64, at_ms: u64) -> Item {
             leaf: leaf.encode(),
             envelope: b"sealed".to_vec(),
             request,
-            person: None,
+            person: Some(Person { key, own_key: OwnKey::New { chain: key, sealed: vec![6; 32] } }),
             dossier: [7; 16],
             question: [5; 16],
             register_revision: 0,
