@@ -6,6 +6,7 @@
 mod asking;
 mod batch;
 mod commands;
+mod export;
 mod fake;
 mod log;
 mod sessions;
