@@ -2,7 +2,6 @@
 //!
 //! `proto/fuzz` runs the same functions under libFuzzer for as long as one likes.
 
-#[expect(dead_code, reason = "the fixed log is for other tests")]
 mod common;
 #[expect(unreachable_pub, reason = "the same file is the library of the fuzz crate")]
 #[path = "../fuzz/src/targets.rs"]

@@ -6,9 +6,13 @@
 mod asking;
 mod batch;
 mod commands;
+mod corpus;
 mod export;
 mod fake;
 mod log;
+mod page;
+mod paper;
+mod receipts;
 mod sessions;
 mod trust;
 mod upgrade;

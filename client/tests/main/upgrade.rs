@@ -98,7 +98,7 @@ impl Office {
     }
 
     fn upgrade(&self, log: &str) -> Output {
-        let args = ["receipt-upgrade", &self.path("receipt"), "--log", log, "--policy", &self.path("policy")];
+        let args = ["receipt", "upgrade", &self.path("receipt"), "--log", log, "--policy", &self.path("policy")];
         let out = ["--out", &self.path("upgraded"), "--lang", "en", "--timeout", "20s"];
         program(self.folder.path()).args(args).args(out).output().unwrap()
     }

@@ -125,7 +125,7 @@ impl Witnesses {
         }
     }
 
-    /// Offers the newest head of the newest year, and the last one of the year before until it is cosigned.
+    /// Offers the newest head of the newest year, and the last one of the year before until somebody has cosigned it.
     pub async fn round(&self) {
         let leaves = self.state.meta().leaves;
         let ended = ends(&self.state.shards(), leaves);

@@ -9,7 +9,6 @@ use xacminh_proto::{
         merkle::{Frontier, HashReader, Subtree, leaf_hash, prove_inclusion},
         note::{KeyKind, Note, Signature, VerifierKey},
         statements, subject_commitment,
-        tiles::{Layer, TILE_HEIGHT, TILE_WIDTH, Tile, encode_bundle, encode_hashes},
     },
     vocab::PersonNumber,
 };
@@ -36,7 +35,7 @@ pub(crate) struct Key {
 pub(crate) struct Log {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) frontier: Frontier,
-    hashes: HashMap<Subtree, Hash>,
+    pub(crate) hashes: HashMap<Subtree, Hash>,
 }
 
 impl Key {
@@ -98,22 +97,6 @@ impl Log {
         let note = checkpoint.sign(&key.public, |message| key.secret.sign(message).to_bytes()).expect("a log's key");
         let cosignatures: Vec<_> = (1..=witnesses).map(|number| witness_key(number).signature(note.text())).collect();
         note.with(cosignatures).expect("a few signatures")
-    }
-
-    /// The bytes of one of its files.
-    pub(crate) fn tile(&self, tile: Tile) -> Vec<u8> {
-        let from = tile.index() * u64::from(TILE_WIDTH);
-        let places = from..from + u64::from(tile.width());
-        match tile.layer() {
-            Layer::Entries => {
-                let entries = places.map(|at| &self.entries[usize::try_from(at).expect("small")]);
-                encode_bundle(&entries.collect::<Vec<_>>()).expect("a bundle")
-            }
-            Layer::Hashes(level) => {
-                let hash = |index| self.hashes[&Subtree { level: level * TILE_HEIGHT, index }];
-                encode_hashes(&places.map(hash).collect::<Vec<_>>())
-            }
-        }
     }
 
     /// The receipt of the leaf at [`POSITION`].

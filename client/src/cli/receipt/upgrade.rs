@@ -1,4 +1,4 @@
-//! `xacminh receipt-upgrade`: the same receipt, proved against a checkpoint that witnesses have cosigned since.
+//! `xacminh receipt upgrade`: the same receipt, proved against a checkpoint that witnesses have cosigned since.
 //!
 //! ```text
 //! receipt (signed by the log)  ──consistency──▶  newest checkpoint (signed and cosigned, as the policy wants)
@@ -24,7 +24,7 @@ use xacminh_proto::transparency::{
 };
 use xacminh_web::{Http, HttpError, LogError, LogFiles, Tiles};
 
-use super::{
+use crate::cli::{
     config::GlobalArgs,
     exit::{CliError, Exit, chain},
     question::duration,
@@ -106,7 +106,7 @@ pub enum UpgradeError {
 }
 
 impl UpgradeError {
-    pub(super) const fn exit(&self) -> Exit {
+    pub(in crate::cli) const fn exit(&self) -> Exit {
         match self {
             Self::Behind { .. } | Self::Uncosigned => Exit::Undetermined,
             Self::Log(LogError::Http { .. } | LogError::Status { .. }) => Exit::Unreached,
@@ -115,7 +115,7 @@ impl UpgradeError {
         }
     }
 
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(in crate::cli) const fn kind(&self) -> &'static str {
         match self {
             Self::Behind { .. } | Self::Uncosigned => "not_yet",
             Self::Log(LogError::Http { .. } | LogError::Status { .. }) => "unreachable",
