@@ -118,7 +118,7 @@ impl Site {
     }
 
     pub(super) async fn close(self) {
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         timeout(PATIENCE, self.serving).await.unwrap().unwrap();
     }
 }
