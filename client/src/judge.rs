@@ -14,7 +14,8 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
         (Request::Ask(ask), Reply::Answer(answer)) => judge_answer(ask, answer, policy)?,
         (_, Reply::Failure(_))
         | (Request::Status, Reply::Status(_))
-        | (Request::PutRegister(_), Reply::RegisterAccepted { .. }) => {}
+        | (Request::PutRegister(_), Reply::RegisterAccepted { .. })
+        | (Request::Checkpoint, Reply::Checkpoint(_)) => {}
         (Request::Receipt(id), Reply::Receipt(receipt)) => {
             let receipt = Receipt::parse(receipt.as_bytes()).map_err(|_| Breach::Receipt)?;
             let leaf = Leaf::decode(receipt.leaf()).map_err(|_| Breach::Receipt)?;

@@ -49,12 +49,17 @@ enum AuditCommand {
         #[arg(long, default_value_t = 20)]
         limit: u64,
     },
+    /// A year of the log as files for any web server
+    Export(super::export::ExportArgs),
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<Exit, CliError> {
     let deadline = bounded(args.deadline)?;
     let client = global.client().await?;
-    let shown = show_range(global.screen(), &client, args.what, deadline).await;
+    let shown = match args.what {
+        AuditCommand::Export(export) => super::export::run(global, &client, export, deadline).await,
+        what => show_range(global.screen(), &client, what, deadline).await,
+    };
     client.close().await;
     shown
 }
@@ -67,6 +72,7 @@ async fn show_range(screen: Screen, client: &Client, what: AuditCommand, deadlin
             let leaves = client.audit_page(AuditPage { from: u64::MAX, limit: 1 }, deadline).await?.leaves;
             (leaves.saturating_sub(limit), limit)
         }
+        AuditCommand::Export(_) => return Err(CliError::Internal("an export is no range".into())),
     };
     while left > 0 {
         let limit = u16::try_from(left.min(u64::from(PAGE_ENTRIES))).unwrap_or(PAGE_ENTRIES);

@@ -6,6 +6,7 @@
 //! SIGTERM → no new questions → leadership handed over → replication stops → state flushed
 //! ```
 
+mod keys;
 mod office;
 mod register;
 mod setup;
@@ -25,6 +26,7 @@ use crate::{
     env::{self, Clock, SystemClock},
     keyring::Keyring,
     notary::{Authority, Notary, NotaryError},
+    publish::{self, Cosigned, Shelf, Witnesses},
     quic::Dialer,
     raft::{
         Member, Replication,
@@ -34,10 +36,12 @@ use crate::{
     serve,
     store::{ApplySink, Fatal, State, Store},
     telemetry::{ExitCode, Metrics, exit},
+    tls::WebTls,
     upstream::Upstream,
     verify::{Crowd, Desk},
 };
 
+pub use keys::{KeyCommandError, rotate_sealing, rotate_signing, verifier_keys};
 pub use setup::{Refusal, keyring_source};
 
 /// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.
@@ -63,6 +67,8 @@ struct Node {
     desk: Desk,
     replication: Replication,
     metrics: Arc<Metrics>,
+    shelf: Shelf,
+    witnesses: Arc<Witnesses>,
 }
 
 /// Runs a node until it is told to stop; `form` forms a new cluster if this node has never been in one.
@@ -81,7 +87,8 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let doors = setup::doors(&config, &clock)?;
     let admin_listener = admin::bind(config.admin.listen)
         .await
-        .map_err(|source| Refusal::Admin { address: config.admin.listen, source })?;
+        .map_err(|source| Refusal::Listen { address: config.admin.listen, source })?;
+    let log_door = setup::log_door(&config, &clock).await?;
 
     let dialers = [doors.clients.dialer(), doors.peers.dialer()];
     let node = Rooms { clock: Arc::clone(&clock), metrics, keyring, submitter, pump, store, upstream }
@@ -96,7 +103,10 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let admin = tokio::spawn(admin);
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
     let comparing = tokio::spawn(compare_with_record(Arc::clone(&node)));
-    let reloading = tokio::spawn(reload_on_hangup(dialers, clock));
+    let web = log_door.as_ref().map(publish::Door::tls);
+    let reloading = tokio::spawn(reload_on_hangup(dialers, web, clock));
+    let publishing = tokio::spawn(publish(Arc::clone(&node), log_door, stopped(stop.clone())));
+    let cosigning = tokio::spawn(cosign(Arc::clone(&node)));
     let bounds = setup::bounds(&node.config);
     let serving = tokio::spawn(serve::run(
         doors.clients,
@@ -122,6 +132,9 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     keeping.abort();
     comparing.abort();
     reloading.abort();
+    // A cosignature that is lost now is asked for again by the next leader.
+    cosigning.abort();
+    let _ = publishing.await;
     let _ = admin.await;
     node.stop().await;
     Ok(if drained { ExitCode::Ok } else { ExitCode::DrainTimeout })
@@ -160,6 +173,13 @@ impl Rooms {
         let alarm = Arc::new(|error: &NotaryError| stop_for(error));
         let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
             .map_err(Refusal::Notary)?;
+        let kept = Cosigned::open(&config.node.data_dir.join("notary"), |year| {
+            notary.authority().verifier_keys(year).unwrap_or_default()
+        });
+        let cosigned = Arc::new(kept.map_err(Refusal::Notary)?);
+        let shelf = Shelf::new(state.clone(), notary.clone(), Arc::clone(&cosigned), Arc::clone(&clock));
+        let log = setup::Log { state: &state, notary: &notary, cosigned, clock: &clock, metrics: &metrics };
+        let witnesses = Arc::new(setup::witnesses(&config, log)?);
         let replication = Replication::start(parts, &setup::replication(&config)).await?;
         if form {
             replication.form(members(&config)).await?;
@@ -175,7 +195,7 @@ impl Rooms {
             register: ArcSwapOption::empty(),
             crowd: Crowd::default(),
         };
-        Ok(Arc::new(Node { config, state, desk, replication, metrics }))
+        Ok(Arc::new(Node { config, state, desk, replication, metrics, shelf, witnesses }))
     }
 }
 
@@ -269,10 +289,27 @@ async fn until_told_to_stop() {
     }
 }
 
+/// Serves the log's files until the node stops, if the configuration says so.
+async fn publish(node: Arc<Node>, door: Option<publish::Door>, stop: impl Future<Output = ()>) {
+    if let Some(door) = door {
+        door.serve(node.shelf.clone(), stop).await;
+    }
+}
+
+/// Has the log's heads cosigned while this node leads.
+async fn cosign(node: Arc<Node>) {
+    Arc::clone(&node.witnesses).run(|| node.replication.leads_with_all()).await;
+}
+
 /// SIGHUP: certificates and revocation lists are read again, and connections of revoked callers are cut.
-async fn reload_on_hangup(doors: [Dialer; 2], clock: Arc<dyn Clock>) {
+async fn reload_on_hangup(doors: [Dialer; 2], web: Option<Arc<WebTls>>, clock: Arc<dyn Clock>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
+        match web.as_ref().map(|web| web.reload()) {
+            Some(Ok(())) => tracing::info!("certificates of the log server read again"),
+            Some(Err(error)) => tracing::error!(%error, "certificates of the log server kept as they were"),
+            None => {}
+        }
         for door in &doors {
             let now = Duration::from_millis(clock.now_ms());
             match door

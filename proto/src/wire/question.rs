@@ -20,6 +20,8 @@ pub enum Request {
     PutRegister(String),
     /// The receipt of a question answered before, byte for byte that of the answer (role portal or official-client).
     Receipt(RequestId),
+    /// The newest checkpoint of the log, with cosignatures when there are any (any role).
+    Checkpoint,
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -81,6 +83,7 @@ impl std::fmt::Debug for Request {
             // A register names officials.
             Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
             Self::Receipt(id) => write!(f, "Receipt({id:?})"),
+            Self::Checkpoint => f.write_str("Checkpoint"),
         }
     }
 }

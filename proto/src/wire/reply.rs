@@ -33,6 +33,8 @@ pub enum Reply {
     },
     /// A receipt asked for by request id.
     Receipt(String),
+    /// The newest checkpoint: the text of a [`Note`](crate::transparency::Note).
+    Checkpoint(String),
 }
 
 /// A decided question.
