@@ -20,6 +20,10 @@ pub enum Request {
     PutRegister(String),
     /// The receipt of a question answered before, byte for byte that of the answer (role portal or official-client).
     Receipt(RequestId),
+    /// Who asked about one person (role auditor or citizen-service).
+    Trail(Box<TrailPage>),
+    /// An end to what is known and kept about one person (role operator).
+    Erase(Box<ErasureOrder>),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -72,6 +76,42 @@ pub struct AuditPage {
     pub limit: u16,
 }
 
+/// Which part of a person's trail to read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailPage {
+    /// The person's number, digits as typed. Each number a person has been asked about under has a trail of its own.
+    pub number: String,
+    /// Leaves in the log for which the trail is wanted: 0 for the log as it is, later the number that the first page gave.
+    pub at: u64,
+    /// Place in the trail of the first access on the page.
+    pub from: u64,
+}
+
+/// Whom to erase, and why: the leaf that remains says the latter and not the former.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureOrder {
+    /// The person's number, digits as typed.
+    pub number: String,
+    /// The legal ground, e.g. `Law 91/2025 art. 16`.
+    #[serde(with = "crate::bounds::plain_text")]
+    pub ground: String,
+    /// Who ordered it, and under which number.
+    #[serde(with = "crate::bounds::plain_text")]
+    pub ordered_by: String,
+}
+
+impl std::fmt::Debug for TrailPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TrailPage(at {} from {})", self.at, self.from)
+    }
+}
+
+impl std::fmt::Debug for ErasureOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ErasureOrder(…)")
+    }
+}
+
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -81,6 +121,8 @@ impl std::fmt::Debug for Request {
             // A register names officials.
             Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
             Self::Receipt(id) => write!(f, "Receipt({id:?})"),
+            Self::Trail(page) => page.fmt(f),
+            Self::Erase(order) => order.fmt(f),
         }
     }
 }
