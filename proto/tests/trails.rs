@@ -5,7 +5,7 @@ mod common;
 
 use common::{
     log::{ORIGIN, log_key},
-    trail::{NEXT_ORIGIN, policy, trail, trail_without},
+    trail::{NEXT_ORIGIN, next_key, trail, trail_without},
 };
 use xacminh_proto::{
     transparency::{
@@ -15,6 +15,12 @@ use xacminh_proto::{
     },
     vocab::{PersonNumber, PortalId},
 };
+
+/// A policy of both shards.
+fn policy() -> Policy {
+    let file = format!("log {}\nlog {}\nquorum none\n", log_key().public, next_key().public);
+    Policy::parse(file.as_bytes()).expect("a policy")
+}
 
 fn verify(bytes: &[u8]) -> Result<VerifiedTrail, TrailError> {
     TrailProof::parse(bytes)?.verify(&policy())

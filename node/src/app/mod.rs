@@ -6,6 +6,7 @@
 //! SIGTERM → no new questions → leadership handed over → replication stops → state flushed
 //! ```
 
+mod erasure;
 mod office;
 mod register;
 mod setup;
@@ -88,6 +89,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let admin = admin::serve(admin_listener, Arc::clone(&node.metrics), Arc::clone(&node) as _, probe_time, admin_stop);
     let admin = tokio::spawn(admin);
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
+    let erasing = tokio::spawn(erasure::keep(Arc::clone(&node)));
     let reloading = tokio::spawn(reload_on_hangup(dialers, clock));
     let bounds = setup::bounds(&node.config);
     let serving = tokio::spawn(serve::run(
@@ -112,6 +114,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let _ = stopping.send(true);
     let drained = serving.await.unwrap_or(false);
     keeping.abort();
+    erasing.abort();
     reloading.abort();
     let _ = admin.await;
     node.stop().await;

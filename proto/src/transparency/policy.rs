@@ -208,19 +208,6 @@ impl Policy {
         Ok(Accepted { cosigners: cosigners.collect(), checkpoint })
     }
 
-    /// Checks a note that is no checkpoint, such as the end of a trail: the log of this origin signed it. Witnesses do not
-    /// cosign such notes.
-    ///
-    /// # Errors
-    /// [`PolicyError`].
-    pub fn signed_by_log(&self, origin: &str, note: &Note) -> Result<(), PolicyError> {
-        let keys: Vec<&VerifierKey> = self.logs.iter().filter(|key| key.name() == origin).collect();
-        if keys.is_empty() {
-            return Err(PolicyError::Origin);
-        }
-        if note.open(keys)?.is_empty() { Err(PolicyError::Unsigned) } else { Ok(()) }
-    }
-
     /// Whether a rule holds, given who cosigned.
     fn holds(&self, rule: usize, cosigned: &[Option<u64>]) -> bool {
         let mut holds: Vec<bool> = Vec::with_capacity(self.rules.len());

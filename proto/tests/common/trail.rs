@@ -2,7 +2,7 @@
 
 use xacminh_proto::{
     transparency::{
-        Disclosure, Leaf, Policy,
+        Disclosure, Leaf,
         merkle::{leaf_hash, prove_inclusion},
         trail::{self, Place, Promises, TrailEnd, TrailEntry, TrailProof},
     },
@@ -19,12 +19,6 @@ const SEED: [u8; 32] = [0x5e; 32];
 
 pub(crate) fn next_key() -> Key {
     Key::new(NEXT_ORIGIN, KeyKind::Ed25519, 2)
-}
-
-/// A policy of both shards.
-pub(crate) fn policy() -> Policy {
-    let file = format!("log {}\nlog {}\nquorum none\n", log::log_key().public, next_key().public);
-    Policy::parse(file.as_bytes()).expect("a policy")
 }
 
 /// Where the accesses are: shard and index.

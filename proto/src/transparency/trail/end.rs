@@ -18,6 +18,7 @@ use crate::{
         Hash,
         encoding::from_decimal,
         note::{Note, NoteError, Signature, VerifierKey, is_name},
+        policy::{Policy, PolicyError},
     },
     vocab::Date,
 };
@@ -113,6 +114,19 @@ impl TrailEnd {
         Signature::sign(&self.text(), key, sign)
     }
 
+    /// Checks that the log signed the note of an end: one of the policy's logs with this origin. Witnesses do not cosign
+    /// such notes.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub fn check_signed(&self, note: &Note, policy: &Policy) -> Result<(), PolicyError> {
+        let keys: Vec<&VerifierKey> = policy.logs().iter().filter(|key| key.name() == self.origin).collect();
+        if keys.is_empty() {
+            return Err(PolicyError::Origin);
+        }
+        if note.open(keys)?.is_empty() { Err(PolicyError::Unsigned) } else { Ok(()) }
+    }
+
     /// The end as a note.
     ///
     /// # Errors
@@ -162,7 +176,8 @@ mod tests {
             assert_eq!(TrailEnd::parse(&text), Some(end));
             assert!(Checkpoint::parse(&text).is_err());
             for at in 0..text.len() {
-                assert_eq!(TrailEnd::parse(&text[..at]), None, "{at}");
+                // Without the line of what is withheld it is the whole of another end.
+                assert!(TrailEnd::parse(&text[..at]).is_none_or(|end| end.text() == text[..at]), "{at}");
             }
         }
         let checkpoint = Checkpoint::new("xacminh.example/48/2027/trail", 7, [7; 32]).expect("a checkpoint");

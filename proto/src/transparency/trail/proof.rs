@@ -275,7 +275,7 @@ impl TrailProof {
         for checkpoint in &self.checkpoints {
             policy.accept(checkpoint)?;
         }
-        policy.signed_by_log(&end.origin, &self.end)?;
+        end.check_signed(&self.end, policy)?;
         Ok(VerifiedTrail { end, accesses, subject: walk.subject })
     }
 
