@@ -31,8 +31,8 @@ pub(crate) struct GlobalArgs {
     /// Our certificate chain (PEM)
     #[arg(long, global = true, value_name = "FILE")]
     pub cert: Option<PathBuf>,
-    /// Our private key (PEM)
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Our private key (PEM); with `receipt` the log's public key, NAME+ID+KEY
+    #[arg(long, global = true, value_name = "FILE|VKEY")]
     pub key: Option<PathBuf>,
     /// CA of the nodes (PEM)
     #[arg(long, global = true, value_name = "FILE")]

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use xacminh_proto::vocab::{ErrorNumber, Fault};
+use xacminh_proto::{
+    transparency::ReceiptError,
+    vocab::{ErrorNumber, Fault},
+};
 
 use crate::{CertificateError, ClientError};
 
@@ -17,6 +20,7 @@ Exit codes:
   5   the cluster cannot be reached, or the outcome is unknown: run again with the same --request-id
   6   an input file or database cannot be used, or has bad rows
   7   certificate, key or TLS
+  8   the receipt does not verify
   70  a defect of the program or of the cluster";
 
 /// What the process ends with.
@@ -39,6 +43,8 @@ pub enum Exit {
     BadFile = 6,
     /// 7
     Certificate = 7,
+    /// 8
+    Unproven = 8,
     /// 70, as `EX_SOFTWARE` of sysexits.h
     Internal = 70,
 }
@@ -65,6 +71,14 @@ pub enum CliError {
     /// The client could not get an answer.
     #[error("{0}")]
     Client(#[from] ClientError),
+    /// A receipt is none, or does not verify.
+    #[error("{path}: {fault}")]
+    Receipt {
+        /// Where it was read from.
+        path: String,
+        /// What is wrong with it.
+        fault: ReceiptError,
+    },
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
@@ -90,6 +104,7 @@ impl CliError {
             Self::File { .. } | Self::Database(_) => Exit::BadFile,
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
+            Self::Receipt { .. } => Exit::Unproven,
             // A reader that left (`xacminh … | head`) is nobody's defect.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Self::Output(_) | Self::Internal(_) => Exit::Internal,
@@ -104,6 +119,7 @@ impl CliError {
             Self::File { .. } => "file",
             Self::Database(_) => "database",
             Self::Certificate(_) => "certificate",
+            Self::Receipt { .. } => "receipt",
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {
                 ClientError::NoEndpoint | ClientError::Question(_) => "usage",
@@ -178,7 +194,7 @@ mod tests {
             .map(|text| text.replace('`', ""));
         let codes: Vec<(&str, &str)> =
             EXIT_CODES.lines().filter_map(|line| line.trim().split_once(' ')).skip(1).collect();
-        assert_eq!(codes.len(), 9);
+        assert_eq!(codes.len(), 10);
         for (number, meaning) in codes {
             let row = format!("| {number} | {}", meaning.trim());
             assert!(documents.iter().all(|text| text.contains(&row)), "{row}");

@@ -5,6 +5,10 @@
 mod asking;
 mod batch;
 mod commands;
+mod corpus;
 mod fake;
+mod page;
+mod paper;
+mod receipts;
 mod sessions;
 mod trust;

@@ -43,6 +43,7 @@ pub const ALL: &[Target] = &[
     ("checkpoint", checkpoint),
     ("receipt", receipt),
     ("trail", trail),
+    ("packed", packed),
     ("disclosure", disclosure),
     ("statement", statement),
     ("policy", policy),
@@ -210,6 +211,17 @@ pub fn trail(bytes: &[u8]) {
     }
     if let Some(end) = TrailEnd::parse(&String::from_utf8_lossy(bytes)) {
         assert_eq!(end.text().as_bytes(), bytes);
+    }
+}
+
+/// A packed receipt: what is unpacked is packed again into the same text, and is the receipt it says it is.
+pub fn packed(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(receipt) = Receipt::unpack(text) {
+        assert_eq!(receipt.pack().as_deref(), Ok(text));
+        assert_eq!(Receipt::read(bytes), Ok(receipt.clone()));
+        let written = receipt.encode().expect("what was read fits");
+        assert_eq!(Receipt::read(written.as_bytes()), Ok(receipt));
     }
 }
 
