@@ -37,7 +37,7 @@ use crate::{
     clock,
     connection::{Connection, Dialer, LinkError, read_certificates, read_key},
     error::{Breach, ClientError},
-    judge::judge,
+    judge::{judge, kind_of},
     roster::{Roster, Round},
     session::{ExchangeError, IN_FLIGHT_MAX, Session},
 };
@@ -85,7 +85,7 @@ struct Node {
 
 /// How a question travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// On a stream of its own.
     Stream,
     /// On the node's session stream.
@@ -271,7 +271,7 @@ impl Client {
     }
 
     /// Sends one request until a node replies to it or the deadline passes.
-    async fn exchange(&self, way: Way, request: Request, deadline: Duration) -> Result<Reply, ClientError> {
+    pub(crate) async fn exchange(&self, way: Way, request: Request, deadline: Duration) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + deadline;
         let sent = AtomicBool::new(false);
         let mut round = self.roster.round();
@@ -479,17 +479,6 @@ fn within(request: &Request, deadline: Instant, patience: &Patience) -> Request 
         ask.deadline_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);
     }
     request
-}
-
-fn kind_of(reply: &Reply) -> &'static str {
-    match reply {
-        Reply::Answer(_) => "answer",
-        Reply::Failure(_) => "failure",
-        Reply::Status(_) => "status",
-        Reply::Audit(_) => "audit entries",
-        Reply::RegisterAccepted { .. } => "register accepted",
-        Reply::Receipt(_) => "receipt",
-    }
 }
 
 impl fmt::Display for FlightError {

@@ -43,6 +43,7 @@ enum AuditCommand {
         #[arg(long, default_value_t = 50)]
         limit: u64,
     },
+    Trail(super::trail::TrailArgs),
     /// The last entries
     Tail {
         /// How many
@@ -53,6 +54,9 @@ enum AuditCommand {
 
 pub(super) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<Exit, CliError> {
     let deadline = bounded(args.deadline)?;
+    if let AuditCommand::Trail(trail) = args.what {
+        return super::trail::run(global, trail, deadline).await;
+    }
     let client = global.client().await?;
     let shown = show_range(global.screen(), &client, args.what, deadline).await;
     client.close().await;
@@ -67,6 +71,7 @@ async fn show_range(screen: Screen, client: &Client, what: AuditCommand, deadlin
             let leaves = client.audit_page(AuditPage { from: u64::MAX, limit: 1 }, deadline).await?.leaves;
             (leaves.saturating_sub(limit), limit)
         }
+        AuditCommand::Trail(_) => return Err(CliError::Internal("a trail is shown elsewhere".into())),
     };
     while left > 0 {
         let limit = u16::try_from(left.min(u64::from(PAGE_ENTRIES))).unwrap_or(PAGE_ENTRIES);

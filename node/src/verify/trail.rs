@@ -336,3 +336,9 @@ impl std::fmt::Debug for ToldAccess {
         write!(f, "ToldAccess({} bytes)", self.line.len())
     }
 }
+
+impl std::fmt::Debug for Gloss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gloss(…)")
+    }
+}
