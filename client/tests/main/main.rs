@@ -11,4 +11,5 @@ mod page;
 mod paper;
 mod receipts;
 mod sessions;
+mod trails;
 mod trust;
