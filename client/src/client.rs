@@ -10,7 +10,6 @@
 use std::{
     fmt,
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,13 +18,13 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until},
 };
 use xacminh_proto::{
     codec,
+    transparency::Policy,
     vocab::{ErrorNumber, Fault, RequestId},
     wire::{
         Answer, Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
@@ -33,39 +32,22 @@ use xacminh_proto::{
     },
 };
 
+use crate::patience::Patience;
 use crate::{
     clock,
-    connection::{Connection, Dialer, LinkError, read_certificates, read_key},
+    config::ClientConfig,
+    connection::{Connection, Dialer, LinkError},
     error::{Breach, ClientError},
     judge::{judge, kind_of},
     roster::{Roster, Round},
     session::{ExchangeError, IN_FLIGHT_MAX, Session},
 };
-use crate::{connection::CertificateError, patience::Patience};
 
 /// Flights of one question at a time: the first and one hedge, so that a slow cluster is asked twice and not thrice.
 const FLIGHTS_MAX: usize = 2;
 
 /// Room left for the reply's way back when a node is told how long it may take.
 const RETURN_MS: u64 = 100;
-
-/// Who we are and whom we ask.
-pub struct ClientConfig {
-    /// The cluster's name, which every node's certificate must carry.
-    pub cluster: String,
-    /// The client endpoints of its nodes.
-    pub endpoints: Vec<SocketAddr>,
-    /// Our certificate chain, leaf first.
-    pub certificate: Vec<CertificateDer<'static>>,
-    /// Our private key.
-    pub key: PrivateKeyDer<'static>,
-    /// The CAs that sign the nodes' certificates.
-    pub ca: Vec<CertificateDer<'static>>,
-    /// How long to wait for what.
-    pub patience: Patience,
-    /// Start with the first endpoint instead of a random one; for tests and for "the nearest first".
-    pub in_order: bool,
-}
 
 /// A client of one cluster; cheap to share by reference, one per process is enough.
 #[derive(Debug)]
@@ -74,6 +56,7 @@ pub struct Client {
     nodes: Vec<Node>,
     roster: Roster,
     patience: Patience,
+    log: Option<Arc<Policy>>,
 }
 
 #[derive(Debug)]
@@ -108,39 +91,6 @@ struct Landing {
     result: Result<Reply, FlightError>,
 }
 
-impl ClientConfig {
-    /// A configuration from PEM files.
-    ///
-    /// # Errors
-    /// [`CertificateError`] names the file and what is wrong with it, never its content.
-    pub fn from_files(
-        cluster: String,
-        endpoints: Vec<SocketAddr>,
-        certificate: &Path,
-        key: &Path,
-        ca: &Path,
-    ) -> Result<Self, CertificateError> {
-        Ok(Self {
-            cluster,
-            endpoints,
-            certificate: read_certificates("certificate", certificate)?,
-            key: read_key(key)?,
-            ca: read_certificates("CA", ca)?,
-            patience: Patience::default(),
-            in_order: false,
-        })
-    }
-}
-
-impl fmt::Debug for ClientConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConfig")
-            .field("cluster", &self.cluster)
-            .field("endpoints", &self.endpoints)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Client {
     /// A client that connects when it is first asked. Needs a tokio runtime around it.
     ///
@@ -157,7 +107,7 @@ impl Client {
             // Clients that all start at the first endpoint would make it the busiest.
             roster.prefer(rand::random_range(0..nodes.len()));
         }
-        Ok(Self { dialer, nodes, roster, patience: config.patience })
+        Ok(Self { dialer, nodes, roster, patience: config.patience, log: config.log })
     }
 
     /// Asks one question on a stream of its own, until `deadline` from now.
@@ -383,7 +333,7 @@ impl Client {
                 })?
             }
         };
-        match judge(request, reply) {
+        match judge(request, reply, self.log.as_deref()) {
             Ok(Reply::Failure(failure)) => Err(FlightError::Failure(failure)),
             Ok(reply) => Ok(reply),
             Err(breach) => Err(FlightError::Link(breach.into())),
@@ -444,7 +394,7 @@ impl Client {
 
     async fn open_session_with(&self, node: usize, in_flight_max: usize) -> Result<Session, LinkError> {
         let connection = self.connect(node).await?;
-        Session::open(self.nodes[node].addr, &connection, in_flight_max).await
+        Session::open(self.nodes[node].addr, &connection, in_flight_max, self.log.clone()).await
     }
 }
 

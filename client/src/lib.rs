@@ -9,12 +9,14 @@
 //! roster      which node to ask next
 //! error       what can go wrong, by whose fault
 //! cli         the verbs of `xacminh`
+//! witness     the program `xacminh-witness`, which shares nothing with the rest but the formats
 //! ```
 
 pub mod cert;
 pub mod cli;
 mod client;
 pub mod clock;
+mod config;
 mod connection;
 mod error;
 mod judge;
@@ -23,8 +25,10 @@ pub mod population;
 mod roster;
 mod session;
 mod trail;
+pub mod witness;
 
-pub use client::{Client, ClientConfig, fresh_request_id};
+pub use client::{Client, fresh_request_id};
+pub use config::ClientConfig;
 pub use connection::{CertificateError, ServerRefusal};
 pub use error::{Breach, ClientError};
 pub use patience::Patience;

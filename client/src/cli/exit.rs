@@ -7,6 +7,7 @@ use xacminh_proto::{
     vocab::{ErrorNumber, Fault},
 };
 
+use super::receipt::UpgradeError;
 use crate::{CertificateError, ClientError};
 
 /// Shown under `--help`; in docs/OPERATING.md and docs/FORMATS.md too.
@@ -90,6 +91,9 @@ pub enum CliError {
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
+    /// A receipt could not be upgraded.
+    #[error("{0}")]
+    Upgrade(#[from] UpgradeError),
     /// Writing the output failed.
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),
@@ -113,6 +117,7 @@ impl CliError {
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
             Self::Receipt { .. } | Self::Trail { .. } => Exit::Unproven,
+            Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Self::Output(_) | Self::Internal(_) => Exit::Internal,
@@ -129,6 +134,7 @@ impl CliError {
             Self::Certificate(_) => "certificate",
             Self::Receipt { .. } => "receipt",
             Self::Trail { .. } => "trail",
+            Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {
                 ClientError::NoEndpoint | ClientError::Question(_) => "usage",

@@ -28,6 +28,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub use exit::{CliError, EXIT_CODES, Exit};
+pub use receipt::UpgradeError;
 
 /// Ask a province's Xác Minh cluster who somebody is, and look after it.
 #[derive(Debug, Parser)]
@@ -48,7 +49,7 @@ enum Verb {
     #[command(after_help = EXIT_CODES)]
     Batch(Box<batch::BatchArgs>),
     #[command(after_help = EXIT_CODES)]
-    Receipt(receipt::ReceiptArgs),
+    Receipt(Box<receipt::ReceiptArgs>),
     #[command(after_help = EXIT_CODES)]
     Cluster(cluster::ClusterArgs),
     #[command(after_help = EXIT_CODES)]
@@ -87,7 +88,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
     // These reach no cluster.
     let verb = match verb {
         Verb::Cert(args) => return certificates::run(&global, args),
-        Verb::Receipt(args) => return receipt::run(&global, args),
+        Verb::Receipt(args) if args.is_offline() => return receipt::run(&global, *args),
         verb => verb,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -99,10 +100,9 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Cluster(args) => cluster::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
             Verb::Person(args) => person::run(&global, args).await,
+            Verb::Receipt(args) => receipt::fetch(&global, *args).await,
             Verb::Population(args) => people::run(args).await,
-            Verb::Cert(_) | Verb::Receipt(_) => {
-                Err(CliError::Internal("these verbs end before the runtime starts".into()))
-            }
+            Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),
         }
     })
 }

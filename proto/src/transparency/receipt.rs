@@ -157,6 +157,15 @@ impl Receipt {
         Ok(Self { checkpoint: self.checkpoint.clone().with(more)?, ..self.clone() })
     }
 
+    /// The same leaf and openings, proved against a later checkpoint of the same log: one that was cosigned since.
+    ///
+    /// # Errors
+    /// [`ReceiptError`] when the proof does not lead to that checkpoint. Whether the two checkpoints are of one log is
+    /// for the caller to see: by their origin, their signatures and a consistency proof.
+    pub fn upgrade(&self, proof: Vec<Hash>, checkpoint: Note) -> Result<Self, ReceiptError> {
+        Self::make(self.disclosure.clone(), self.index, proof, checkpoint)
+    }
+
     /// Where the leaf is said to stand.
     #[must_use]
     pub const fn index(&self) -> u64 {

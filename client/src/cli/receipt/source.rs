@@ -58,6 +58,11 @@ pub(super) fn refused(path: &Path) -> impl Fn(ReceiptError) -> CliError {
 }
 
 impl OutArgs {
+    /// A file that must not be there yet.
+    pub(super) fn new_file(path: &Path) -> Self {
+        Self { out: path.to_owned(), force: false }
+    }
+
     /// Whether the result goes to standard output.
     pub(super) fn is_standard(&self) -> bool {
         is_standard(&self.out)

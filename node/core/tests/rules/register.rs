@@ -62,7 +62,11 @@ const SLIPS: &[(&str, &str, &str)] = &[
     ("name_threshold = \"exact\"", "name_threshold = \"fuzzy\"", "unknown variant `fuzzy`"),
     ("visibility = \"delayed\"", "visibility = \"secret\"", "unknown variant `secret`"),
     ("delay_days = 90", "", "procedure `9.everything` is delayed: give delay_days, from 1 to 1825"),
-    ("delay_days = 90", "delay_days = 0", "line 70: procedure `9.everything` is delayed: give delay_days, from 1 to 1825"),
+    (
+        "delay_days = 90",
+        "delay_days = 0",
+        "line 70: procedure `9.everything` is delayed: give delay_days, from 1 to 1825",
+    ),
     ("delay_days = 90", "delay_days = 1826", "procedure `9.everything` delays by 1826 days: 1825 is the most"),
     ("visibility = \"delayed\"", "", "procedure `9.everything` has delay_days and is not delayed"),
     ("id = \"clerk-02\"", "id = \"clerk-01\"", "line 29: official `clerk-01` is declared twice"),
