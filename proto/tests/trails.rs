@@ -3,6 +3,13 @@
 #[allow(dead_code, reason = "each test takes what it needs of the fixed values")]
 mod common;
 
+use std::{
+    env,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
 use common::{
     log::{ORIGIN, log_key},
     trail::{NEXT_ORIGIN, next_key, trail, trail_without},
@@ -102,3 +109,52 @@ fn strangers_and_other_notes_are_refused() {
     assert_eq!(TrailProof::parse(many.as_bytes()), Err(TrailError::Malformed));
     assert!(matches!(trail().entries()[2], TrailEntry::Withheld { .. }));
 }
+
+/// Go and the authors of the note and proof formats agree, and find what was left out.
+#[test]
+fn go_verifies_a_trail() {
+    if Command::new("go").arg("version").output().is_err() || !Path::new(GO_PACKAGES).join(SUMDB).exists() {
+        assert!(env::var_os("CI").is_none(), "`.ci/setup test` installs Go and sumdb, and CI must not skip this");
+        eprintln!("skipped: Go or its package sumdb is not installed (.ci/setup test installs them)");
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-trail");
+    let program = folder.join("check");
+    let built = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go-trail"))
+        .env("GO111MODULE", "off")
+        .env("GOPATH", GO_PACKAGES)
+        .env("GOCACHE", folder.join("cache"))
+        .output()
+        .expect("go is there");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let go = |trail: &str| {
+        let keys = [log_key(), next_key()].map(|key| key.public.to_string());
+        let mut child = Command::new(&program)
+            .args(keys)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it was just built");
+        child.stdin.take().expect("piped").write_all(trail.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr }).into_owned()
+    };
+    let whole = trail().encode();
+    assert_eq!(go(&whole), "ok 4\n");
+    for left_out in 0..3 {
+        let told = go(&trail_without(&[left_out], true).encode());
+        assert_eq!(told, "a leaf does not follow the one before it\n", "{left_out}");
+    }
+    assert_eq!(go(&trail_without(&[3], false).encode()), "another end\n");
+    let (hash, other) = ("withheld 2028-05-30 ", "withheld 2028-05-30 A");
+    assert_ne!(go(&whole.replacen(hash, other, 1)), "ok 4\n");
+}
+
+/// Where Debian puts Go packages, and what we need of them (`golang-golang-x-mod-dev`).
+const GO_PACKAGES: &str = "/usr/share/gocode";
+const SUMDB: &str = "src/golang.org/x/mod/sumdb";
