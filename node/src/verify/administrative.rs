@@ -74,7 +74,7 @@ impl Desk {
         Err(ErrorNumber::Overloaded)
     }
 
-    fn item_of(&self, kind: LeafKind, words: &Words<'_>) -> Result<Item, ErrorNumber> {
+    pub(super) fn item_of(&self, kind: LeafKind, words: &Words<'_>) -> Result<Item, ErrorNumber> {
         let register_revision = self.state.meta().register_revision;
         let Administrative { leaf, envelope, request } = self.administrative(kind, register_revision, words)?;
         let entry = Entry {

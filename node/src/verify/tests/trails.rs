@@ -1,5 +1,6 @@
 //! A person's trail as it is told, and what an erasure leaves of it.
 
+use xacminh_core::command::Batch;
 use xacminh_proto::transparency::{
     LeafKind, LeafVerdict,
     trail::{Access, TrailError, TrailProof, VerifiedTrail},
@@ -7,7 +8,7 @@ use xacminh_proto::transparency::{
 use xacminh_proto::vocab::Date;
 
 use super::*;
-use crate::verify::{ErasureReason, ToldTrail, TrailPart, TrailReader};
+use crate::verify::{ErasureReason, ToldTrail, TrailPart, TrailReader, administrative::Words};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -231,4 +232,47 @@ fn is_in_files(folder: &std::path::Path, bytes: &[u8]) -> bool {
         // A file that compaction removed meanwhile holds nothing.
         std::fs::read(&path).is_ok_and(|content| content.windows(bytes.len()).any(|window| window == bytes))
     })
+}
+
+/// How long a trail of 1,000 accesses takes in a log of a million leaves: `cargo test -- --ignored a_long_trail`, which
+/// says it on standard error.
+#[tokio::test]
+#[ignore = "builds a log of a million leaves"]
+async fn a_long_trail_in_a_long_log() {
+    const ACCESSES: u64 = 1_000;
+    const FILL: usize = 999;
+    let office = office(1, Vec::new()).await;
+    for _ in 0..ACCESSES {
+        let mut left = FILL;
+        while left > 0 {
+            let count = left.min(256);
+            left -= count;
+            let state = &office.desk.state;
+            let at_ms = state.meta().last_at_ms + 1;
+            office.clock.advance_ms(1);
+            let item = |_| {
+                let mut item = office.desk.item_of(LeafKind::Canary, &Words::default()).expect("sealed");
+                Leaf::stamp(&mut item.entry.leaf, at_ms);
+                item
+            };
+            let items = (0..count).map(item).collect();
+            let batch = Batch { at_ms, clock_ms: office.clock.now_ms(), tree: state.tree(), items };
+            office.log.apply(&Command::Batch(batch)).await;
+        }
+        office.ask_about(1, "9.test").await;
+    }
+    let started = std::time::Instant::now();
+    let mut told = office.told(&auditor(), 1).await;
+    let first = (started.elapsed(), told.accesses.len());
+    while u64::try_from(told.accesses.len()).expect("small") < told.count {
+        let from = u64::try_from(told.accesses.len()).expect("small");
+        let part = office.tell(&auditor(), 1, TrailPart { at: told.at, from }).await.expect("told");
+        told.accesses.extend(part.accesses);
+    }
+    let all = started.elapsed();
+    let checked = std::time::Instant::now();
+    let verified = office.verified(&told).expect("a sound trail");
+    assert_eq!(verified.end.count, ACCESSES);
+    let (leaves, bytes) = (office.desk.state.meta().leaves, text(&told).len());
+    eprintln!("{leaves} leaves, {bytes} bytes: first part {first:?}, all {all:?}, verified in {:?}", checked.elapsed());
 }
