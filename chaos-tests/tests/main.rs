@@ -6,6 +6,7 @@ mod authority;
 mod bad_input;
 mod churn;
 mod drain;
+mod erasure;
 mod kill_under_load;
 mod operator_mistakes;
 mod plaintext;

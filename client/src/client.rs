@@ -38,7 +38,7 @@ use crate::{
     config::ClientConfig,
     connection::{Connection, Dialer, LinkError},
     error::{Breach, ClientError},
-    judge::judge,
+    judge::{judge, kind_of},
     roster::{Roster, Round},
     session::{ExchangeError, IN_FLIGHT_MAX, Session},
 };
@@ -68,7 +68,7 @@ struct Node {
 
 /// How a question travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// On a stream of its own.
     Stream,
     /// On the node's session stream.
@@ -232,7 +232,7 @@ impl Client {
     }
 
     /// Sends one request until a node replies to it or the deadline passes.
-    async fn exchange(&self, way: Way, request: Request, deadline: Duration) -> Result<Reply, ClientError> {
+    pub(crate) async fn exchange(&self, way: Way, request: Request, deadline: Duration) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + deadline;
         let sent = AtomicBool::new(false);
         let mut round = self.roster.round();
@@ -440,18 +440,6 @@ fn within(request: &Request, deadline: Instant, patience: &Patience) -> Request 
         ask.deadline_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);
     }
     request
-}
-
-fn kind_of(reply: &Reply) -> &'static str {
-    match reply {
-        Reply::Answer(_) => "answer",
-        Reply::Failure(_) => "failure",
-        Reply::Status(_) => "status",
-        Reply::Audit(_) => "audit entries",
-        Reply::RegisterAccepted { .. } => "register accepted",
-        Reply::Receipt(_) => "receipt",
-        Reply::Checkpoint(_) => "checkpoint",
-    }
 }
 
 impl fmt::Display for FlightError {

@@ -3,7 +3,7 @@
 use xacminh_proto::{
     transparency::{Leaf, Policy, Receipt, Stated, Verified},
     vocab::Outcome,
-    wire::{Answer, Ask, AuditEntries, AuditPage, ReceiptWish, Reply, Request},
+    wire::{Answer, Ask, AuditEntries, AuditPage, ReceiptWish, Reply, Request, TrailPage, TrailPart},
 };
 
 use crate::error::Breach;
@@ -15,7 +15,9 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
         (_, Reply::Failure(_))
         | (Request::Status, Reply::Status(_))
         | (Request::PutRegister(_), Reply::RegisterAccepted { .. })
-        | (Request::Checkpoint, Reply::Checkpoint(_)) => {}
+        | (Request::Checkpoint, Reply::Checkpoint(_))
+        | (Request::Erase(_), Reply::Erased { .. }) => {}
+        (Request::Trail(page), Reply::Trail(part)) if continues(page, part) => {}
         (Request::Receipt(id), Reply::Receipt(receipt)) => {
             let receipt = Receipt::parse(receipt.as_bytes()).map_err(|_| Breach::Receipt)?;
             let leaf = Leaf::decode(receipt.leaf()).map_err(|_| Breach::Receipt)?;
@@ -72,4 +74,30 @@ fn says(verified: &Verified, outcome: &Outcome) -> bool {
 fn fits(page: &AuditPage, entries: &AuditEntries) -> bool {
     entries.entries.len() <= usize::from(page.limit)
         && entries.entries.iter().zip(page.from..).all(|(entry, position)| entry.position == position)
+}
+
+/// A part of a trail begins where it was asked for, goes on while there is more, and consists of whole lines.
+fn continues(page: &TrailPage, part: &TrailPart) -> bool {
+    let accesses = u64::try_from(part.accesses.len()).unwrap_or(u64::MAX);
+    let is_line = |line: &str| line.ends_with('\n') && line.matches('\n').count() == 1;
+    (page.at == 0 || part.at == page.at)
+        && (part.count == 0 || part.from == page.from)
+        && accesses <= part.count.saturating_sub(page.from)
+        && (accesses > 0 || page.from >= part.count)
+        && part.accesses.iter().all(|access| is_line(&access.line))
+}
+
+/// A reply's kind, for people.
+pub(crate) fn kind_of(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Answer(_) => "answer",
+        Reply::Failure(_) => "failure",
+        Reply::Status(_) => "status",
+        Reply::Audit(_) => "audit entries",
+        Reply::RegisterAccepted { .. } => "register accepted",
+        Reply::Receipt(_) => "receipt",
+        Reply::Trail(_) => "trail",
+        Reply::Erased { .. } => "erased",
+        Reply::Checkpoint(_) => "checkpoint",
+    }
 }

@@ -5,6 +5,7 @@
 //! session     many questions over one stream, answered in any order
 //! connection  QUIC and TLS: who the node must be, frames with a bound; the only room that names quinn
 //! judge       whether a reply fits its request
+//! trail       a person's trail page by page, and a person's erasure
 //! roster      which node to ask next
 //! error       what can go wrong, by whose fault
 //! cli         the verbs of `xacminh`
@@ -23,6 +24,7 @@ mod patience;
 pub mod population;
 mod roster;
 mod session;
+mod trail;
 pub mod witness;
 
 pub use client::{Client, fresh_request_id};
@@ -31,3 +33,4 @@ pub use connection::{CertificateError, ServerRefusal};
 pub use error::{Breach, ClientError};
 pub use patience::Patience;
 pub use session::{IN_FLIGHT_MAX, Session};
+pub use trail::FetchedTrail;

@@ -27,6 +27,8 @@ pub enum Role {
     Operator,
     /// Somebody who reads who asked what and why.
     Auditor,
+    /// A service through which citizens see who asked about them, and which has made sure who they are.
+    CitizenService,
     /// A node as its fellow nodes know it; its name is the node id.
     Peer,
     /// A node as its callers know it; its name is the node id.
@@ -51,7 +53,7 @@ pub enum IdentityError {
     #[error("the cluster must be 1 to 63 lower-case letters, digits or inner hyphens")]
     Cluster,
     /// The role is none of ours.
-    #[error("the role must be portal, official-client, operator, auditor, peer or node")]
+    #[error("the role must be portal, official-client, operator, auditor, citizen-service, peer or node")]
     Role,
     /// The name is not a label, or not a number where the role wants one.
     #[error("the name of a portal, peer or node is its decimal number; other names are lower-case labels")]
@@ -60,8 +62,15 @@ pub enum IdentityError {
 
 impl Role {
     /// All roles, in the order of their rights towards citizens' data.
-    pub const ALL: [Self; 6] =
-        [Self::Portal, Self::OfficialClient, Self::Operator, Self::Auditor, Self::Peer, Self::Node];
+    pub const ALL: [Self; 7] = [
+        Self::Portal,
+        Self::OfficialClient,
+        Self::Operator,
+        Self::Auditor,
+        Self::CitizenService,
+        Self::Peer,
+        Self::Node,
+    ];
 
     /// The role as it stands in a certificate.
     #[must_use]
@@ -71,6 +80,7 @@ impl Role {
             Self::OfficialClient => "official-client",
             Self::Operator => "operator",
             Self::Auditor => "auditor",
+            Self::CitizenService => "citizen-service",
             Self::Peer => "peer",
             Self::Node => "node",
         }
@@ -93,7 +103,7 @@ impl Identity {
         let name_is_valid = match role {
             Role::Portal => parse_decimal(name).is_some_and(|id| u32::try_from(id).is_ok()),
             Role::Peer | Role::Node => parse_decimal(name).is_some(),
-            Role::OfficialClient | Role::Operator | Role::Auditor => is_label(name),
+            Role::OfficialClient | Role::Operator | Role::Auditor | Role::CitizenService => is_label(name),
         };
         if !name_is_valid {
             return Err(IdentityError::Name);

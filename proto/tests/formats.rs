@@ -13,6 +13,7 @@ use xacminh_proto::{
         note::{KeyKind, NOTE_BYTES_MAX, SIGNATURES_MAX},
         policy::POLICY_BYTES_MAX,
         tiles::{Layer, Tile, tiles_of},
+        trail::{TRAIL_BYTES_MAX, TRAIL_ENTRIES_MAX, TRAIL_SHARDS_MAX},
         witness::{self, Refusal},
     },
     vocab::{
@@ -20,7 +21,7 @@ use xacminh_proto::{
     },
     wire::{
         ALPN, AUDIT_PAGE_MAX, DETAIL_BYTES_MAX, MEMBERS_MAX, OPERATOR_REQUEST_BYTES_MAX, PEER_ALPN, REPLY_BYTES_MAX,
-        REQUEST_BYTES_MAX, STREAM_ONE, STREAM_SESSION, peer::HELLO_BYTES_MAX,
+        REQUEST_BYTES_MAX, STREAM_ONE, STREAM_SESSION, TRAIL_PAGE_MAX, peer::HELLO_BYTES_MAX,
     },
 };
 
@@ -176,6 +177,10 @@ fn limits() -> String {
         ("statements of one leaf", STATEMENTS_MAX.to_string()),
         ("disclosure", format!("{DISCLOSURE_BYTES_MAX} bytes")),
         ("receipt", format!("{RECEIPT_BYTES_MAX} bytes")),
+        ("trail", format!("{TRAIL_BYTES_MAX} bytes")),
+        ("accesses in a trail", TRAIL_ENTRIES_MAX.to_string()),
+        ("shards in a trail", TRAIL_SHARDS_MAX.to_string()),
+        ("accesses on a page of a trail", TRAIL_PAGE_MAX.to_string()),
         ("packed receipt", format!("{PACKED_BYTES_MAX} characters")),
         ("signed note", format!("{NOTE_BYTES_MAX} bytes")),
         ("signatures under a note", SIGNATURES_MAX.to_string()),

@@ -144,7 +144,7 @@ fn extended_key_usages(role: Role) -> Vec<ExtendedKeyUsagePurpose> {
     match role {
         Role::Node => vec![ExtendedKeyUsagePurpose::ServerAuth],
         Role::Peer => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
-        Role::Portal | Role::OfficialClient | Role::Operator | Role::Auditor => {
+        Role::Portal | Role::OfficialClient | Role::Operator | Role::Auditor | Role::CitizenService => {
             vec![ExtendedKeyUsagePurpose::ClientAuth]
         }
     }

@@ -94,7 +94,14 @@ pub enum CertCommand {
         #[arg(long)]
         name: String,
     },
-    /// Everything a local cluster needs: authorities, nodes 1 to N, portals 1 and 2, an operator and an auditor.
+    /// A service through which citizens see who asked about them.
+    CitizenService {
+        /// Lower-case label.
+        #[arg(long)]
+        name: String,
+    },
+    /// Everything a local cluster needs: authorities, nodes 1 to N, portals 1 and 2, an operator, an auditor and a citizen
+    /// service.
     Dev {
         /// Number of nodes.
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=DEV_NODES_MAX))]
@@ -168,6 +175,7 @@ pub fn run(args: CertArgs) -> Result<Vec<PathBuf>, CertError> {
         CertCommand::OfficialClient { name } => maker.caller(&maker.load_client_ca()?, Role::OfficialClient, &name)?,
         CertCommand::Operator { name } => maker.caller(&maker.load_client_ca()?, Role::Operator, &name)?,
         CertCommand::Auditor { name } => maker.caller(&maker.load_client_ca()?, Role::Auditor, &name)?,
+        CertCommand::CitizenService { name } => maker.caller(&maker.load_client_ca()?, Role::CitizenService, &name)?,
     };
     files::write(&maker.out, &made, force)
 }
@@ -198,8 +206,13 @@ impl Maker {
         for id in 1..=nodes {
             made.extend(self.node(&authorities, id, hosts)?);
         }
-        let callers =
-            [(Role::Portal, "1"), (Role::Portal, "2"), (Role::Operator, "operator"), (Role::Auditor, "auditor")];
+        let callers = [
+            (Role::Portal, "1"),
+            (Role::Portal, "2"),
+            (Role::Operator, "operator"),
+            (Role::Auditor, "auditor"),
+            (Role::CitizenService, "citizen"),
+        ];
         for (role, name) in callers {
             made.extend(self.caller(&authorities.client, role, name)?);
         }

@@ -43,6 +43,7 @@ enum AuditCommand {
         #[arg(long, default_value_t = 50)]
         limit: u64,
     },
+    Trail(super::trail::TrailArgs),
     /// The last entries
     Tail {
         /// How many
@@ -55,6 +56,9 @@ enum AuditCommand {
 
 pub(super) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<Exit, CliError> {
     let deadline = bounded(args.deadline)?;
+    if let AuditCommand::Trail(trail) = args.what {
+        return super::trail::run(global, trail, deadline).await;
+    }
     let client = global.client().await?;
     let shown = match args.what {
         AuditCommand::Export(export) => super::export::run(global, &client, export, deadline).await,
@@ -73,6 +77,7 @@ async fn show_range(screen: Screen, client: &Client, what: AuditCommand, deadlin
             (leaves.saturating_sub(limit), limit)
         }
         AuditCommand::Export(_) => return Err(CliError::Internal("an export is no range".into())),
+        AuditCommand::Trail(_) => return Err(CliError::Internal("a trail is shown elsewhere".into())),
     };
     while left > 0 {
         let limit = u16::try_from(left.min(u64::from(PAGE_ENTRIES))).unwrap_or(PAGE_ENTRIES);

@@ -3,7 +3,7 @@
 use std::io;
 
 use xacminh_proto::{
-    transparency::ReceiptError,
+    transparency::{ReceiptError, trail::TrailError},
     vocab::{ErrorNumber, Fault},
 };
 
@@ -21,7 +21,7 @@ Exit codes:
   5   the cluster cannot be reached, or the outcome is unknown: run again with the same --request-id
   6   an input file or database cannot be used, or has bad rows
   7   certificate, key or TLS
-  8   the receipt does not verify
+  8   the receipt or the trail does not verify
   70  a defect of the program or of the cluster";
 
 /// What the process ends with.
@@ -80,6 +80,14 @@ pub enum CliError {
         /// What is wrong with it.
         fault: ReceiptError,
     },
+    /// A trail is none, or does not verify.
+    #[error("{path}: {fault}")]
+    Trail {
+        /// Where it was read from.
+        path: String,
+        /// What is wrong with it.
+        fault: TrailError,
+    },
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
@@ -108,7 +116,7 @@ impl CliError {
             Self::File { .. } | Self::Database(_) => Exit::BadFile,
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
-            Self::Receipt { .. } => Exit::Unproven,
+            Self::Receipt { .. } | Self::Trail { .. } => Exit::Unproven,
             Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
@@ -125,6 +133,7 @@ impl CliError {
             Self::Database(_) => "database",
             Self::Certificate(_) => "certificate",
             Self::Receipt { .. } => "receipt",
+            Self::Trail { .. } => "trail",
             Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config    where the cluster is      question  who is asked about     claims  what is claimed
-//! verify, lookup, batch, receipt, cluster, audit, cert, population     the verbs
+//! verify, lookup, batch, receipt, cluster, audit, person, cert, population     the verbs
 //! report, texts, screen, exit         what the user gets to see
 //! ```
 
@@ -15,11 +15,13 @@ mod config;
 mod exit;
 mod export;
 mod people;
+mod person;
 mod question;
 mod receipt;
 mod report;
 mod screen;
 mod texts;
+mod trail;
 mod verify;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -53,6 +55,8 @@ enum Verb {
     Cluster(cluster::ClusterArgs),
     #[command(after_help = EXIT_CODES)]
     Audit(audit::AuditArgs),
+    #[command(after_help = EXIT_CODES)]
+    Person(person::PersonArgs),
     /// Make development certificates
     #[command(after_help = EXIT_CODES)]
     Cert(crate::cert::CertArgs),
@@ -96,6 +100,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Batch(args) => batch::run(&global, *args).await,
             Verb::Cluster(args) => cluster::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
+            Verb::Person(args) => person::run(&global, args).await,
             Verb::Receipt(args) => receipt::fetch(&global, *args).await,
             Verb::Population(args) => people::run(args).await,
             Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),

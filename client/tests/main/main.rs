@@ -14,6 +14,7 @@ mod page;
 mod paper;
 mod receipts;
 mod sessions;
+mod trails;
 mod trust;
 mod upgrade;
 mod witness;

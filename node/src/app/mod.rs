@@ -6,6 +6,7 @@
 //! SIGTERM → no new questions → leadership handed over → replication stops → state flushed
 //! ```
 
+mod erasure;
 mod keys;
 mod office;
 mod register;
@@ -102,6 +103,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let admin = admin::serve(admin_listener, Arc::clone(&node.metrics), Arc::clone(&node) as _, probe_time, admin_stop);
     let admin = tokio::spawn(admin);
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
+    let erasing = tokio::spawn(erasure::keep(Arc::clone(&node)));
     let comparing = tokio::spawn(compare_with_record(Arc::clone(&node)));
     let web = log_door.as_ref().map(publish::Door::tls);
     let reloading = tokio::spawn(reload_on_hangup(dialers, web, clock));
@@ -131,6 +133,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let drained = serving.await.unwrap_or(false);
     keeping.abort();
     comparing.abort();
+    erasing.abort();
     reloading.abort();
     // A cosignature that is lost now is asked for again by the next leader.
     cosigning.abort();

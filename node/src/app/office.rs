@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use xacminh_core::question::Question;
-use xacminh_proto::vocab::{ErrorNumber, PortalId, RequestId};
+use xacminh_proto::vocab::{ErrorNumber, PersonNumber, PortalId, RequestId};
 
 use super::Node;
 use crate::{
@@ -13,11 +13,14 @@ use crate::{
     raft::submit::SubmitError,
     serve::{self, Leaves, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
-    verify::Answered,
+    verify::{Answered, ErasureReason, ToldTrail, TrailPart, TrailReader},
 };
 
 /// Entries of one page of the log; a page stays far under the largest reply.
 const PAGE_ENTRIES_MAX: usize = 256;
+
+/// How long the leaf of a trail's reader may take to be committed.
+const TRAIL_MAX: Duration = Duration::from_secs(5);
 
 /// How long a canary may take before the node says that it is not ready.
 const CANARY_MAX: Duration = Duration::from_millis(900);
@@ -83,6 +86,19 @@ impl Office for Node {
             ErrorNumber::Internal
         })?;
         Ok(Leaves { all, from, leaves })
+    }
+
+    fn trail<'a>(
+        &'a self,
+        reader: &'a TrailReader,
+        number: PersonNumber,
+        part: TrailPart,
+    ) -> Work<'a, Result<ToldTrail, ErrorNumber>> {
+        Box::pin(self.desk.trail(reader, number, part, Instant::now() + TRAIL_MAX))
+    }
+
+    fn erase<'a>(&'a self, number: PersonNumber, reason: &'a ErasureReason) -> Work<'a, Result<u64, Trouble>> {
+        Box::pin(self.erase_person(number, reason))
     }
 
     fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Trouble>> {

@@ -15,6 +15,7 @@
 //! the receipt, whenever, it has the same bytes.
 
 mod record;
+mod trail;
 
 use std::{
     collections::BTreeMap,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -19,7 +20,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
 };
-use xacminh_core::command::{Command, RegisterChange};
+use xacminh_core::command::{Command, Erasure, RegisterChange};
 use xacminh_proto::transparency::Leaf;
 
 use super::{
@@ -32,9 +33,12 @@ use super::{
 use crate::{
     env::Clock,
     quic::Door,
-    store::{StateMachine, Store},
+    store::{LogStore, StateMachine, Store},
     telemetry::{ExitCode, Metrics, RaftGauges},
 };
+
+/// How often it is looked whether a snapshot is there, or the log has forgotten.
+const FORGET_TICK: Duration = Duration::from_millis(200);
 
 /// openraft over our store.
 pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
@@ -104,6 +108,7 @@ pub struct Replication {
     node: u64,
     leader: watch::Receiver<Option<u64>>,
     stamps: Arc<Stamps>,
+    log: LogStore,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -139,6 +144,7 @@ impl Replication {
         let peers = Peers::new(door.dialer(), node, store.incarnation(), book);
         let spool = Arc::new(Spool { incoming: store.incoming() });
         let state = store.state.clone();
+        let log = store.log.clone();
         let raft = Raft::new(node, Arc::new(config), PeerNetwork::new(Arc::clone(&peers)), store.log, store.machine)
             .await
             .map_err(|error| StartError::Raft(error.to_string()))?;
@@ -157,7 +163,7 @@ impl Replication {
             tokio::spawn(pump.run(leader.clone(), proposer, link)),
             tokio::spawn(proposing.run(raft.clone(), Arc::clone(&stamps), settings.appends_in_flight, metrics)),
         ];
-        Ok(Self { raft, node, leader, stamps, tasks })
+        Ok(Self { raft, node, leader, stamps, log, tasks })
     }
 
     /// Forms a new cluster of these members, if this node has never been in one.
@@ -196,10 +202,30 @@ impl Replication {
     /// # Errors
     /// What openraft said, e.g. that another node leads.
     pub async fn propose_register(&self, mut change: RegisterChange) -> Result<(), String> {
+        let stamped = |at_ms| {
+            change.at_ms = at_ms;
+            Leaf::stamp(&mut change.leaf, at_ms);
+            Command::Register(change)
+        };
+        self.propose(stamped).await
+    }
+
+    /// Stamps the erasure of a person, proposes it and waits until it is applied; only the leader can.
+    ///
+    /// # Errors
+    /// What openraft said, e.g. that another node leads.
+    pub async fn propose_erasure(&self, mut erasure: Erasure) -> Result<(), String> {
+        let stamped = |at_ms| {
+            erasure.at_ms = at_ms;
+            Leaf::stamp(&mut erasure.leaf, at_ms);
+            Command::Erase(erasure)
+        };
+        self.propose(stamped).await
+    }
+
+    async fn propose(&self, stamped: impl FnOnce(u64) -> Command) -> Result<(), String> {
         let stamp = self.stamps.next().await;
-        change.at_ms = stamp.at_ms();
-        Leaf::stamp(&mut change.leaf, stamp.at_ms());
-        let bytes = Command::Register(change).encode().map_err(|error| error.to_string())?;
+        let bytes = stamped(stamp.at_ms()).encode().map_err(|error| error.to_string())?;
         let (responder, committed, completed) = ProgressResponder::new();
         let written = self.raft.client_write_ff(CommandBytes(Bytes::from(bytes)), Some(responder)).await;
         drop(stamp);
@@ -207,6 +233,33 @@ impl Replication {
         let _ = committed.await;
         let completed = completed.await.map_err(|_| "replication has ended".to_owned())?;
         completed.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Takes the entry at an index, and those before it, off this node's log and out of its snapshots: a new snapshot takes
+    /// the place of the old one, and the log forgets what is in it. Waits until it is done, which a follower that is
+    /// catching up can delay.
+    ///
+    /// # Errors
+    /// What openraft or the disk said.
+    pub async fn forget(&self, index: u64) -> Result<(), String> {
+        let failed = |error: &dyn fmt::Display| error.to_string();
+        while self.metrics().snapshot.as_ref().is_none_or(|id| id.index < index) {
+            // One that is being made already may be of before: then another is made after it.
+            self.raft.trigger().snapshot().await.map_err(|error| failed(&error))?;
+            sleep(FORGET_TICK).await;
+        }
+        while self.forgotten() < index {
+            self.raft.trigger().purge_log(index).await.map_err(|error| failed(&error))?;
+            sleep(FORGET_TICK).await;
+        }
+        let log = self.log.clone();
+        tokio::task::spawn_blocking(move || log.scrub()).await.map_err(|error| failed(&error))?.map_err(|e| failed(&e))
+    }
+
+    /// Index of the last entry that this node's log has forgotten; 0 if none.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.log.bounds()[0].map_or(0, |id| id.index)
     }
 
     /// Waits until replication has ended by itself, and says why: a node without it can only be started again.

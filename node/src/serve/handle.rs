@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use xacminh_proto::{
     identity::{Identity, Role},
-    vocab::{ErrorNumber, Outcome, PortalId},
-    wire::{Answer, Ask, Failure, Reply, Request},
+    vocab::{ErrorNumber, Outcome, PersonNumber, PortalId},
+    wire::{Answer, Ask, ErasureOrder, Failure, Reply, Request, TrailPage},
 };
 
 use super::{Hall, parse};
 use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
-use crate::verify::Answered;
+use crate::verify::{Answered, ErasureReason, TrailPart, TrailReader};
 
 /// What a certificate allows, read once per connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,9 @@ pub enum Rights {
     /// Changes the register.
     Operator(String),
     /// Reads the log.
-    Auditor,
+    Auditor(String),
+    /// Reads who asked about a citizen, for that citizen.
+    CitizenService(String),
     /// Nothing: a role or name that has no business at this door.
     Nothing,
 }
@@ -43,7 +45,8 @@ impl Rights {
                 None => Self::Nothing,
             },
             Role::Operator => Self::Operator(identity.name().to_owned()),
-            Role::Auditor => Self::Auditor,
+            Role::Auditor => Self::Auditor(identity.name().to_owned()),
+            Role::CitizenService => Self::CitizenService(identity.name().to_owned()),
             Role::Peer | Role::Node => Self::Nothing,
         }
     }
@@ -53,7 +56,16 @@ impl Rights {
         match self {
             Self::Portal(portal) => Some(*portal),
             Self::Official(portal, official) if *official == ask.official => Some(*portal),
-            Self::Official(..) | Self::Operator(_) | Self::Auditor | Self::Nothing => None,
+            Self::Official(..) | Self::Operator(_) | Self::Auditor(_) | Self::CitizenService(_) | Self::Nothing => None,
+        }
+    }
+
+    /// As whom a trail may be read, if at all.
+    fn trail_reader(&self) -> Option<TrailReader> {
+        match self {
+            Self::Auditor(name) => Some(TrailReader::Auditor(name.clone())),
+            Self::CitizenService(name) => Some(TrailReader::CitizenService(name.clone())),
+            Self::Portal(_) | Self::Official(..) | Self::Operator(_) | Self::Nothing => None,
         }
     }
 }
@@ -79,17 +91,46 @@ impl Hall {
                 Ok(checkpoint) => Reply::Checkpoint(checkpoint),
                 Err(number) => fail(number, ""),
             },
-            (Request::Audit(page), Rights::Auditor) => match self.office.leaves(page.from, usize::from(page.limit)) {
-                Ok(leaves) => Reply::Audit(leaves.into()),
-                Err(number) => fail(number, ""),
-            },
+            (Request::Audit(page), Rights::Auditor(_)) => {
+                match self.office.leaves(page.from, usize::from(page.limit)) {
+                    Ok(leaves) => Reply::Audit(leaves.into()),
+                    Err(number) => fail(number, ""),
+                }
+            }
             (Request::PutRegister(document), Rights::Operator(name)) => {
                 match self.office.put_register(name, document).await {
                     Ok(revision) => Reply::RegisterAccepted { revision },
                     Err(trouble) => Reply::Failure(trouble.into()),
                 }
             }
-            (Request::Audit(_) | Request::PutRegister(_) | Request::Receipt(_), _) => denied(),
+            (Request::Erase(order), Rights::Operator(name)) => self.erase(name, *order).await,
+            (Request::Trail(page), _) => match rights.trail_reader() {
+                Some(reader) => self.trail(&reader, *page).await,
+                None => denied(),
+            },
+            (Request::Audit(_) | Request::PutRegister(_) | Request::Receipt(_) | Request::Erase(_), _) => denied(),
+        }
+    }
+
+    async fn trail(&self, reader: &TrailReader, page: TrailPage) -> Reply {
+        let Ok(number) = PersonNumber::parse(&page.number) else { return fail(ErrorNumber::BadNumber, "number") };
+        // Reading a trail costs a leaf and many reads: it waits its turn with the questions.
+        let Ok(_place) = self.in_flight.try_acquire() else { return fail(ErrorNumber::Overloaded, "") };
+        match self.office.trail(reader, number, TrailPart { at: page.at, from: page.from }).await {
+            Ok(told) => Reply::Trail(Box::new(told.into())),
+            Err(number) => fail(number, ""),
+        }
+    }
+
+    async fn erase(&self, operator: &str, order: ErasureOrder) -> Reply {
+        let Ok(number) = PersonNumber::parse(&order.number) else { return fail(ErrorNumber::BadNumber, "number") };
+        let ErasureOrder { ground, ordered_by, .. } = order;
+        if ground.trim().is_empty() || ordered_by.trim().is_empty() {
+            return fail(ErrorNumber::MalformedMessage, "an erasure has a legal ground, and somebody who ordered it");
+        }
+        match self.office.erase(number, &ErasureReason { operator: operator.to_owned(), ground, ordered_by }).await {
+            Ok(position) => Reply::Erased { position },
+            Err(trouble) => Reply::Failure(trouble.into()),
         }
     }
 
@@ -170,7 +211,8 @@ mod tests {
             ("xacminh://dev/official-client/clerk-01", Rights::Nothing),
             ("xacminh://dev/official-client/clerk", Rights::Nothing),
             ("xacminh://dev/operator/lan", Rights::Operator("lan".to_owned())),
-            ("xacminh://dev/auditor/thanh-tra", Rights::Auditor),
+            ("xacminh://dev/auditor/thanh-tra", Rights::Auditor("thanh-tra".to_owned())),
+            ("xacminh://dev/citizen-service/cong-dan", Rights::CitizenService("cong-dan".to_owned())),
             ("xacminh://dev/node/1", Rights::Nothing),
             ("xacminh://dev/peer/1", Rights::Nothing),
         ];

@@ -111,6 +111,7 @@ fn shown(role: Role) -> telemetry::Role {
         Role::OfficialClient => telemetry::Role::Official,
         Role::Operator => telemetry::Role::Operator,
         Role::Auditor => telemetry::Role::Auditor,
+        Role::CitizenService => telemetry::Role::CitizenService,
         Role::Peer | Role::Node => telemetry::Role::Peer,
     }
 }

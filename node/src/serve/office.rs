@@ -6,11 +6,14 @@ use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
     transparency::LeafBytes,
-    vocab::{ErrorNumber, PortalId, RequestId},
-    wire::{AuditEntries, AuditEntry, Failure, MemberStatus, Status},
+    vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
+    wire::{self, AuditEntries, AuditEntry, Failure, MemberStatus, Status, TrailGloss, TrailLine},
 };
 
-use crate::{telemetry::Stopwatch, verify::Answered};
+use crate::{
+    telemetry::Stopwatch,
+    verify::{Answered, ErasureReason, ToldAccess, ToldTrail, TrailPart, TrailReader},
+};
 
 /// A future of the office.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,6 +44,17 @@ pub trait Office: Desk + 'static {
 
     /// Leaves from a position on, at most `limit`; itself to be audited in the next version of the log.
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber>;
+
+    /// A part of a person's trail; see [`crate::verify::Desk::trail`].
+    fn trail<'a>(
+        &'a self,
+        reader: &'a TrailReader,
+        number: PersonNumber,
+        part: TrailPart,
+    ) -> Work<'a, Result<ToldTrail, ErrorNumber>>;
+
+    /// Erases a person; gives the position of the leaf that says so.
+    fn erase<'a>(&'a self, number: PersonNumber, reason: &'a ErasureReason) -> Work<'a, Result<u64, Trouble>>;
 
     /// Puts a register revision in force.
     fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Trouble>>;
@@ -125,6 +139,24 @@ impl From<Leaves> for AuditEntries {
     fn from(read: Leaves) -> Self {
         let entry = |(leaf, position): (LeafBytes, u64)| AuditEntry { position, leaf: leaf.to_vec() };
         Self { leaves: read.all, entries: read.leaves.into_iter().zip(read.from..).map(entry).collect() }
+    }
+}
+
+impl From<ToldTrail> for wire::TrailPart {
+    fn from(told: ToldTrail) -> Self {
+        let access = |ToldAccess { line, gloss }| TrailLine {
+            line,
+            gloss: gloss.map(|gloss| TrailGloss {
+                portal: gloss.portal,
+                procedure: gloss.procedure,
+                procedure_vi: gloss.procedure_vi,
+                procedure_en: gloss.procedure_en,
+                official: gloss.official,
+                delayed_until: gloss.delayed_until,
+            }),
+        };
+        let ToldTrail { at, count, from, head, accesses } = told;
+        Self { at, count, from, head, accesses: accesses.into_iter().map(access).collect() }
     }
 }
 

@@ -222,6 +222,10 @@ impl Applier {
                 head.meta = changes.meta;
                 head.frontier = std::mem::take(&mut changes.growth.frontier);
                 put_changes(&generation, &mut batch, &changes);
+                if changes.erased.is_some() {
+                    let family = rocks::family(&generation.db, tables::META);
+                    batch.put_cf(family, tables::ERASED, tables::erased_bytes(entry.log_id.index));
+                }
                 forget_old(&generation, &mut batch, before, head.meta.last_at_ms);
                 if !changes.growth.leaves.is_empty() {
                     head.root = head.frontier.root();

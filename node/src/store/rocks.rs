@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rocksdb::{ColumnFamily, DB, ErrorKind, InfoLogger, LogLevel, Options};
+use rocksdb::{BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, ErrorKind, InfoLogger, LogLevel, Options};
 
 /// RocksDB's own log goes into ours, instead of files of its own in the data directory.
 pub(super) fn quiet(options: &mut Options, instance: &'static str) {
@@ -30,4 +30,11 @@ pub(super) fn io_error(error: rocksdb::Error) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+/// Rewrites a family up to a key, or all of it, so that what was deleted is on no table any more.
+pub(super) fn scrub(db: &DB, family: &ColumnFamily, end: Option<&[u8]>) {
+    let mut options = CompactOptions::default();
+    options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+    db.compact_range_cf_opt(family, None::<&[u8]>, end, &options);
 }

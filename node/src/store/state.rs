@@ -103,6 +103,37 @@ impl State {
         self.generation().register.load_full()
     }
 
+    /// The register document of a revision, in force or not; none if there never was one.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn document_of(&self, revision: u64) -> io::Result<Option<String>> {
+        let found = self.generation().get(tables::REGISTER, &revision.to_be_bytes())?;
+        found.map(|bytes| tables::document_of(&bytes)).transpose()
+    }
+
+    /// Raft index of the newest entry that erased somebody; 0 if none did.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn erased(&self) -> io::Result<u64> {
+        self.generation().get(tables::META, tables::ERASED)?.map_or(Ok(0), |bytes| tables::erased_of(&bytes))
+    }
+
+    /// Takes what was erased off the state's files: written out, and its tables compacted. Blocks for as long as that
+    /// takes, which is to read and write every record and trail once.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn scrub(&self) -> io::Result<()> {
+        self.shared.flush()?;
+        let generation = self.shared.generation.load_full();
+        for name in tables::PERSONAL {
+            rocks::scrub(&generation.db, rocks::family(&generation.db, name), None);
+        }
+        Ok(())
+    }
+
     /// The leaf at a position.
     ///
     /// # Errors

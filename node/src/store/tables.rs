@@ -7,6 +7,7 @@
 //! |            | `state`                              | version 1, leaves u64, last stamp u64, revision u64, |
 //! |            |                                      | shard's year u16, shard's first position u64       |
 //! |            | `tree`                               | the frontier of the shard's tree                   |
+//! |            | `erased`                             | version 1, Raft index of the newest erasure u64    |
 //! | `records`  | row key (32)                         | version 1, record version u64, sealed record       |
 //! | `register` | revision u64                         | version 1, the document                            |
 //! | `leaves`   | position u64                         | the leaf, verbatim                                 |
@@ -68,10 +69,14 @@ pub(super) const FAMILIES: [&str; 15] = [
     TILES,
 ];
 
+/// Families that an erasure removes from.
+pub(super) const PERSONAL: [&str; 5] = [RECORDS, PEOPLE, TRAILS, OWNERS, ACCESSES];
+
 pub(super) const APPLIED: &[u8] = b"applied";
 const MEMBERSHIP: &[u8] = b"membership";
 const STATE: &[u8] = b"state";
 const TREE: &[u8] = b"tree";
+pub(super) const ERASED: &[u8] = b"erased";
 const VERSION: u8 = 1;
 
 /// Memory for writes of one family; the flush policy acts long before it is full.
@@ -310,6 +315,15 @@ pub(super) fn access_key(trail: &TrailId, position: u64) -> [u8; 24] {
     key[..16].copy_from_slice(trail);
     key[16..].copy_from_slice(&position.to_be_bytes());
     key
+}
+
+pub(super) fn erased_bytes(index: u64) -> Vec<u8> {
+    [&[VERSION], index.to_be_bytes().as_slice()].concat()
+}
+
+pub(super) fn erased_of(bytes: &[u8]) -> io::Result<u64> {
+    let index = body_of(bytes, "erased")?.try_into().map_err(|_| malformed("erased"))?;
+    Ok(u64::from_be_bytes(index))
 }
 
 pub(super) fn batch_bytes(at_ms: u64) -> Vec<u8> {

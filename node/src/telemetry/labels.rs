@@ -108,6 +108,8 @@ labels! {
         Operator = "operator",
         /// An auditor.
         Auditor = "auditor",
+        /// A service for citizens.
+        CitizenService = "citizen_service",
         /// Another member.
         Peer = "peer",
     }

@@ -69,7 +69,10 @@ impl Port {
     pub fn admits(self, role: Role) -> bool {
         match self {
             Self::Clients => {
-                matches!(role, Role::Portal | Role::OfficialClient | Role::Operator | Role::Auditor)
+                matches!(
+                    role,
+                    Role::Portal | Role::OfficialClient | Role::Operator | Role::Auditor | Role::CitizenService
+                )
             }
             Self::Peers => role == Role::Peer,
         }

@@ -12,18 +12,33 @@ use xacminh_proto::{
     vocab::{ErrorNumber, PortalId, RequestId},
 };
 
-use crate::{env, raft::submit::SubmitError};
+use crate::{
+    env,
+    raft::submit::{Settled, SubmitError},
+};
 
-use super::{Desk, internal};
+use super::{Desk, ROUNDS_MAX, internal, submit_error};
 
 /// The portal number of the node itself; the register begins at 1.
 const NOBODY: PortalId = PortalId(0);
 
 /// A sealed administrative entry, before its stamp.
-struct Administrative {
-    leaf: LeafBytes,
-    envelope: Vec<u8>,
-    request: RequestKey,
+pub(super) struct Administrative {
+    pub(super) leaf: LeafBytes,
+    pub(super) envelope: Vec<u8>,
+    pub(super) request: RequestKey,
+}
+
+/// What the addendum of an administrative entry says. It is sealed under the audit key and outlives every erasure: no
+/// number stands in it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Words<'a> {
+    /// Who acted.
+    pub(super) by: &'a str,
+    /// On what.
+    pub(super) dossier: &'a str,
+    /// What was done, or why.
+    pub(super) procedure: &'a str,
 }
 
 impl Desk {
@@ -32,29 +47,48 @@ impl Desk {
     /// # Errors
     /// [`SubmitError`]; an entry that was applied with any other outcome than appended counts as a deadline missed.
     pub async fn canary(&self, deadline: Instant) -> Result<(), SubmitError> {
-        let revision = self.state.meta().register_revision;
-        let entry = self.administrative(LeafKind::Canary, revision, "").map_err(|_| SubmitError::Stopping)?;
-        let item = Item {
-            ticket: self.submitter.ticket(),
-            decided_at_ms: self.clock.now_ms(),
-            remember: None,
-            read: None,
-            entry: Entry {
-                leaf: entry.leaf,
-                envelope: entry.envelope,
-                request: entry.request,
-                person: None,
-                dossier: [0; 16],
-                question: [0; 16],
-                register_revision: revision,
-                miss: None,
-            },
-        };
+        let item = self.item_of(LeafKind::Canary, &Words::default()).map_err(|_| SubmitError::Stopping)?;
         match self.submitter.submit(item, deadline).await?.outcome {
             // The register changed in this very moment: the log can be written, which is all that was asked.
             ItemOutcome::Appended { .. } | ItemOutcome::Stale => Ok(()),
             _ => Err(SubmitError::Deadline),
         }
+    }
+
+    /// Commits an audit entry of somebody's act: what it lets them see may leave only after it.
+    ///
+    /// # Errors
+    /// The number of what went wrong; there may be a leaf all the same.
+    pub(super) async fn act(&self, words: &Words<'_>, deadline: Instant) -> Result<Settled, ErrorNumber> {
+        for _ in 0..ROUNDS_MAX {
+            let item = self.item_of(LeafKind::Admin, words)?;
+            let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;
+            match settled.outcome {
+                ItemOutcome::Appended { .. } => return Ok(settled),
+                // The register changed meanwhile, or another leader's stamp came first.
+                ItemOutcome::Stale => {}
+                ItemOutcome::ClockSkewed => return Err(self.skewed(settled)),
+                _ => return Err(internal("an administrative entry was turned away")),
+            }
+        }
+        Err(ErrorNumber::Overloaded)
+    }
+
+    pub(super) fn item_of(&self, kind: LeafKind, words: &Words<'_>) -> Result<Item, ErrorNumber> {
+        let register_revision = self.state.meta().register_revision;
+        let Administrative { leaf, envelope, request } = self.administrative(kind, register_revision, words)?;
+        let entry = Entry {
+            leaf,
+            envelope,
+            request,
+            person: None,
+            dossier: [0; 16],
+            question: [0; 16],
+            register_revision,
+            miss: None,
+        };
+        let (ticket, decided_at_ms) = (self.submitter.ticket(), self.clock.now_ms());
+        Ok(Item { ticket, decided_at_ms, remember: None, read: None, entry })
     }
 
     /// A change of the register with its leaf, to be stamped and proposed by the leader.
@@ -68,19 +102,25 @@ impl Desk {
         document: String,
     ) -> Result<RegisterChange, ErrorNumber> {
         let before = self.state.meta().register_revision;
-        let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, operator)?;
+        let words = Words { by: operator, ..Words::default() };
+        let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, &words)?;
         Ok(RegisterChange { ticket: self.submitter.ticket(), at_ms: 0, before, revision, document, leaf, envelope })
     }
 
-    fn administrative(&self, kind: LeafKind, revision: u64, by: &str) -> Result<Administrative, ErrorNumber> {
+    pub(super) fn administrative(
+        &self,
+        kind: LeafKind,
+        revision: u64,
+        words: &Words<'_>,
+    ) -> Result<Administrative, ErrorNumber> {
         let now_ms = self.clock.now_ms();
         let id: RequestId = env::request_id(self.clock.as_ref());
         let subject_salt = Salt(env::random());
         let addendum = Addendum {
             number: String::new(),
-            official: by.to_owned(),
-            dossier: String::new(),
-            procedure: String::new(),
+            official: words.by.to_owned(),
+            dossier: words.dossier.to_owned(),
+            procedure: words.procedure.to_owned(),
             decided_at_ms: now_ms,
             as_of_ms: 0,
             subject_salt,

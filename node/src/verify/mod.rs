@@ -16,6 +16,8 @@
 mod administrative;
 mod crowd;
 mod entry;
+mod erasure;
+mod trail;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +33,7 @@ use xacminh_core::{
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
-    vocab::{ErrorNumber, Outcome, PersonNumber, PortalId, RequestId},
+    vocab::{ErrorNumber, Outcome, PortalId, RequestId},
 };
 
 use crate::{
@@ -45,6 +47,8 @@ use crate::{
 };
 
 pub use crowd::Crowd;
+pub use erasure::ErasureReason;
+pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
 
 /// How often a question is decided again because something it read was changed by another.
 /// Each round loses to a change that won, so that many rounds mean a record that never rests.
@@ -146,7 +150,7 @@ impl Desk {
         let _place = self.crowd.enter(question.portal, most).ok_or(ErrorNumber::TooManyInFlight)?;
         let digest = self.keyring.question_digest(canonical);
         if let Some(seen) = self.answered_earlier(question, digest)? {
-            return self.answered_before(question.person.number, seen, receipt).await;
+            return self.answered_before(seen, receipt).await;
         }
         let mut learnt = Learnt::default();
         for _ in 0..ROUNDS_MAX {
@@ -163,7 +167,7 @@ impl Desk {
                     return Ok(Answered { outcome, position, at_ms: settled.at_ms, receipt });
                 }
                 ItemOutcome::Duplicate { position } => {
-                    return self.answered_before(question.person.number, position, receipt).await;
+                    return self.answered_before(position, receipt).await;
                 }
                 ItemOutcome::Stale => {}
                 ItemOutcome::OverBudget => learnt.over_budget = true,
@@ -295,15 +299,11 @@ impl Desk {
     }
 
     /// A retry gets what the first one got: the addendum beside the only leaf holds it.
-    async fn answered_before(
-        &self,
-        number: PersonNumber,
-        position: u64,
-        receipt: bool,
-    ) -> Result<Answered, ErrorNumber> {
+    async fn answered_before(&self, position: u64, receipt: bool) -> Result<Answered, ErrorNumber> {
         let missing = || internal("a leaf that was seen is not in the state");
         let leaf = self.state.leaf(position).map_err(internal)?.ok_or_else(missing)?;
-        let addendum = self.addendum(position, &self.keyring.row_key(number))?;
+        // By the leaf's own trail: the person may have been erased since, and been asked about again.
+        let addendum = self.opened(position)?;
         let outcome = addendum.outcome.clone().ok_or_else(missing)?;
         let (leaves, at_ms) = self.state.batch_of(position).map_err(internal)?.ok_or_else(missing)?;
         debug_assert_eq!(at_ms, Leaf::stamped_ms(&leaf), "a batch has one stamp");

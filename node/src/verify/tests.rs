@@ -26,6 +26,8 @@ use crate::{
     },
 };
 
+mod trails;
+
 const NOW_MS: u64 = 1_793_000_000_000;
 
 const REGISTER: &str = r#"
@@ -35,7 +37,7 @@ revision = 1
 [[portal]]
 id = 1
 name = "Cổng dịch vụ công (thử)"
-procedures = ["9.test"]
+procedures = ["9.test", "9.hidden"]
 misses_per_official_hour = 2
 questions_in_flight_max = 40
 
@@ -59,6 +61,19 @@ claims = ["sex"]
 attributes = []
 max_age_s = { identity = 3600 }
 name_threshold = "folded"
+
+[[procedure]]
+id = 2
+code = "9.hidden"
+name_vi = "Thử kín"
+name_en = "Hidden test"
+purpose = 1
+claims = ["sex"]
+attributes = []
+max_age_s = { identity = 3600 }
+name_threshold = "folded"
+visibility = "delayed"
+delay_days = 10
 "#;
 
 struct Settling(Submitter);
@@ -82,6 +97,7 @@ struct Office {
     desk: Arc<Desk>,
     authority: Arc<Scripted>,
     clock: ManualClock,
+    log: AtOnce,
     _leader: watch::Sender<Option<u64>>,
     _folder: tempfile::TempDir,
 }
@@ -127,10 +143,10 @@ async fn office(people: u64, script: Vec<Step>) -> Office {
         (head.meta.last_at_ms, head.tree())
     }));
     let (proposer, task) = Proposer::new();
-    tokio::spawn(task.run(log, stamps, 4, Arc::clone(&desk.metrics)));
+    tokio::spawn(task.run(log.clone(), stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, _leader: leader, _folder: folder }
+    Office { desk: Arc::new(desk), authority, clock, log, _leader: leader, _folder: folder }
 }
 
 impl Office {

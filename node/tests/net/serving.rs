@@ -18,14 +18,14 @@ use xacminh_node::{
     serve::{self, Bounds, Desk, Leaves, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
-    verify::Answered,
+    verify::{Answered, ErasureReason, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
     codec,
-    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, Place, PortalId, RequestId, ResidenceKind},
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, PortalId, RequestId, ResidenceKind},
     wire::{
-        Ask, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, STREAM_ONE,
-        STREAM_SESSION, Tagged, frame,
+        Ask, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request,
+        STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
     },
 };
 
@@ -91,6 +91,19 @@ impl Office for Scripted {
 
     fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {
         Err(ErrorNumber::Internal)
+    }
+
+    fn trail<'a>(
+        &'a self,
+        _: &'a TrailReader,
+        _: PersonNumber,
+        part: TrailPart,
+    ) -> Work<'a, Result<ToldTrail, ErrorNumber>> {
+        Box::pin(async move { Ok(ToldTrail { at: 70, count: part.from, from: part.from, ..ToldTrail::default() }) })
+    }
+
+    fn erase<'a>(&'a self, _: PersonNumber, _: &'a ErasureReason) -> Work<'a, Result<u64, Trouble>> {
+        Box::pin(async { Ok(41) })
     }
 
     fn put_register<'a>(&'a self, _: &'a str, document: String) -> Work<'a, Result<u64, Trouble>> {
@@ -270,5 +283,51 @@ async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_mu
             other => panic!("{other:?}"),
         }
         sending.abort();
+    }
+}
+
+/// A trail is for auditors and citizen services, an erasure for operators, and a number is a number.
+#[tokio::test]
+async fn trails_and_erasures_are_for_their_roles() {
+    let number = "048090000001".to_owned();
+    let trail = |number: &str| Request::Trail(Box::new(TrailPage { number: number.to_owned(), at: 0, from: 7 }));
+    let erase = |ground: &str| {
+        let (ground, ordered_by) = (ground.to_owned(), "QĐ 12".to_owned());
+        Request::Erase(Box::new(ErasureOrder { number: number.clone(), ground, ordered_by }))
+    };
+    let denied = Err(ErrorNumber::RoleNotAllowed);
+    for (caller, trails, erasures) in [
+        ("xacminh://dev/portal/1", denied, denied),
+        ("xacminh://dev/official-client/1-clerk-01", denied, denied),
+        ("xacminh://dev/operator/lan", denied, Ok(41)),
+        ("xacminh://dev/auditor/thanh-tra", Ok(7), denied),
+        ("xacminh://dev/citizen-service/cong-dan", Ok(7), denied),
+    ] {
+        let scene = Scene::of(caller).await;
+        assert_eq!(scene.exchange(trail(&number)).await, trails, "{caller}");
+        assert_eq!(scene.exchange(erase("Luật 91/2025")).await, erasures, "{caller}");
+        if trails.is_ok() {
+            assert_eq!(scene.exchange(trail("48090000001")).await, Err(ErrorNumber::BadNumber), "{caller}");
+        }
+        if erasures.is_ok() {
+            assert_eq!(scene.exchange(erase(" ")).await, Err(ErrorNumber::MalformedMessage), "{caller}");
+        }
+    }
+}
+
+impl Scene {
+    /// One request on a stream of its own: a number out of the reply, or why not.
+    async fn exchange(&self, request: Request) -> Result<u64, ErrorNumber> {
+        let mut bytes = vec![STREAM_ONE];
+        frame::append::<REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
+        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
+        send.write_all(&bytes).await.unwrap();
+        send.finish().unwrap();
+        match codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap() {
+            Reply::Trail(part) => Ok(part.from),
+            Reply::Erased { position } => Ok(position),
+            Reply::Failure(failure) => Err(failure.number),
+            other => panic!("{other:?}"),
+        }
     }
 }

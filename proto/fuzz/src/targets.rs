@@ -14,6 +14,7 @@ use xacminh_proto::{
         note::{KeyKind, Note, Signature, VerifierKey},
         statements,
         tiles::{Tile, decode_bundle, encode_bundle},
+        trail::{TrailEnd, TrailProof},
         witness::{self, AddCheckpoint, Answered, Submission},
     },
     vocab::{AttributeSet, BirthDate, CitizenNumber, Date, FullName, OldNumber, PersonNumber, RequestId, text},
@@ -41,6 +42,7 @@ pub const ALL: &[Target] = &[
     ("note", note),
     ("checkpoint", checkpoint),
     ("receipt", receipt),
+    ("trail", trail),
     ("packed", packed),
     ("disclosure", disclosure),
     ("statement", statement),
@@ -197,6 +199,19 @@ pub fn receipt(bytes: &[u8]) {
         if let Ok(key) = VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k") {
             assert!(receipt.verify(&Policy::of_log(key).expect("a log's key")).is_err(), "a stranger's key");
         }
+    }
+}
+
+/// A person's trail: what is read is written with the same bytes.
+pub fn trail(bytes: &[u8]) {
+    if let Ok(trail) = TrailProof::parse(bytes) {
+        assert_eq!(trail.encode().as_bytes(), bytes);
+        if let Ok(key) = VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k") {
+            assert!(trail.verify(&Policy::of_log(key).expect("a log's key")).is_err(), "a stranger's key");
+        }
+    }
+    if let Some(end) = TrailEnd::parse(&String::from_utf8_lossy(bytes)) {
+        assert_eq!(end.text().as_bytes(), bytes);
     }
 }
 

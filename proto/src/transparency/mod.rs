@@ -9,6 +9,7 @@
 //! tree      = RFC 6962, see [`merkle`]; published as C2SP [`tiles`]
 //! head      = C2SP [`Checkpoint`] in a signed [`note`], cosigned by witnesses ([`witness`])
 //! receipt   = C2SP tlog-proof with leaf and openings, see [`Receipt`]; believed by a [`Policy`]
+//! trail     = every leaf about one person, and that there is no other, see [`trail`]
 //! ```
 
 mod addendum;

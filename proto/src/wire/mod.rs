@@ -17,9 +17,10 @@ pub mod peer;
 mod question;
 mod reply;
 
-pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, ReceiptWish, Request};
+pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, ErasureOrder, ReceiptWish, Request, TrailPage};
 pub use reply::{
     Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Reply, Status,
+    TRAIL_PAGE_MAX, TrailGloss, TrailLine, TrailPart,
 };
 
 use serde::{Deserialize, Serialize};

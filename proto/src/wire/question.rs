@@ -22,6 +22,10 @@ pub enum Request {
     Receipt(RequestId),
     /// The newest checkpoint of the log, with cosignatures when there are any (any role).
     Checkpoint,
+    /// Who asked about one person (role auditor or citizen-service).
+    Trail(Box<TrailPage>),
+    /// An end to what is known and kept about one person (role operator).
+    Erase(Box<ErasureOrder>),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -74,6 +78,42 @@ pub struct AuditPage {
     pub limit: u16,
 }
 
+/// Which part of a person's trail to read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailPage {
+    /// The person's number, digits as typed. Each number a person has been asked about under has a trail of its own.
+    pub number: String,
+    /// Leaves in the log for which the trail is wanted: 0 for the log as it is, later the number that the first page gave.
+    pub at: u64,
+    /// Place in the trail of the first access on the page.
+    pub from: u64,
+}
+
+/// Whom to erase, and why: the leaf that remains says the latter and not the former.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureOrder {
+    /// The person's number, digits as typed.
+    pub number: String,
+    /// The legal ground, e.g. `Law 91/2025 art. 16`.
+    #[serde(with = "crate::bounds::plain_text")]
+    pub ground: String,
+    /// Who ordered it, and under which number.
+    #[serde(with = "crate::bounds::plain_text")]
+    pub ordered_by: String,
+}
+
+impl std::fmt::Debug for TrailPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TrailPage(at {} from {})", self.at, self.from)
+    }
+}
+
+impl std::fmt::Debug for ErasureOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ErasureOrder(…)")
+    }
+}
+
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -84,6 +124,8 @@ impl std::fmt::Debug for Request {
             Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
             Self::Receipt(id) => write!(f, "Receipt({id:?})"),
             Self::Checkpoint => f.write_str("Checkpoint"),
+            Self::Trail(page) => page.fmt(f),
+            Self::Erase(order) => order.fmt(f),
         }
     }
 }

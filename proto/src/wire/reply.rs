@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     transparency::LEAF_BYTES_MAX,
-    vocab::{ErrorNumber, Outcome, RequestId},
+    vocab::{Date, ErrorNumber, Outcome, RequestId},
 };
 
 use super::AUDIT_PAGE_MAX;
 
 /// Members a cluster can show: a province has three or five voters and a few learners.
 pub const MEMBERS_MAX: usize = 64;
+
+/// Accesses in one part of a trail; fewer if they are large.
+pub const TRAIL_PAGE_MAX: usize = 256;
 
 /// Longest detail of a failure: a sentence for the caller's log.
 pub const DETAIL_BYTES_MAX: usize = 512;
@@ -35,6 +38,56 @@ pub enum Reply {
     Receipt(String),
     /// The newest checkpoint: the text of a [`Note`](crate::transparency::Note).
     Checkpoint(String),
+    /// A part of a person's trail.
+    Trail(Box<TrailPart>),
+    /// The person was erased.
+    Erased {
+        /// Position of the leaf that says so.
+        position: u64,
+    },
+}
+
+/// A part of a person's trail: the head of the first part and the lines of all of them, one after the other, are the text
+/// of a [`TrailProof`](crate::transparency::trail::TrailProof).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailPart {
+    /// Leaves in the log for which the trail is told.
+    pub at: u64,
+    /// Accesses in the whole trail.
+    pub count: u64,
+    /// Place of the first access of this part.
+    pub from: u64,
+    /// What stands before the accesses; empty in later parts, and if there is no access.
+    pub head: String,
+    /// The accesses, at most [`TRAIL_PAGE_MAX`].
+    #[serde(deserialize_with = "crate::bounds::list::<_, _, TRAIL_PAGE_MAX>")]
+    pub accesses: Vec<TrailLine>,
+}
+
+/// One access on the wire.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailLine {
+    /// Its line in the trail.
+    pub line: String,
+    /// What makes it readable; none for what is withheld.
+    pub gloss: Option<TrailGloss>,
+}
+
+/// What the register and the addendum say about an access: beside the proof, and believed as far as the node is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailGloss {
+    /// The portal's name.
+    pub portal: String,
+    /// The procedure's code; empty if the register never had it.
+    pub procedure: String,
+    /// The procedure's name in Vietnamese.
+    pub procedure_vi: String,
+    /// The procedure's name in English.
+    pub procedure_en: String,
+    /// The official who asked; for auditors only.
+    pub official: Option<String>,
+    /// The day until which a citizen service does not see it; for auditors only.
+    pub delayed_until: Option<Date>,
 }
 
 /// A decided question.
@@ -118,6 +171,18 @@ pub struct AuditEntry {
     /// The leaf's bytes.
     #[serde(deserialize_with = "crate::bounds::list::<_, _, LEAF_BYTES_MAX>")]
     pub leaf: Vec<u8>,
+}
+
+impl std::fmt::Debug for TrailLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TrailLine({} bytes)", self.line.len())
+    }
+}
+
+impl std::fmt::Debug for TrailGloss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TrailGloss(…)")
+    }
 }
 
 impl Failure {

@@ -9,8 +9,8 @@ use xacminh_proto::{
         Sex, Value, Verdict,
     },
     wire::{
-        Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, ReceiptWish, Reply, Request, Status,
-        peer::PeerHello,
+        Answer, Ask, AuditEntries, AuditEntry, AuditPage, ErasureOrder, Failure, MemberStatus, ReceiptWish, Reply,
+        Request, Status, TrailLine, TrailPage, TrailPart, peer::PeerHello,
     },
 };
 
@@ -22,6 +22,11 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         1 => "(?s).{0,300}".prop_map(Request::PutRegister),
         1 => request_id().prop_map(Request::Receipt),
         1 => Just(Request::Checkpoint),
+        1 => ("(?s).{0,20}", any::<u64>(), any::<u64>())
+            .prop_map(|(number, at, from)| Request::Trail(Box::new(TrailPage { number, at, from }))),
+        1 => ("(?s).{0,20}", "[a-zạ ]{0,30}", "[a-zạ ]{0,30}").prop_map(|(number, ground, ordered_by)| {
+            Request::Erase(Box::new(ErasureOrder { number, ground, ordered_by }))
+        }),
     ]
 }
 
@@ -38,6 +43,11 @@ pub(crate) fn reply() -> impl Strategy<Value = Reply> {
             Reply::Audit(AuditEntries { leaves, entries })
         }),
         1 => any::<u64>().prop_map(|revision| Reply::RegisterAccepted { revision }),
+        1 => any::<u64>().prop_map(|position| Reply::Erased { position }),
+        1 => (any::<u64>(), any::<u64>(), "(?s).{0,40}", vec("(?s).{0,40}", 0..4)).prop_map(|(at, from, head, lines)| {
+            let accesses = lines.into_iter().map(|line| TrailLine { line, gloss: None }).collect();
+            Reply::Trail(Box::new(TrailPart { at, count: from, from, head, accesses }))
+        }),
     ]
 }
 

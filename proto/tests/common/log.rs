@@ -74,13 +74,15 @@ pub(crate) fn policy_file() -> String {
 impl Log {
     /// A log of this many entries, the receipt's leaf among them.
     pub(crate) fn new(size: u64) -> Self {
+        Self::with(size, |index| (index == POSITION).then(|| disclosure().leaf().to_vec()))
+    }
+
+    /// A log of this many entries, some of them given.
+    pub(crate) fn with(size: u64, given: impl Fn(u64) -> Option<Vec<u8>>) -> Self {
         let mut log = Self { entries: Vec::new(), frontier: Frontier::new(), hashes: HashMap::new() };
         for index in 0..size {
-            let entry = if index == POSITION {
-                disclosure().leaf().to_vec()
-            } else {
-                Leaf { time_ms: index, ..super::leaf() }.encode().to_vec()
-            };
+            let other = || Leaf { time_ms: index, ..super::leaf() }.encode().to_vec();
+            let entry = given(index).unwrap_or_else(other);
             let hashes = &mut log.hashes;
             log.frontier.append_with(leaf_hash(&entry), |subtree, hash| {
                 hashes.insert(subtree, *hash);
@@ -92,11 +94,16 @@ impl Log {
 
     /// The checkpoint of this log, signed by it and by so many witnesses.
     pub(crate) fn checkpoint(&self, witnesses: u8) -> Note {
-        let checkpoint = Checkpoint::new(ORIGIN, self.frontier.size(), self.frontier.root()).expect("a checkpoint");
-        let key = log_key();
-        let note = checkpoint.sign(&key.public, |message| key.secret.sign(message).to_bytes()).expect("a log's key");
+        let note = self.checkpoint_as(&log_key());
         let cosignatures: Vec<_> = (1..=witnesses).map(|number| witness_key(number).signature(note.text())).collect();
         note.with(cosignatures).expect("a few signatures")
+    }
+
+    /// The checkpoint of this log under the name of a key, signed by it.
+    pub(crate) fn checkpoint_as(&self, key: &Key) -> Note {
+        let origin = key.public.name();
+        let checkpoint = Checkpoint::new(origin, self.frontier.size(), self.frontier.root()).expect("a checkpoint");
+        checkpoint.sign(&key.public, |message| key.secret.sign(message).to_bytes()).expect("a log's key")
     }
 
     /// The receipt of the leaf at [`POSITION`].

@@ -1,6 +1,7 @@
 //! Fixed values of every message, made of synthetic people, for golden files and as seeds of mutation.
 
 pub(crate) mod log;
+pub(crate) mod trail;
 
 use xacminh_proto::{
     codec,
@@ -13,8 +14,9 @@ use xacminh_proto::{
         Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind, Sex, Value, Verdict,
     },
     wire::{
-        Answer, Ask, AuditEntries, AuditEntry, AuditPage, Failure, MemberStatus, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        ReceiptWish, Reply, Request, Status, Tagged, frame,
+        Answer, Ask, AuditEntries, AuditEntry, AuditPage, ErasureOrder, Failure, MemberStatus, REPLY_BYTES_MAX,
+        REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, Status, Tagged, TrailGloss, TrailLine, TrailPage, TrailPart,
+        frame,
         peer::{HELLO_BYTES_MAX, PeerHello},
     },
 };
@@ -52,6 +54,7 @@ fn published() -> Vec<(&'static str, Vec<u8>)> {
         ("receipt", receipt.encode().expect("within bounds").into_bytes()),
         ("receipt_redacted", redacted.encode().expect("within bounds").into_bytes()),
         ("receipt_closed", closed.encode().expect("within bounds").into_bytes()),
+        ("trail", trail::trail().encode().into_bytes()),
         ("receipt_packed", redacted.pack().expect("within bounds").into_bytes()),
         ("policy", log::policy_file().into_bytes()),
         ("witness_request", request.to_string().into_bytes()),
@@ -66,6 +69,8 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("request_put_register", Request::PutRegister("revision = 7\n".to_owned())),
         ("request_receipt", Request::Receipt(request_id())),
         ("request_checkpoint", Request::Checkpoint),
+        ("request_trail", Request::Trail(Box::new(trail_page()))),
+        ("request_erase", Request::Erase(Box::new(erasure_order()))),
     ]
 }
 
@@ -81,7 +86,38 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("reply_register_accepted", Reply::RegisterAccepted { revision: 7 }),
         ("reply_receipt", Reply::Receipt(log::Log::new(log::POSITION + 1).receipt(0).encode().expect("a receipt"))),
         ("reply_checkpoint", Reply::Checkpoint(log::Log::new(300).checkpoint(2).to_string())),
+        ("reply_trail", Reply::Trail(Box::new(trail_part()))),
+        ("reply_erased", Reply::Erased { position: 70_001 }),
     ]
+}
+
+pub(crate) fn trail_page() -> TrailPage {
+    TrailPage { number: "048203000015".to_owned(), at: 70_000, from: 256 }
+}
+
+pub(crate) fn erasure_order() -> ErasureOrder {
+    ErasureOrder {
+        number: "048203000015".to_owned(),
+        ground: "Luật 91/2025/QH15, Điều 16".to_owned(),
+        ordered_by: "Thanh tra thành phố, QĐ 12/2027".to_owned(),
+    }
+}
+
+pub(crate) fn trail_part() -> TrailPart {
+    let gloss = TrailGloss {
+        portal: "Bộ phận một cửa Hải Châu".to_owned(),
+        procedure: "1.004222".to_owned(),
+        procedure_vi: "Đăng ký thường trú".to_owned(),
+        procedure_en: "Registration of residence".to_owned(),
+        official: Some("cb-0017".to_owned()),
+        delayed_until: Date::parse("2028-05-30").ok(),
+    };
+    let trail = trail::trail().encode();
+    let lines: Vec<&str> = trail.split_inclusive('\n').collect();
+    let (head, entries) = lines.split_at(lines.len() - 4);
+    let accesses = entries.iter().zip([Some(gloss), None, None, None]);
+    let accesses = accesses.map(|(line, gloss)| TrailLine { line: (*line).to_owned(), gloss });
+    TrailPart { at: 70, count: 4, from: 0, head: head.concat(), accesses: accesses.collect() }
 }
 
 pub(crate) fn request_id() -> RequestId {

@@ -11,8 +11,8 @@ use xacminh_proto::vocab::{
 use crate::{command::COMMAND_BYTES_MAX, matching::names::NameThreshold};
 
 use super::{
-    CLASSES, Grants, MaxAge, Portal, Problem, Procedure, Register, RegisterError, Visibility, class_index, class_name,
-    error::nearest,
+    CLASSES, DELAY_DAYS_MAX, Grants, MaxAge, Portal, Problem, Procedure, Register, RegisterError, Visibility,
+    class_index, class_name, error::nearest,
 };
 
 /// Largest register document: half a command, so that leaf and addendum fit beside it. Some 40,000 officials.
@@ -82,6 +82,7 @@ struct ProcedureRow {
     name_threshold: ThresholdRow,
     #[serde(default)]
     visibility: VisibilityRow,
+    delay_days: Option<Spanned<u16>>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -172,10 +173,7 @@ fn procedure(row: ProcedureRow) -> Result<Procedure, Wrong> {
             ThresholdRow::Exact => NameThreshold::Exact,
             ThresholdRow::Folded => NameThreshold::Folded,
         },
-        visibility: match row.visibility {
-            VisibilityRow::Normal => Visibility::Normal,
-            VisibilityRow::Delayed => Visibility::Delayed,
-        },
+        visibility: visibility(row.visibility, row.delay_days.as_ref(), &row.code)?,
         code,
     };
     let ageless = CLASSES.into_iter().find(|class| asks(&procedure, *class) && procedure.max_age_ms(*class).is_none());
@@ -184,6 +182,21 @@ fn procedure(row: ProcedureRow) -> Result<Procedure, Wrong> {
         return Err(at(&row.code, Problem::MaxAgeMissing { procedure, class: class_name(class) }));
     }
     Ok(procedure)
+}
+
+/// A delay that nobody wrote down would be for ever, and one that delays nothing is a slip.
+fn visibility(row: VisibilityRow, days: Option<&Spanned<u16>>, code: &Spanned<String>) -> Result<Visibility, Wrong> {
+    let procedure = || code.get_ref().clone();
+    match (row, days) {
+        (VisibilityRow::Normal, None) => Ok(Visibility::Normal),
+        (VisibilityRow::Normal, Some(days)) => Err(at(days, Problem::DelayOfNothing { procedure: procedure() })),
+        (VisibilityRow::Delayed, None) => Err(at(code, Problem::DelayMissing { procedure: procedure() })),
+        (VisibilityRow::Delayed, Some(days)) => match *days.get_ref() {
+            0 => Err(at(days, Problem::DelayMissing { procedure: procedure() })),
+            count if count <= DELAY_DAYS_MAX => Ok(Visibility::Delayed { days: count }),
+            count => Err(at(days, Problem::DelayTooLong { procedure: procedure(), days: count })),
+        },
+    }
 }
 
 fn asks(procedure: &Procedure, class: Class) -> bool {

@@ -1,6 +1,6 @@
 //! What is wrong with a register document, told so that its author can put it right: line, name, and what was meant.
 
-use super::REGISTER_BYTES_MAX;
+use super::{DELAY_DAYS_MAX, REGISTER_BYTES_MAX};
 
 /// Why a text is not a register. All of it is the author's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +97,26 @@ pub enum Problem {
         procedure: String,
         /// The class.
         class: &'static str,
+    },
+    /// A delayed procedure that does not say for how long.
+    #[error("procedure `{procedure}` is delayed: give delay_days, from 1 to {DELAY_DAYS_MAX}")]
+    DelayMissing {
+        /// The procedure.
+        procedure: String,
+    },
+    /// A delay that is as good as for ever.
+    #[error("procedure `{procedure}` delays by {days} days: {DELAY_DAYS_MAX} is the most")]
+    DelayTooLong {
+        /// The procedure.
+        procedure: String,
+        /// As written.
+        days: u16,
+    },
+    /// A delay of a procedure that is seen at once.
+    #[error("procedure `{procedure}` has delay_days and is not delayed: set visibility = \"delayed\" or leave it out")]
+    DelayOfNothing {
+        /// The procedure.
+        procedure: String,
     },
 }
 

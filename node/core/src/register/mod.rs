@@ -87,7 +87,26 @@ pub enum Visibility {
     /// At once.
     Normal,
     /// Later: an inquiry would be spoiled.
-    Delayed,
+    Delayed {
+        /// For how many days after the question; at most [`DELAY_DAYS_MAX`].
+        days: u16,
+    },
+}
+
+/// Longest delay of a procedure's questions, in days: five years. A trail that hides for longer is none.
+pub const DELAY_DAYS_MAX: u16 = 5 * 365;
+
+const DAY_MS: u64 = 24 * 3_600_000;
+
+impl Visibility {
+    /// From when the citizen sees a question of this moment, Unix milliseconds; none if at once.
+    #[must_use]
+    pub fn hidden_until_ms(self, asked_ms: u64) -> Option<u64> {
+        match self {
+            Self::Normal => None,
+            Self::Delayed { days } => Some(asked_ms.saturating_add(u64::from(days) * DAY_MS)),
+        }
+    }
 }
 
 /// How old a record may be for each class of attributes, milliseconds; absent where the procedure asks nothing.
@@ -123,6 +142,12 @@ impl Register {
     #[must_use]
     pub fn procedure(&self, code: &ProcedureCode) -> Option<&Procedure> {
         self.procedures.get(code)
+    }
+
+    /// A procedure by its number, as leaves name it.
+    #[must_use]
+    pub fn procedure_numbered(&self, id: u32) -> Option<&Procedure> {
+        self.procedures.values().find(|procedure| procedure.id == id)
     }
 
     /// All portals, by number.

@@ -89,6 +89,7 @@ attributes = ["full_name", "birth_date", "sex", "nationality", "citizen_number",
 max_age_s = { identity = 86400, origin = 864000, residence = 7200, family = 3600, status = 1800, sensitive = 60 }
 name_threshold = "folded"
 visibility = "delayed"
+delay_days = 90
 
 [[procedure]]
 id = 3

@@ -143,6 +143,19 @@ impl LogStore {
         let index = self.inner.index();
         [index.purged, index.last, index.committed]
     }
+
+    /// Takes purged entries off the log's tables. Blocks for as long as that takes. Write-ahead files that were used
+    /// before keep what was in them until they are written over.
+    ///
+    /// # Errors
+    /// If the disk refuses; the node has then been told to stop.
+    pub fn scrub(&self) -> io::Result<()> {
+        let Some(purged) = self.inner.index().purged else { return Ok(()) };
+        let log = self.inner.family(LOG);
+        self.inner.db.flush_cf(log).map_err(|error| self.inner.fail(error))?;
+        rocks::scrub(&self.inner.db, log, Some(&(purged.index + 1).to_be_bytes()));
+        Ok(())
+    }
 }
 
 impl Inner {

@@ -70,6 +70,32 @@ async fn votes_and_entries_survive_in_order() {
     assert_eq!(terms, [1, 1, 1, 2, 2, 2]);
 }
 
+/// Purged entries are hidden at once, and off the tables once they are scrubbed; those after them stay.
+#[tokio::test]
+async fn what_was_purged_leaves_the_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = open(folder.path()).unwrap();
+    let payload = |content: &'static [u8]| EntryPayload::Normal(CommandBytes(Bytes::from_static(content)));
+    let (gone, kept) = (b"what nobody may read any more", b"what is still to be read");
+    append(&mut log, vec![Entry::new(log_id(1, 0), payload(gone)), Entry::new(log_id(1, 1), payload(kept))])
+        .await
+        .unwrap();
+    let on_tables = |bytes: &[u8]| {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        let mut tables = files.filter(|file| file.extension().is_some_and(|extension| extension == "sst"));
+        tables.any(|file| std::fs::read(file).unwrap().windows(bytes.len()).any(|window| window == bytes))
+    };
+    // Nothing is purged, so that a scrub writes tables and drops nothing.
+    log.inner.db.flush_cf(log.inner.family(super::LOG)).unwrap();
+    assert!(on_tables(gone) && on_tables(kept));
+    log.scrub().unwrap();
+    assert!(on_tables(gone) && on_tables(kept));
+    log.purge(log_id(1, 0)).await.unwrap();
+    log.scrub().unwrap();
+    assert!(!on_tables(gone) && on_tables(kept));
+    assert_eq!(log.try_get_log_entries(..).await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn what_is_committed_beyond_the_log_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();

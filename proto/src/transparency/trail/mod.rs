@@ -8,7 +8,19 @@
 //!
 //! Whoever is given `chain_0` and a person's leaves computes every link: a leaf that was left out, added or moved shows
 //! in the next one. Without it a link is 32 random bytes. What was appended after the last leaf shown cannot show in it;
-//! the node says how many there were, under its signature.
+//! the log says how many there were, under its signature ([`TrailEnd`]).
+//!
+//! A [`TrailProof`] is all of it in one file. After an erasure a person's row begins anew with another `chain_0`: a trail
+//! tells of what happened since, and nothing ties it to what was before.
+
+mod end;
+mod proof;
+
+pub use end::{Promises, TrailEnd};
+pub use proof::{
+    Access, Place, TRAIL_BYTES_MAX, TRAIL_ENTRIES_MAX, TRAIL_HEADER, TRAIL_SHARDS_MAX, TrailEntry, TrailError,
+    TrailProof, VerifiedTrail, head,
+};
 
 use sha2::{Digest, Sha256};
 

@@ -1,0 +1,92 @@
+//! A person is erased on every node: nothing is left to read, replicas stay equal, and what was handed out still verifies.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Result, ensure};
+use xacminh_chaos::{Cluster, Options, cluster::Caller, ledger::Ledger, people, store_view, wait};
+use xacminh_client::{Client, ClientError, FetchedTrail};
+use xacminh_proto::{
+    transparency::{
+        Policy, Receipt,
+        note::{KeyKind, VerifierKey},
+        trail::{TrailProof, VerifiedTrail},
+    },
+    vocab::ErrorNumber,
+    wire::ErasureOrder,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a node says once its files are clear.
+const CLEARED: &str = "what was erased has left the files";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_an_erased_person_but_evidence() {
+    let test = "erasure::nothing_is_left_of_an_erased_person_but_evidence";
+    Cluster::tell(test, Options::default(), async |cluster| {
+        let (office, auditor) = (cluster.client(Caller::Office)?, cluster.client(Caller::Auditor)?);
+        let person = cluster.people.people[0].clone();
+        let number = person.citizen_number.to_string();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(office.ask(people::right(&person), PATIENCE).await?);
+        }
+        let before = auditor.trail(&number, PATIENCE).await?;
+        let policy = policy(cluster, &before).await?;
+        ensure!(verified(&before, &policy)?.accesses.len() == 3, "three asked");
+
+        erase(&cluster.client(Caller::Operator)?, &number).await?;
+        for node in cluster.files.nodes.clone() {
+            let stderr = cluster.files.stderr(node);
+            wait::until("cleared files", PATIENCE, || async {
+                let said = fs::read_to_string(&stderr).map_err(|error| error.to_string())?;
+                said.contains(CLEARED).then_some(()).ok_or_else(|| format!("node {node}: {} bytes", said.len()))
+            })
+            .await?;
+        }
+        ensure!(auditor.trail(&number, PATIENCE).await?.count == 0, "a trail after the erasure");
+        for answer in &answers {
+            let receipt = office.receipt(answer.request_id, PATIENCE).await;
+            ensure!(is_erased(&receipt.map(drop)), "a receipt was made again of what was erased");
+            let kept = answer.receipt.as_deref().unwrap_or_default();
+            Receipt::parse(kept.as_bytes())?.verify(&policy)?;
+        }
+        verified(&before, &policy)?;
+        // Asked about again, the person has a new trail.
+        office.ask(people::right(&person), PATIENCE).await?;
+        let after = auditor.trail(&number, PATIENCE).await?;
+        ensure!(verified(&after, &policy)?.accesses.len() == 1, "the new trail begins with the new question");
+        ensure!(after.text.lines().nth(1) != before.text.lines().nth(1), "both trails have one seed");
+        store_view::stop_and_compare(cluster).await
+    })
+    .await;
+}
+
+/// Erases, and then finds nothing left to erase.
+async fn erase(operator: &Client, number: &str) -> Result<()> {
+    let order = ErasureOrder {
+        number: number.to_owned(),
+        ground: "Luật 91/2025/QH15, Điều 16".to_owned(),
+        ordered_by: "QĐ 12".to_owned(),
+    };
+    operator.erase(order.clone(), PATIENCE).await?;
+    let again = operator.erase(order, PATIENCE).await;
+    ensure!(is_erased(&again.map(drop)), "a second erasure found something");
+    Ok(())
+}
+
+fn is_erased(result: &Result<(), ClientError>) -> bool {
+    matches!(result, Err(ClientError::Rejected { number: ErrorNumber::Erased, .. }))
+}
+
+fn verified(trail: &FetchedTrail, policy: &Policy) -> Result<VerifiedTrail> {
+    Ok(TrailProof::parse(trail.text.as_bytes())?.verify(policy)?)
+}
+
+/// The log's key as its operator publishes it, under the name that the trail's end has.
+async fn policy(cluster: &mut Cluster, trail: &FetchedTrail) -> Result<Policy> {
+    let ledger = Ledger::read(cluster, 1).await?;
+    let named = trail.text.lines().find_map(|line| line.strip_suffix("/trail"));
+    let (Some(origin), Some(key)) = (named, ledger.log_key) else { anyhow::bail!("no origin or no key") };
+    Ok(Policy::of_log(VerifierKey::new(origin, KeyKind::Ed25519, &key)?)?)
+}

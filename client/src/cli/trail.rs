@@ -1,0 +1,240 @@
+//! `xacminh audit trail`: who asked about one person, verified before it is shown.
+
+use std::{fs, io::Write, path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tempfile::NamedTempFile;
+use xacminh_proto::{
+    transparency::{
+        LeafVerdict, Policy,
+        policy::POLICY_BYTES_MAX,
+        trail::{Access, TRAIL_BYTES_MAX, TrailProof, VerifiedTrail},
+    },
+    vocab::PersonNumber,
+    wire::TrailGloss,
+};
+
+use super::{
+    config::GlobalArgs,
+    exit::{CliError, Exit},
+    report::moment,
+    screen::{Lang, Screen, table},
+};
+
+/// Who asked about one person (role auditor or citizen-service), or a trail that was kept in a file
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct TrailArgs {
+    #[command(subcommand)]
+    what: Option<TrailCommand>,
+    /// The person's number; each number a person was asked about under has a trail of its own
+    #[arg(long, required = true)]
+    number: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Keep the trail in this file, for `verify`
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum TrailCommand {
+    /// Verify a trail in a file, without a network
+    Verify {
+        /// The trail
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        trust: TrustArgs,
+    },
+}
+
+/// Whose logs are believed. There is no default: whoever verifies must know whom they trust.
+#[derive(Debug, Args)]
+struct TrustArgs {
+    /// Public key of a log, NAME+ID+KEY; one for each year of the trail
+    #[arg(long = "log-key", value_name = "VKEY")]
+    keys: Vec<String>,
+    /// Policy file (C2SP tlog-policy) with the keys of all years
+    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    policy: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    fn policy(&self, global: &GlobalArgs, offline: bool) -> Result<Policy, CliError> {
+        let mut keys = self.keys.clone();
+        // Where nobody is called, `--key` is free to be the log's, as with `receipt verify`.
+        keys.extend(global.key.as_ref().filter(|_| offline).map(|key| key.to_string_lossy().into_owned()));
+        let text = match (&self.policy, keys.as_slice()) {
+            (Some(file), _) => {
+                let bytes = fs::read(file).map_err(|error| CliError::file(file, error))?;
+                if bytes.len() > POLICY_BYTES_MAX {
+                    return Err(CliError::file(file, format!("more than {POLICY_BYTES_MAX} bytes")));
+                }
+                return Policy::parse(&bytes).map_err(|error| CliError::file(file, error));
+            }
+            (None, []) => {
+                let help =
+                    "whom to believe? give --log-key VKEY, the public key of the province's log, or --policy FILE";
+                return Err(CliError::Usage(help.into()));
+            }
+            (None, keys) => keys.iter().map(|key| format!("log {key}\n")).collect::<String>() + "quorum none\n",
+        };
+        Policy::parse(text.as_bytes())
+            .map_err(|error| CliError::Usage(format!("--log-key is not the public key of a log: {}", error.fault)))
+    }
+}
+
+/// Runs `audit trail` or `audit trail verify`.
+pub(super) async fn run(global: &GlobalArgs, args: TrailArgs, deadline: Duration) -> Result<Exit, CliError> {
+    let screen = global.screen();
+    if let Some(TrailCommand::Verify { file, trust }) = args.what {
+        let policy = trust.policy(global, true)?;
+        let length = fs::metadata(&file).map_err(|error| CliError::file(&file, error))?.len();
+        if usize::try_from(length).is_ok_and(|length| length > TRAIL_BYTES_MAX) {
+            return Err(CliError::file(&file, format!("more than {TRAIL_BYTES_MAX} bytes")));
+        }
+        let bytes = fs::read(&file).map_err(|error| CliError::file(&file, error))?;
+        let verified = verified(&bytes, &policy, &file.display().to_string())?;
+        return show(screen, &verified, &[]);
+    }
+    let policy = args.trust.policy(global, false)?;
+    let typed = args.number.ok_or_else(|| CliError::Usage("--number of whom?".into()))?;
+    let number = PersonNumber::parse(&typed).map_err(|error| CliError::Usage(format!("--number: {error}")))?;
+    let client = global.client().await?;
+    let fetched = client.trail(&typed, deadline).await;
+    client.close().await;
+    let fetched = fetched?;
+    if fetched.count == 0 {
+        return nothing(screen);
+    }
+    let verified = verified(fetched.text.as_bytes(), &policy, "trail")?;
+    // A sound trail of somebody else answers another question.
+    if verified.subject.is_some_and(|subject| subject != number) {
+        return Err(CliError::Internal("the node gave the trail of another person".into()));
+    }
+    if let Some(out) = &args.out {
+        keep(out, &fetched.text)?;
+    }
+    show(screen, &verified, &fetched.glosses)
+}
+
+fn verified(bytes: &[u8], policy: &Policy, path: &str) -> Result<VerifiedTrail, CliError> {
+    TrailProof::parse(bytes)
+        .and_then(|trail| trail.verify(policy))
+        .map_err(|fault| CliError::Trail { path: path.to_owned(), fault })
+}
+
+/// A trail is personal data: the file is its owner's alone, and is whole or not there.
+fn keep(out: &PathBuf, text: &str) -> Result<(), CliError> {
+    let wrong = |error: std::io::Error| CliError::file(out, error);
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
+    let mut draft = NamedTempFile::new_in(folder).map_err(wrong)?;
+    draft.write_all(text.as_bytes()).map_err(wrong)?;
+    draft.as_file().sync_all().map_err(wrong)?;
+    draft.persist_noclobber(out).map_err(|refused| wrong(refused.error))?;
+    Ok(())
+}
+
+fn nothing(screen: Screen) -> Result<Exit, CliError> {
+    if screen.json {
+        screen.json(&json!({ "verifies": false, "count": 0, "accesses": [] }))?;
+    } else {
+        screen.line(screen.lang.say(
+            "Không có lượt truy cập nào được ghi nhận với số này (hoặc không có từ lần xoá gần nhất); điều này không có chữ ký.",
+            "Nobody asked about this number, or nobody since it was erased; nothing signed says so.",
+        ))?;
+    }
+    Ok(Exit::Good)
+}
+
+fn show(screen: Screen, trail: &VerifiedTrail, glosses: &[Option<TrailGloss>]) -> Result<Exit, CliError> {
+    let gloss = |place: usize| glosses.get(place).and_then(Option::as_ref);
+    if screen.json {
+        let accesses = trail.accesses.iter().enumerate();
+        let accesses: Vec<_> = accesses.map(|(place, access)| access_json(access, gloss(place))).collect();
+        let subject = trail.subject.as_ref().map(String::from);
+        let end = &trail.end;
+        screen.json(&json!({
+            "verifies": true, "origin": end.origin, "size": end.size, "count": end.count,
+            "withheld": end.withheld.map_or(0, |(count, _)| count), "subject": subject, "accesses": accesses,
+        }))?;
+        return Ok(Exit::Good);
+    }
+    let lang = screen.lang;
+    let head = [
+        lang.say("thời điểm", "when"),
+        lang.say("cổng", "portal"),
+        lang.say("cán bộ", "official"),
+        lang.say("thủ tục", "procedure"),
+        lang.say("kết quả", "outcome"),
+        lang.say("công dân thấy từ", "hidden until"),
+        lang.say("vị trí", "place"),
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(trail.accesses.iter().enumerate().map(|(place, access)| row(lang, access, gloss(place))));
+    for line in table(&rows) {
+        screen.line(&line)?;
+    }
+    let end = &trail.end;
+    let said = match lang {
+        Lang::Vi => format!(
+            "Đã kiểm chứng: {} lượt truy cập, không thiếu lượt nào đến mục {} của {}.",
+            end.count, end.size, end.origin
+        ),
+        Lang::En => {
+            format!("Verified: {} accesses, and none left out up to entry {} of {}.", end.count, end.size, end.origin)
+        }
+    };
+    screen.line(&said)?;
+    Ok(Exit::Good)
+}
+
+fn row(lang: Lang, access: &Access, gloss: Option<&TrailGloss>) -> Vec<String> {
+    match access {
+        Access::Withheld(until) => {
+            let hidden = lang.say("chưa được xem", "not to be seen yet").to_owned();
+            vec![hidden, String::new(), String::new(), String::new(), String::new(), until.to_string(), String::new()]
+        }
+        Access::Shown { origin, index, leaf, .. } => {
+            let named = |name: &str, number: u64| if name.is_empty() { number.to_string() } else { name.to_owned() };
+            let procedure = gloss.map(|gloss| {
+                let name = lang.say(&gloss.procedure_vi, &gloss.procedure_en);
+                format!("{} {name}", gloss.procedure).trim().to_owned()
+            });
+            vec![
+                moment(leaf.time_ms),
+                named(gloss.map_or("", |gloss| &gloss.portal), u64::from(leaf.portal.0)),
+                gloss.and_then(|gloss| gloss.official.clone()).unwrap_or_default(),
+                named(&procedure.unwrap_or_default(), u64::from(leaf.procedure)),
+                outcome(lang, leaf.verdict).to_owned(),
+                gloss.and_then(|gloss| gloss.delayed_until).map(|day| day.to_string()).unwrap_or_default(),
+                format!("{index} {}", origin.rsplit('/').next().unwrap_or_default()),
+            ]
+        }
+    }
+}
+
+fn access_json(access: &Access, gloss: Option<&TrailGloss>) -> serde_json::Value {
+    match access {
+        Access::Withheld(until) => json!({ "withheld_until": until.to_string() }),
+        Access::Shown { origin, index, leaf, .. } => json!({
+            "at_ms": leaf.time_ms, "origin": origin, "index": index, "portal": leaf.portal.0,
+            "portal_name": gloss.map(|gloss| &gloss.portal), "procedure_number": leaf.procedure,
+            "procedure": gloss.map(|gloss| &gloss.procedure), "official": gloss.and_then(|gloss| gloss.official.as_ref()),
+            "verdict": outcome(Lang::En, leaf.verdict), "request_id": leaf.request_id.to_string(),
+            "delayed_until": gloss.and_then(|gloss| gloss.delayed_until).map(|day| day.to_string()),
+        }),
+    }
+}
+
+fn outcome(lang: Lang, verdict: LeafVerdict) -> &'static str {
+    match verdict {
+        LeafVerdict::None => "-",
+        LeafVerdict::Match => lang.say("khớp", "match"),
+        LeafVerdict::NoMatch => lang.say("không khớp", "no match"),
+        LeafVerdict::Undetermined => lang.say("không xác định", "cannot tell"),
+        LeafVerdict::Refused => lang.say("từ chối", "refused"),
+    }
+}
