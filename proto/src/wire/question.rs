@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{AuditQuery, ConsistencyWish};
 use crate::vocab::{AttributeSet, BirthDate, CLAIMS_DECODED_MAX, Claim, PersonNumber, RequestId};
 
 /// Audit entries on one page: a page stays far under the reply's limit and under a millisecond of reading.
@@ -20,6 +21,14 @@ pub enum Request {
     PutRegister(String),
     /// The receipt of a question answered before, byte for byte that of the answer (role portal or official-client).
     Receipt(RequestId),
+    /// Audit entries by what they say (role auditor).
+    AuditQuery(Box<AuditQuery>),
+    /// The addendum of the entry at a position, in clear (role auditor); the opening becomes an entry first.
+    AuditOpen(u64),
+    /// The head of the log as the node has it now, signed (any role).
+    Checkpoint,
+    /// A proof that one tree of a shard is the beginning of another (any role).
+    Consistency(ConsistencyWish),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -81,6 +90,10 @@ impl std::fmt::Debug for Request {
             // A register names officials.
             Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
             Self::Receipt(id) => write!(f, "Receipt({id:?})"),
+            Self::AuditQuery(query) => query.fmt(f),
+            Self::AuditOpen(position) => write!(f, "AuditOpen({position})"),
+            Self::Checkpoint => f.write_str("Checkpoint"),
+            Self::Consistency(wish) => wish.fmt(f),
         }
     }
 }

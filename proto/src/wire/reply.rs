@@ -7,7 +7,7 @@ use crate::{
     vocab::{ErrorNumber, Outcome, RequestId},
 };
 
-use super::AUDIT_PAGE_MAX;
+use super::{AUDIT_PAGE_MAX, AuditFound, AuditOpened, CheckpointText, ConsistencyProof};
 
 /// Members a cluster can show: a province has three or five voters and a few learners.
 pub const MEMBERS_MAX: usize = 64;
@@ -33,6 +33,14 @@ pub enum Reply {
     },
     /// A receipt asked for by request id.
     Receipt(String),
+    /// Audit entries found.
+    AuditFound(AuditFound),
+    /// An audit entry, opened.
+    AuditOpened(Box<AuditOpened>),
+    /// The log's head, signed.
+    Checkpoint(CheckpointText),
+    /// A proof of consistency.
+    Consistency(ConsistencyProof),
 }
 
 /// A decided question.
