@@ -35,8 +35,13 @@ fn messages(criterion: &mut Criterion) {
     });
     let question = fixtures::question(1);
     let decision = fixtures::decided(&question, &fixtures::register(), &fixtures::known());
-    let answer =
-        Answer { request_id: question.request_id, outcome: decision.outcome, position: 1, at_ms: fixtures::NOW_MS };
+    let answer = Answer {
+        request_id: question.request_id,
+        outcome: decision.outcome,
+        position: 1,
+        at_ms: fixtures::NOW_MS,
+        receipt: None,
+    };
     let reply = Tagged { tag: 7, body: Reply::Answer(Box::new(answer)) };
     group.bench_function("answer encode", |bencher| {
         bencher.iter(|| codec::encode::<REPLY_BYTES_MAX, _>(black_box(&reply)));

@@ -1,7 +1,7 @@
 //! One synthetic person, a register, questions, and batches of what they become.
 
 use xacminh_core::{
-    command::{Batch, Entry, Item, Miss, RecordRead, RequestKey, Ticket},
+    command::{Batch, Entry, Item, Miss, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
     decide::{Asked, Decision, Next, decide},
     draft,
     question::{PersonKeys, Question},
@@ -15,7 +15,7 @@ use xacminh_proto::{
         Address, AttributeSet, BirthDate, CitizenNumber, Claim, DossierId, FullName, Living, Marital, OfficialId,
         PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
     },
-    wire::Ask,
+    wire::{Ask, ReceiptWish},
 };
 
 /// Noon of 21 November 2026 in Vietnam.
@@ -99,6 +99,7 @@ pub(crate) fn ask() -> Ask {
         attributes: AttributeSet::EMPTY,
         max_age_s: None,
         deadline_ms: 2_000,
+        receipt: ReceiptWish::Position,
     }
 }
 
@@ -159,11 +160,12 @@ pub(crate) fn item(
     };
     let official = keyring.official_pseudonym(question.portal, &question.official);
     let addendum = draft::addendum(question, decision, &salts, NOW_MS);
-    let envelope = keyring.seal_addendum(&addendum).expect("sealed");
-    let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
-    let leaf = draft::leaf(question, decision, &salts, &context);
     let mut key = [7; 32];
     key[..8].copy_from_slice(&seq.to_be_bytes());
+    let (own_key, sealed) = keyring.new_person_key(&key).expect("sealed");
+    let envelope = keyring.seal_addendum(&addendum, Some(&own_key)).expect("sealed");
+    let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
+    let leaf = draft::leaf(question, decision, &salts, &context);
     Item {
         ticket: Ticket { node: 1, boot: 1, seq },
         decided_at_ms: NOW_MS,
@@ -173,6 +175,8 @@ pub(crate) fn item(
             leaf,
             envelope,
             request: RequestKey { id: question.request_id, portal: question.portal },
+            person: Some(Person { key, own_key: OwnKey::New { chain: key, sealed } }),
+            dossier: keyring.dossier_mark(&question.dossier),
             question: [5; 16],
             register_revision: grounds.register_revision,
             miss: Some(Miss { official, limit: 20, counts: false }),
@@ -192,7 +196,7 @@ pub(crate) fn batch(from: u64, at_ms: u64, revision: u64) -> Batch {
         xacminh_proto::transparency::Leaf::stamp(&mut item.entry.leaf, at_ms);
         item
     });
-    Batch { at_ms, items: items.collect() }
+    Batch { at_ms, clock_ms: at_ms, tree: TreeHead::default(), items: items.collect() }
 }
 
 fn citizen(text: &str) -> CitizenNumber {

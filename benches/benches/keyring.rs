@@ -23,8 +23,13 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let decision = fixtures::decided(&question, &fixtures::register(), &fixtures::known());
     let salts = draft::Salts { subject: Salt([1; 32]), statements: vec![Salt([2; 32]); 3] };
     let addendum = draft::addendum(&question, &decision, &salts, fixtures::NOW_MS);
-    let envelope = keyring.seal_addendum(&addendum).expect("sealed");
-    group.bench_function("addendum seal", |bencher| bencher.iter(|| keyring.seal_addendum(black_box(&addendum))));
-    group.bench_function("addendum open", |bencher| bencher.iter(|| keyring.open_addendum(black_box(&envelope))));
+    let (own, sealed_own) = keyring.new_person_key(&key).expect("sealed");
+    group.bench_function("own key open", |bencher| {
+        bencher.iter(|| keyring.open_person_key(&key, black_box(&sealed_own)));
+    });
+    let own = Some(&own);
+    let envelope = keyring.seal_addendum(&addendum, own).expect("sealed");
+    group.bench_function("addendum seal", |bencher| bencher.iter(|| keyring.seal_addendum(black_box(&addendum), own)));
+    group.bench_function("addendum open", |bencher| bencher.iter(|| keyring.open_addendum(black_box(&envelope), own)));
     group.finish();
 }

@@ -21,7 +21,7 @@ use openraft::{
 use tokio::runtime::Runtime;
 use xacminh_core::{
     apply::ItemOutcome,
-    command::{Command, RecordChange, Ticket},
+    command::{Command, OwnKey, RecordChange, Ticket},
 };
 use xacminh_node::{
     raft::{CommandBytes, TypeConfig},
@@ -33,7 +33,7 @@ use crate::fixtures;
 struct Nobody;
 
 impl ApplySink for Nobody {
-    fn applied(&self, _: u64, _: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+    fn applied(&self, _: u64, _: u64, _: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
         black_box(outcomes);
     }
 }
@@ -143,4 +143,8 @@ fn renew(item: &mut xacminh_core::command::Item, id: xacminh_proto::vocab::Reque
     let read = item.read.as_mut().expect("a record was read");
     item.remember = remember.then(|| RecordChange { key: read.key, before: 0, sealed: vec![9; 400] });
     read.version = u64::from(!remember);
+    // The first entry made everybody's own key.
+    if let Some(person) = item.entry.person.as_mut().filter(|_| !remember) {
+        person.own_key = OwnKey::Known { created: 1 };
+    }
 }

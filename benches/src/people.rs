@@ -13,7 +13,7 @@ use xacminh_client::{
 };
 use xacminh_proto::{
     vocab::{Attribute, AttributeSet, Cause, Claim, Outcome, Place, ResidenceKind, Sex},
-    wire::Ask,
+    wire::{Ask, ReceiptWish},
 };
 
 /// A name that the generator gives nobody: the person exists, the name is wrong.
@@ -119,6 +119,7 @@ impl Asker {
             attributes,
             max_age_s: None,
             deadline_ms: DEADLINE_MS,
+            receipt: ReceiptWish::Position,
         }
     }
 }

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn answer(outcome: Outcome) -> Result<Answer, ClientError> {
-        Ok(Answer { request_id: RequestId::new(1, [0; 10]), outcome, position: 1, at_ms: 1 })
+        Ok(Answer { request_id: RequestId::new(1, [0; 10]), outcome, position: 1, at_ms: 1, receipt: None })
     }
 
     #[test]

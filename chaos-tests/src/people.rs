@@ -11,7 +11,7 @@ use xacminh_client::{
 };
 use xacminh_proto::{
     vocab::{Attribute, AttributeSet, Cause, Claim, ErrorNumber, FullName, Outcome},
-    wire::Ask,
+    wire::{Ask, ReceiptWish},
 };
 
 use crate::postgres::PostgresServer;
@@ -143,6 +143,7 @@ pub fn right(person: &Sampled) -> Ask {
         attributes: AttributeSet::EMPTY,
         max_age_s: None,
         deadline_ms: 4_000,
+        receipt: ReceiptWish::Full,
     }
 }
 

@@ -196,6 +196,18 @@ impl Client {
         }
     }
 
+    /// The receipt of a request of this portal that was answered before, byte for byte as then (role portal or
+    /// official-client).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn receipt(&self, request_id: RequestId, deadline: Duration) -> Result<String, ClientError> {
+        match self.exchange(Way::Stream, Request::Receipt(request_id), deadline).await? {
+            Reply::Receipt(receipt) => Ok(receipt),
+            other => unreachable!("judge lets no other reply to a receipt request pass: {}", kind_of(&other)),
+        }
+    }
+
     /// Puts a new revision of the register, as TOML, in force and returns its number (role operator).
     ///
     /// # Errors
@@ -476,6 +488,7 @@ fn kind_of(reply: &Reply) -> &'static str {
         Reply::Status(_) => "status",
         Reply::Audit(_) => "audit entries",
         Reply::RegisterAccepted { .. } => "register accepted",
+        Reply::Receipt(_) => "receipt",
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn judge(request: &Request, reply: Reply) -> Result<Reply, Breach> {
         (Request::Ask(ask), Reply::Answer(answer)) => judge_answer(ask, answer)?,
         (_, Reply::Failure(_))
         | (Request::Status, Reply::Status(_))
-        | (Request::PutRegister(_), Reply::RegisterAccepted { .. }) => {}
+        | (Request::PutRegister(_), Reply::RegisterAccepted { .. })
+        | (Request::Receipt(_), Reply::Receipt(_)) => {}
         (Request::Audit(page), Reply::Audit(entries)) if fits(page, entries) => {}
         _ => return Err(Breach::Kind),
     }

@@ -40,6 +40,7 @@ pub(super) fn entry(number: u8, position: u64, time_ms: u64) -> Entry {
         attributes_root: [0; 32],
         addendum_digest: [0; 32],
         record_version: 0,
+        previous: [0; 32],
     };
     Entry { position, bytes: leaf.encode().to_vec(), leaf }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 use xacminh_proto::{
     vocab::{AttributeSet, BirthDate, Claim, DossierId, FullName, OfficialId, PersonNumber, ProcedureCode, RequestId},
-    wire::Ask,
+    wire::{Ask, ReceiptWish},
 };
 
 use crate::fresh_request_id;
@@ -136,6 +136,7 @@ pub(super) fn ask(
         attributes,
         max_age_s: purpose.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX)),
         deadline_ms: u32::try_from(purpose.deadline.as_millis()).unwrap_or(u32::MAX),
+        receipt: ReceiptWish::Position,
     })
 }
 

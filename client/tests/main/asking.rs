@@ -183,6 +183,7 @@ async fn audit_pages_registers_and_statuses() {
                 entries: vec![AuditEntry { position: page.from, leaf: vec![1] }],
             }),
             Request::PutRegister(_) => Reply::RegisterAccepted { revision: 4 },
+            Request::Receipt(id) => Reply::Receipt(id.to_string()),
             Request::Status => Reply::Status(status()),
             Request::Ask(_) => failure(ErrorNumber::RoleNotAllowed),
         })

@@ -247,6 +247,7 @@ async fn an_auditor_reads_the_last_entries() {
         attributes_root: [2; 32],
         addendum_digest: [3; 32],
         record_version: 4,
+        previous: [0; 32],
     };
     let bytes = leaf.encode().to_vec();
     let desk = Desk::new(move |_, request| {

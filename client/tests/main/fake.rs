@@ -11,7 +11,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use xacminh_client::{Client, ClientConfig, Patience};
 use xacminh_proto::{
     vocab::{Attribute, AttributeSet, Claim, ClaimVerdict, Outcome, Reason, RequestId, Value, Verdict},
-    wire::{ALPN, Answer, Ask, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, STREAM_ONE, Tagged, frame},
+    wire::{
+        ALPN, Answer, Ask, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, STREAM_ONE,
+        Tagged, frame,
+    },
 };
 
 pub(crate) const CLUSTER: &str = "da-nang";
@@ -271,6 +274,7 @@ pub(crate) fn question(seed: u8) -> Ask {
         attributes: AttributeSet::EMPTY,
         max_age_s: None,
         deadline_ms: 2_000,
+        receipt: ReceiptWish::Position,
     }
 }
 
@@ -298,6 +302,7 @@ pub(crate) fn answer(request: &Request, outcome: impl Fn(&Ask) -> Outcome) -> Re
         outcome: outcome(ask),
         position: u64::from(ask.request_id.bytes()[15]),
         at_ms: AT_MS + 1,
+        receipt: None,
     }))
 }
 

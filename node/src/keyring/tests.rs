@@ -2,7 +2,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use proptest::prelude::*;
 use xacminh_proto::{
-    transparency::Salt,
+    transparency::{Addendum, Salt},
     vocab::{CitizenNumber, Outcome},
 };
 

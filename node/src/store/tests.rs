@@ -22,7 +22,7 @@ use openraft::{
 use tempfile::TempDir;
 use xacminh_core::{
     apply::{ItemOutcome, REQUEST_WINDOW_MS},
-    command::{self, Batch, Command, Item, RecordChange, RegisterChange, RequestKey, Ticket},
+    command::{self, Batch, Command, Item, RecordChange, RegisterChange, RequestKey, Ticket, TreeHead},
 };
 use xacminh_proto::{
     transparency::{Leaf, LeafBytes, LeafKind, LeafVerdict},
@@ -44,7 +44,7 @@ struct Notes {
 }
 
 impl ApplySink for Notes {
-    fn applied(&self, log_index: u64, _: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
+    fn applied(&self, log_index: u64, _: u64, _: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
         self.outcomes.lock().unwrap().extend(outcomes.into_iter().map(|(_, outcome)| (log_index, outcome)));
     }
 }

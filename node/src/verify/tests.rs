@@ -5,6 +5,7 @@ use xacminh_core::{
     command::{Command, Ticket},
     register::REGISTER_BYTES_MAX,
 };
+use xacminh_proto::transparency::{Policy, Receipt, Stated, Verified, merkle, trail};
 use xacminh_proto::vocab::{
     AttributeSet, BirthDate, Cause, Claim, DossierId, FullName, OfficialId, PortalId, ProcedureCode, Sex, Verdict,
 };
@@ -13,6 +14,7 @@ use super::*;
 use crate::{
     env::{ManualClock, request_id},
     keyring::{KekSource, Keyring},
+    notary::Authority,
     raft::{
         propose::{Proposer, Stamps},
         submit::LeaderLink,
@@ -150,7 +152,7 @@ impl Office {
         // The digest only has to differ between questions.
         let canonical = format!("{:?} {:?}", question.person.number, question.official.as_str());
         let mut watch = Stopwatch::start();
-        self.desk.answer(question, canonical.as_bytes(), Instant::now() + time, &mut watch).await
+        self.desk.answer(question, canonical.as_bytes(), true, Instant::now() + time, &mut watch).await
     }
 
     async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
@@ -261,10 +263,11 @@ async fn three_ways_of_not_being_confirmed_cannot_be_told_apart() {
         let leaf = office.desk.state.leaf(answered.position).expect("read").expect("there");
         let leaf = Leaf::decode(&leaf).expect("a leaf");
         let envelope = office.desk.state.addendum(answered.position).expect("read").expect("there");
-        let addendum = office.desk.keyring.open_addendum(&envelope).expect("opened");
+        let addendum = office.desk.opened(answered.position).expect("opened");
         assert_eq!(addendum.outcome.as_ref(), Some(&answered.outcome), "a retry is told the same");
+        let receipt = answered.receipt.as_ref().expect("a receipt").lines().nth(1).expect("the disclosure").len();
         let told = (answered.outcome, leaf.kind, leaf.verdict, leaf.fields, leaf.record_version, addendum.as_of_ms);
-        seen.push((told, envelope.len(), addendum.salts.len()));
+        seen.push((told, envelope.len(), addendum.salts.len(), receipt));
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[1], seen[2]);
@@ -281,4 +284,79 @@ async fn ids_of_one_portal_do_not_answer_another() {
     let other = Question { portal: PortalId(2), ..question };
     let answered = office.ask(&other).await.expect("answered");
     assert_eq!(answered.outcome, Outcome::Refused(ErrorNumber::PortalUnknown));
+}
+
+fn policy(office: &Office) -> Policy {
+    let authority = office.desk.notary.authority();
+    let keys = authority.verifier_keys(2026).expect("an origin");
+    Policy::of_log(keys.into_iter().next().expect("a key")).expect("a log's key")
+}
+
+fn verified(receipt: &str, office: &Office) -> Verified {
+    Receipt::parse(receipt.as_bytes()).expect("a receipt").verify(&policy(office)).expect("it verifies")
+}
+
+/// Promise P4: match, no match, cannot tell and refused all have a receipt that says so, and it stays the same in every
+/// byte however often and whenever it is asked for.
+#[tokio::test]
+async fn every_outcome_has_a_receipt_that_says_it() {
+    let office = office(3, vec![Step::Delay(0), Step::Delay(0), Step::Fail(AuthorityError::Deadline)]).await;
+    let hit = office.question(1, "clerk-01");
+    let mut miss = office.question(2, "clerk-01");
+    miss.person.name = FullName::parse("Trần Thị Khác").expect("a name");
+    let unreachable = office.question(3, "clerk-01");
+    let mut refused = office.question(1, "clerk-01");
+    refused.procedure = ProcedureCode::parse("9.unknown").expect("a code");
+    let mut answers = Vec::new();
+    for question in [&hit, &miss, &unreachable, &refused] {
+        let answered = office.ask(question).await.expect("answered");
+        let receipt = answered.receipt.clone().expect("a receipt");
+        let verified = verified(&receipt, &office);
+        assert_eq!(verified.request_id(), question.request_id);
+        assert_eq!(verified.subject(), Some(question.person.number));
+        assert_eq!((verified.position(), verified.origin()), (answered.position, "example.vn/48/2026"));
+        let said = match (&answered.outcome, verified.outcome().expect("open")) {
+            (Outcome::Confirmed { .. }, Stated::Confirmed { .. }) => "match",
+            (Outcome::NotConfirmed, Stated::NotConfirmed) => "no match",
+            (Outcome::Undetermined(cause), Stated::Undetermined(stated)) if *cause == stated => "cannot tell",
+            (Outcome::Refused(number), Stated::Refused(stated)) if *number == stated => "refused",
+            other => panic!("{other:?}"),
+        };
+        answers.push((said, receipt));
+    }
+    assert_eq!(
+        answers.iter().map(|(said, _)| *said).collect::<Vec<_>>(),
+        ["match", "no match", "cannot tell", "refused"]
+    );
+
+    office.clock.advance_ms(60_000);
+    for (question, (_, receipt)) in [&hit, &miss, &unreachable, &refused].into_iter().zip(&answers) {
+        let again = office.desk.receipt_of(PortalId(1), question.request_id).await;
+        assert_eq!(again.as_ref(), Ok(receipt), "asked for by its id");
+        let retried = office.ask(question).await.expect("answered");
+        assert_eq!(retried.receipt.as_ref(), Some(receipt), "with a retry");
+        let other = office.desk.receipt_of(PortalId(2), question.request_id).await;
+        assert_eq!(other, Err(ErrorNumber::RequestUnknown), "another portal's");
+    }
+}
+
+/// Leaves about one person link to each other, and to nobody else's.
+#[tokio::test]
+async fn a_persons_leaves_are_linked_in_order() {
+    let office = office(2, Vec::new()).await;
+    for person in [1, 2, 1, 1] {
+        office.ask(&office.question(person, "clerk-01")).await.expect("answered");
+    }
+    let state = &office.desk.state;
+    let key = office.desk.keyring.row_key(keys(1).number);
+    let (_, first, _) = state.person(&key).expect("read").expect("known");
+    let trail = state.trail(&key).expect("read").expect("known");
+    let positions = state.accesses(&trail::id(&first), 0, 10).expect("read");
+    assert_eq!((positions.len(), trail.count, trail.last), (3, 3, positions[2]));
+    let chain = positions.iter().fold(first, |chain, position| {
+        let leaf = state.leaf(*position).expect("read").expect("there");
+        assert_eq!(Leaf::decode(&leaf).expect("a leaf").previous, trail::link(&chain));
+        trail::extend(&chain, &merkle::leaf_hash(&leaf))
+    });
+    assert_eq!(chain, trail.chain);
 }

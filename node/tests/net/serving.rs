@@ -22,9 +22,9 @@ use xacminh_node::{
 };
 use xacminh_proto::{
     codec,
-    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, Place, RequestId, ResidenceKind},
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, Place, PortalId, RequestId, ResidenceKind},
     wire::{
-        Ask, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, STREAM_ONE,
+        Ask, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, STREAM_ONE,
         STREAM_SESSION, Tagged, frame,
     },
 };
@@ -33,6 +33,9 @@ use super::{
     callers::Client,
     certs::{Ca, Spec, load, open},
 };
+
+/// What the scripted office gives for a receipt.
+const RECEIPT: &str = "a receipt";
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -55,6 +58,7 @@ impl Desk for Scripted {
         &'a self,
         question: &'a Question,
         _: &'a [u8],
+        receipt: bool,
         _: Instant,
         _: &'a mut Stopwatch,
     ) -> Work<'a, Result<Answered, ErrorNumber>> {
@@ -65,7 +69,8 @@ impl Desk for Scripted {
             if question.dossier.as_str() == "HANG" {
                 sleep(Duration::from_secs(600)).await;
             }
-            Ok(Answered { outcome: Outcome::NotConfirmed, position: 7, at_ms: 1 })
+            let receipt = receipt.then(|| RECEIPT.to_owned());
+            Ok(Answered { outcome: Outcome::NotConfirmed, position: 7, at_ms: 1, receipt })
         })
     }
 }
@@ -73,6 +78,10 @@ impl Desk for Scripted {
 impl Office for Scripted {
     fn view(&self) -> View {
         unreachable!("nobody asks")
+    }
+
+    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(async move { Ok(format!("{RECEIPT} {} {id}", portal.0)) })
     }
 
     fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {
@@ -136,6 +145,7 @@ fn ask(dossier: &str, claim: Claim) -> Request {
         attributes: AttributeSet::EMPTY,
         max_age_s: None,
         deadline_ms: 5_000,
+        receipt: ReceiptWish::Position,
     }))
 }
 

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::sleep;
 use xacminh_core::{
     apply::{self, Loaded, Seen, apply},
-    command::{Command, RequestKey},
+    command::{Command, RequestKey, TreeHead},
 };
 use xacminh_proto::{
     transparency::{Leaf, LeafBytes},
@@ -104,17 +104,19 @@ impl Cluster {
         let Some((CommandBytes(bytes), settle)) = world.pending.pop_front() else { return };
         let command = Command::decode(&bytes).expect("a command");
         world.index += 1;
-        let loaded = world.state.clone();
+        // The stamps claim the empty tree, with which every history begins.
+        let loaded = Loaded { root_at: Some(TreeHead::default().root), ..world.state.clone() };
         let applied = apply(world.index, &command, loaded).expect("sound");
         let changes = applied.changes;
         world.state.meta = changes.meta;
+        world.state.frontier = changes.growth.frontier;
         world.state.requests.extend(changes.requests);
-        world.leaves.extend(changes.leaves.into_iter().map(|(leaf, _)| leaf));
+        world.leaves.extend(changes.growth.leaves.into_iter().map(|new| new.leaf));
         let Command::Batch(batch) = command else { panic!("a batch") };
         let _ = settle.send(());
         drop(world);
         for submitter in &self.submitters {
-            submitter.settle(batch.at_ms, &applied.outcomes);
+            submitter.settle(batch.at_ms, changes.meta.leaves, &applied.outcomes);
         }
     }
 
@@ -182,7 +184,9 @@ async fn ask(cluster: Arc<Cluster>, number: u64) -> (RequestId, u64, u64) {
         let mut item = item(submitter.ticket(), request, 100);
         item.decided_at_ms = clock.now_ms();
         match submitter.submit(item, Instant::now() + Duration::from_millis(150)).await {
-            Ok(Settled { outcome: ItemOutcome::Appended { position }, at_ms }) => return (request, position, at_ms),
+            Ok(Settled { outcome: ItemOutcome::Appended { position }, at_ms, .. }) => {
+                return (request, position, at_ms);
+            }
             Ok(Settled { outcome: ItemOutcome::Duplicate { position }, .. }) => {
                 let at_ms = Leaf::stamped_ms(&cluster.world().leaves[usize::try_from(position).unwrap()]);
                 return (request, position, at_ms);
@@ -328,7 +332,8 @@ fn forwarded_items_are_the_senders_own_sound_and_one_batch_at_the_most() {
 fn the_model_knows_seen_requests() {
     let request = RequestKey { id: RequestId::new(1_793_000_000_000, [0; 10]), portal: PortalId(1) };
     let seen = Seen { position: 0, question: [5; 16] };
-    let loaded = Loaded { requests: [(request, seen)].into(), ..Loaded::default() };
+    let loaded =
+        Loaded { requests: [(request, seen)].into(), root_at: Some(TreeHead::default().root), ..Loaded::default() };
     let mut again = item(Ticket { node: 1, boot: 1, seq: 1 }, request.id, 0);
     Leaf::stamp(&mut again.entry.leaf, 1_793_000_000_000);
     let command = Command::Batch(xacminh_core::command::Batch {
