@@ -21,6 +21,7 @@ use xacminh_core::{apply::ItemOutcome, command::Ticket};
 
 use crate::{
     admin,
+    audit::Searcher,
     config::Config,
     env::{self, Clock, SystemClock},
     keyring::Keyring,
@@ -54,6 +55,7 @@ struct Node {
     config: Config,
     state: State,
     desk: Desk,
+    searcher: Searcher,
     replication: Replication,
     metrics: Arc<Metrics>,
 }
@@ -151,6 +153,8 @@ impl Rooms {
         let alarm = Arc::new(|error: &NotaryError| stop_for(error));
         let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
             .map_err(Refusal::Notary)?;
+        let searcher =
+            Searcher::start(&config.node.data_dir.join("audit-index"), state.clone()).map_err(Refusal::AuditIndex)?;
         let replication = Replication::start(parts, &setup::replication(&config)).await?;
         if form {
             replication.form(members(&config)).await?;
@@ -166,7 +170,7 @@ impl Rooms {
             register: ArcSwapOption::empty(),
             crowd: Crowd::default(),
         };
-        Ok(Arc::new(Node { config, state, desk, replication, metrics }))
+        Ok(Arc::new(Node { config, state, desk, searcher, replication, metrics }))
     }
 }
 

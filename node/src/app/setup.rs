@@ -46,6 +46,9 @@ pub enum Refusal {
     /// The record of what the notary signed last.
     #[error("notary: {0}; the record is needed to never sign two histories, and is not restored from a backup")]
     Notary(io::Error),
+    /// The auditor's index.
+    #[error("audit index: {0}; all of it is in the state, too: its folder may be deleted")]
+    AuditIndex(io::Error),
     /// Replication.
     #[error("{0}")]
     Replication(#[from] StartError),
@@ -59,7 +62,7 @@ impl Refusal {
             Self::Keyring(_) => ExitCode::KeyringRefused,
             Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
             Self::Replication(StartError::Settings(_)) => ExitCode::Config,
-            Self::Store(_) | Self::Replication(_) | Self::Notary(_) => ExitCode::DataDirRefused,
+            Self::Store(_) | Self::Replication(_) | Self::Notary(_) | Self::AuditIndex(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
             Self::Door(_) | Self::Admin { .. } => ExitCode::BindFailed,

@@ -44,7 +44,7 @@ const NICENESS: i32 = 15;
 const TERMS_MAX: usize = 5;
 
 /// Keeps the index behind the state until it is dropped.
-pub struct Follower {
+pub(super) struct Follower {
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,7 +65,7 @@ impl Follower {
     ///
     /// # Errors
     /// If there can be no thread.
-    pub fn start(index: Arc<AuditIndex>, state: State) -> io::Result<Self> {
+    pub(super) fn start(index: Arc<AuditIndex>, state: State) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
         let thread = thread::Builder::new().name("audit-index".into()).spawn(move || follow(&index, &state, &stop))?;

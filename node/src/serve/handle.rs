@@ -22,8 +22,8 @@ pub enum Rights {
     Official(PortalId, String),
     /// Changes the register.
     Operator(String),
-    /// Reads the log.
-    Auditor,
+    /// Reads the log, under this name.
+    Auditor(String),
     /// Nothing: a role or name that has no business at this door.
     Nothing,
 }
@@ -43,7 +43,7 @@ impl Rights {
                 None => Self::Nothing,
             },
             Role::Operator => Self::Operator(identity.name().to_owned()),
-            Role::Auditor => Self::Auditor,
+            Role::Auditor => Self::Auditor(identity.name().to_owned()),
             Role::Peer | Role::Node => Self::Nothing,
         }
     }
@@ -53,7 +53,7 @@ impl Rights {
         match self {
             Self::Portal(portal) => Some(*portal),
             Self::Official(portal, official) if *official == ask.official => Some(*portal),
-            Self::Official(..) | Self::Operator(_) | Self::Auditor | Self::Nothing => None,
+            Self::Official(..) | Self::Operator(_) | Self::Auditor(_) | Self::Nothing => None,
         }
     }
 }
@@ -75,7 +75,12 @@ impl Hall {
             }
             (Request::Status, Rights::Nothing) => denied(),
             (Request::Status, _) => Reply::Status(self.office.view().into()),
-            (Request::Audit(page), Rights::Auditor) => match self.office.leaves(page.from, usize::from(page.limit)) {
+            (Request::AuditQuery(query), Rights::Auditor(name)) => self.audit_query(name, *query).await,
+            (Request::AuditOpen(position), Rights::Auditor(name)) => self.audit_open(name, position).await,
+            (Request::Checkpoint | Request::Consistency(_), Rights::Nothing) => denied(),
+            (Request::Checkpoint, _) => self.checkpoint().await,
+            (Request::Consistency(wish), _) => self.consistency(wish),
+            (Request::Audit(page), Rights::Auditor(_)) => match self.office.leaves(page.from, usize::from(page.limit)) {
                 Ok(leaves) => Reply::Audit(leaves.into()),
                 Err(number) => fail(number, ""),
             },
@@ -85,7 +90,14 @@ impl Hall {
                     Err(trouble) => Reply::Failure(trouble.into()),
                 }
             }
-            (Request::Audit(_) | Request::PutRegister(_) | Request::Receipt(_), _) => denied(),
+            (
+                Request::Audit(_)
+                | Request::PutRegister(_)
+                | Request::Receipt(_)
+                | Request::AuditQuery(_)
+                | Request::AuditOpen(_),
+                _,
+            ) => denied(),
         }
     }
 
@@ -166,7 +178,7 @@ mod tests {
             ("xacminh://dev/official-client/clerk-01", Rights::Nothing),
             ("xacminh://dev/official-client/clerk", Rights::Nothing),
             ("xacminh://dev/operator/lan", Rights::Operator("lan".to_owned())),
-            ("xacminh://dev/auditor/thanh-tra", Rights::Auditor),
+            ("xacminh://dev/auditor/thanh-tra", Rights::Auditor("thanh-tra".to_owned())),
             ("xacminh://dev/node/1", Rights::Nothing),
             ("xacminh://dev/peer/1", Rights::Nothing),
         ];

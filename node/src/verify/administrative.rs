@@ -20,10 +20,21 @@ use super::{Desk, internal};
 const NOBODY: PortalId = PortalId(0);
 
 /// A sealed administrative entry, before its stamp.
-struct Administrative {
+pub(super) struct Administrative {
     leaf: LeafBytes,
     envelope: Vec<u8>,
     request: RequestKey,
+}
+
+/// Who did what: the content of an administrative addendum.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Act<'a> {
+    /// Name in the certificate.
+    pub(super) by: &'a str,
+    /// The act, as a word; in the addendum's `procedure`.
+    pub(super) what: &'a str,
+    /// What it was done to, never a person's number; in the addendum's `dossier`.
+    pub(super) to: &'a str,
 }
 
 impl Desk {
@@ -33,24 +44,9 @@ impl Desk {
     /// [`SubmitError`]; an entry that was applied with any other outcome than appended counts as a deadline missed.
     pub async fn canary(&self, deadline: Instant) -> Result<(), SubmitError> {
         let revision = self.state.meta().register_revision;
-        let entry = self.administrative(LeafKind::Canary, revision, "").map_err(|_| SubmitError::Stopping)?;
-        let item = Item {
-            ticket: self.submitter.ticket(),
-            decided_at_ms: self.clock.now_ms(),
-            remember: None,
-            read: None,
-            entry: Entry {
-                leaf: entry.leaf,
-                envelope: entry.envelope,
-                request: entry.request,
-                person: None,
-                dossier: [0; 16],
-                question: [0; 16],
-                register_revision: revision,
-                miss: None,
-            },
-        };
-        match self.submitter.submit(item, deadline).await?.outcome {
+        let entry =
+            self.administrative(LeafKind::Canary, revision, Act::default()).map_err(|_| SubmitError::Stopping)?;
+        match self.submitter.submit(self.administrative_item(entry, revision), deadline).await?.outcome {
             // The register changed in this very moment: the log can be written, which is all that was asked.
             ItemOutcome::Appended { .. } | ItemOutcome::Stale => Ok(()),
             _ => Err(SubmitError::Deadline),
@@ -68,19 +64,45 @@ impl Desk {
         document: String,
     ) -> Result<RegisterChange, ErrorNumber> {
         let before = self.state.meta().register_revision;
-        let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, operator)?;
+        let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, Act { by: operator, ..Act::default() })?;
         Ok(RegisterChange { ticket: self.submitter.ticket(), at_ms: 0, before, revision, document, leaf, envelope })
     }
 
-    fn administrative(&self, kind: LeafKind, revision: u64, by: &str) -> Result<Administrative, ErrorNumber> {
+    /// The item that carries an administrative entry into the log.
+    pub(super) fn administrative_item(&self, entry: Administrative, register_revision: u64) -> Item {
+        let Administrative { leaf, envelope, request } = entry;
+        Item {
+            ticket: self.submitter.ticket(),
+            decided_at_ms: self.clock.now_ms(),
+            remember: None,
+            read: None,
+            entry: Entry {
+                leaf,
+                envelope,
+                request,
+                person: None,
+                dossier: [0; 16],
+                question: [0; 16],
+                register_revision,
+                miss: None,
+            },
+        }
+    }
+
+    pub(super) fn administrative(
+        &self,
+        kind: LeafKind,
+        revision: u64,
+        act: Act<'_>,
+    ) -> Result<Administrative, ErrorNumber> {
         let now_ms = self.clock.now_ms();
         let id: RequestId = env::request_id(self.clock.as_ref());
         let subject_salt = Salt(env::random());
         let addendum = Addendum {
             number: String::new(),
-            official: by.to_owned(),
-            dossier: String::new(),
-            procedure: String::new(),
+            official: act.by.to_owned(),
+            dossier: act.to.to_owned(),
+            procedure: act.what.to_owned(),
             decided_at_ms: now_ms,
             as_of_ms: 0,
             subject_salt,

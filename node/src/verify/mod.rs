@@ -14,6 +14,7 @@
 //! Architecture invariant: no wire type, no socket and no clock of its own.
 
 mod administrative;
+mod auditing;
 mod crowd;
 mod entry;
 
@@ -44,6 +45,7 @@ use crate::{
     upstream::{AuthorityError, Said, Upstream},
 };
 
+pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 
 /// How often a question is decided again because something it read was changed by another.
