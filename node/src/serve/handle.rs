@@ -80,10 +80,12 @@ impl Hall {
             (Request::Checkpoint | Request::Consistency(_), Rights::Nothing) => denied(),
             (Request::Checkpoint, _) => self.checkpoint().await,
             (Request::Consistency(wish), _) => self.consistency(wish),
-            (Request::Audit(page), Rights::Auditor(_)) => match self.office.leaves(page.from, usize::from(page.limit)) {
-                Ok(leaves) => Reply::Audit(leaves.into()),
-                Err(number) => fail(number, ""),
-            },
+            (Request::Audit(page), Rights::Auditor(_)) => {
+                match self.office.leaves(page.from, usize::from(page.limit)) {
+                    Ok(leaves) => Reply::Audit(leaves.into()),
+                    Err(number) => fail(number, ""),
+                }
+            }
             (Request::PutRegister(document), Rights::Operator(name)) => {
                 match self.office.put_register(name, document).await {
                     Ok(revision) => Reply::RegisterAccepted { revision },

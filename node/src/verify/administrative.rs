@@ -64,7 +64,8 @@ impl Desk {
         document: String,
     ) -> Result<RegisterChange, ErrorNumber> {
         let before = self.state.meta().register_revision;
-        let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, Act { by: operator, ..Act::default() })?;
+        let Administrative { leaf, envelope, .. } =
+            self.administrative(LeafKind::Policy, revision, Act { by: operator, ..Act::default() })?;
         Ok(RegisterChange { ticket: self.submitter.ticket(), at_ms: 0, before, revision, document, leaf, envelope })
     }
 

@@ -140,8 +140,7 @@ impl Desk {
             (Some(official), Some(portal)) => groups.push(vec![self.official_at(portal, official)]),
             (Some(official), None) => {
                 let register = self.register()?;
-                let terms: Vec<Term> =
-                    register.portals().map(|portal| self.official_at(portal.id, official)).collect();
+                let terms: Vec<Term> = register.portals().map(|portal| self.official_at(portal.id, official)).collect();
                 if terms.len() > PORTALS_SEARCHED_MAX {
                     return Err(ErrorNumber::BadIdentifier);
                 }

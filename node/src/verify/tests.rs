@@ -78,15 +78,15 @@ impl LeaderLink for Nowhere {
 }
 
 /// A desk with everything behind it.
-struct Office {
-    desk: Arc<Desk>,
+pub(super) struct Office {
+    pub(super) desk: Arc<Desk>,
     authority: Arc<Scripted>,
-    clock: ManualClock,
-    _leader: watch::Sender<Option<u64>>,
-    _folder: tempfile::TempDir,
+    pub(super) clock: ManualClock,
+    pub(super) leader: watch::Sender<Option<u64>>,
+    pub(super) folder: tempfile::TempDir,
 }
 
-async fn office(people: u64, script: Vec<Step>) -> Office {
+pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
     assert!(REGISTER.len() < REGISTER_BYTES_MAX);
     let folder = tempfile::tempdir().expect("a folder");
     let clock = ManualClock::at_ms(NOW_MS);
@@ -130,11 +130,11 @@ async fn office(people: u64, script: Vec<Step>) -> Office {
     tokio::spawn(task.run(log, stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, _leader: leader, _folder: folder }
+    Office { desk: Arc::new(desk), authority, clock, leader, folder }
 }
 
 impl Office {
-    fn question(&self, person: u64, official: &str) -> Question {
+    pub(super) fn question(&self, person: u64, official: &str) -> Question {
         Question {
             request_id: request_id(&self.clock),
             portal: PortalId(1),
@@ -155,7 +155,7 @@ impl Office {
         self.desk.answer(question, canonical.as_bytes(), true, Instant::now() + time, &mut watch).await
     }
 
-    async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
+    pub(super) async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
         self.ask_within(question, Duration::from_secs(20)).await
     }
 }
