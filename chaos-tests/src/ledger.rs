@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use xacminh_client::Client;
+use xacminh_node::keyring::{KekSource, Keyring};
 use xacminh_proto::{
     transparency::Leaf,
     wire::{AUDIT_PAGE_MAX, AuditPage},
@@ -35,6 +36,8 @@ pub struct Ledger {
     pub node: u64,
     /// In the order they were shown.
     pub entries: Vec<Entry>,
+    /// The public key of the log; without it no receipt is checked.
+    pub log_key: Option<[u8; 32]>,
 }
 
 impl Ledger {
@@ -46,7 +49,9 @@ impl Ledger {
         let client = cluster.client_at(Caller::Auditor, node)?;
         let entries = pages(&client).await.with_context(|| format!("the log of node {node}"))?;
         client.close().await;
-        Ok(Self { node, entries })
+        let keyring = Keyring::load(&cluster.files.keyring(), &KekSource::None)?;
+        let log_key = keyring.log_keys().first().map(|key| *key.public());
+        Ok(Self { node, entries, log_key })
     }
 
     /// Reads the logs of all nodes that run, once they tell the same number of leaves.

@@ -26,6 +26,7 @@ use tokio::{
 };
 use xacminh_proto::{
     codec,
+    transparency::Policy,
     vocab::{ErrorNumber, Fault, RequestId},
     wire::{
         Answer, Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
@@ -63,6 +64,8 @@ pub struct ClientConfig {
     pub ca: Vec<CertificateDer<'static>>,
     /// How long to wait for what.
     pub patience: Patience,
+    /// Whose signatures receipts must bear; without it nothing is known of who signed them.
+    pub log: Option<Arc<Policy>>,
     /// Start with the first endpoint instead of a random one; for tests and for "the nearest first".
     pub in_order: bool,
 }
@@ -74,6 +77,7 @@ pub struct Client {
     nodes: Vec<Node>,
     roster: Roster,
     patience: Patience,
+    log: Option<Arc<Policy>>,
 }
 
 #[derive(Debug)]
@@ -128,6 +132,7 @@ impl ClientConfig {
             ca: read_certificates("CA", ca)?,
             patience: Patience::default(),
             in_order: false,
+            log: None,
         })
     }
 }
@@ -157,7 +162,7 @@ impl Client {
             // Clients that all start at the first endpoint would make it the busiest.
             roster.prefer(rand::random_range(0..nodes.len()));
         }
-        Ok(Self { dialer, nodes, roster, patience: config.patience })
+        Ok(Self { dialer, nodes, roster, patience: config.patience, log: config.log })
     }
 
     /// Asks one question on a stream of its own, until `deadline` from now.
@@ -383,7 +388,7 @@ impl Client {
                 })?
             }
         };
-        match judge(request, reply) {
+        match judge(request, reply, self.log.as_deref()) {
             Ok(Reply::Failure(failure)) => Err(FlightError::Failure(failure)),
             Ok(reply) => Ok(reply),
             Err(breach) => Err(FlightError::Link(breach.into())),
@@ -444,7 +449,7 @@ impl Client {
 
     async fn open_session_with(&self, node: usize, in_flight_max: usize) -> Result<Session, LinkError> {
         let connection = self.connect(node).await?;
-        Session::open(self.nodes[node].addr, &connection, in_flight_max).await
+        Session::open(self.nodes[node].addr, &connection, in_flight_max, self.log.clone()).await
     }
 }
 

@@ -103,6 +103,9 @@ pub enum Breach {
     /// It answered other claims than were asked, or disclosed what was not asked for.
     #[error("its verdicts or attributes do not fit the question")]
     Outcome,
+    /// The receipt is missing, is another answer's, or does not verify under the log's keys: the answer is not believed.
+    #[error("its receipt does not prove its answer")]
+    Receipt,
     /// It sent another kind of reply.
     #[error("its reply is of another kind than the request")]
     Kind,

@@ -8,6 +8,7 @@
 //! roster      which node to ask next
 //! error       what can go wrong, by whose fault
 //! cli         the verbs of `xacminh`
+//! witness     the program `xacminh-witness`, which shares nothing with the rest but the formats
 //! ```
 
 pub mod cert;
@@ -21,6 +22,7 @@ mod patience;
 pub mod population;
 mod roster;
 mod session;
+pub mod witness;
 
 pub use client::{Client, ClientConfig, fresh_request_id};
 pub use connection::{CertificateError, ServerRefusal};

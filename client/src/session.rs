@@ -23,6 +23,7 @@ use tokio::{
 };
 use xacminh_proto::{
     codec,
+    transparency::Policy,
     vocab::ErrorNumber,
     wire::{Answer, Ask, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame},
 };
@@ -49,6 +50,7 @@ const TAGGED_REPLY_BYTES_MAX: usize = REPLY_BYTES_MAX;
 #[derive(Debug)]
 pub struct Session {
     node: std::net::SocketAddr,
+    log: Option<Arc<Policy>>,
     shared: Arc<Shared>,
     outgoing: mpsc::Sender<Bytes>,
     tasks: [JoinHandle<()>; 2],
@@ -79,6 +81,7 @@ impl Session {
         node: std::net::SocketAddr,
         connection: &Connection,
         in_flight_max: usize,
+        log: Option<Arc<Policy>>,
     ) -> Result<Self, LinkError> {
         let in_flight_max = in_flight_max.clamp(1, IN_FLIGHT_MAX);
         let (sink, source) = connection.session().await?;
@@ -89,7 +92,7 @@ impl Session {
         let (outgoing, frames) = mpsc::channel(in_flight_max);
         let tasks =
             [tokio::spawn(write(sink, frames, Arc::clone(&shared))), tokio::spawn(read(source, Arc::clone(&shared)))];
-        Ok(Self { node, shared, outgoing, tasks })
+        Ok(Self { node, log, shared, outgoing, tasks })
     }
 
     /// Asks one question and waits for its answer, once: no retry, no other node. Safe to cancel.
@@ -112,7 +115,7 @@ impl Session {
             Err(ExchangeError::Link(error)) if sent.load(Ordering::Relaxed) => return Err(unknown(error.to_string())),
             Err(ExchangeError::Link(error)) => return Err(ClientError::Unreachable { last: error.to_string() }),
         };
-        match judge(&request, reply) {
+        match judge(&request, reply, self.log.as_deref()) {
             Ok(Reply::Answer(answer)) => Ok(*answer),
             Ok(Reply::Failure(Failure { number, detail })) => match number {
                 ErrorNumber::DeadlineExceeded => Err(unknown(detail)),

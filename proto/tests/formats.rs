@@ -8,7 +8,7 @@ use xacminh_proto::{
     close::CloseCode,
     transparency::{
         ADDENDUM_BYTES_MAX, DISCLOSURE_BYTES_MAX, ENVELOPE_BYTES_MAX, LEAF_BYTES, Leaf, LeafKind, LeafVerdict,
-        RECEIPT_BYTES_MAX, STATEMENTS_MAX,
+        PACKED_BYTES_MAX, RECEIPT_BYTES_MAX, STATEMENTS_MAX,
         merkle::FRONTIER_BYTES_MAX,
         note::{KeyKind, NOTE_BYTES_MAX, SIGNATURES_MAX},
         policy::POLICY_BYTES_MAX,
@@ -176,6 +176,7 @@ fn limits() -> String {
         ("statements of one leaf", STATEMENTS_MAX.to_string()),
         ("disclosure", format!("{DISCLOSURE_BYTES_MAX} bytes")),
         ("receipt", format!("{RECEIPT_BYTES_MAX} bytes")),
+        ("packed receipt", format!("{PACKED_BYTES_MAX} characters")),
         ("signed note", format!("{NOTE_BYTES_MAX} bytes")),
         ("signatures under a note", SIGNATURES_MAX.to_string()),
         ("policy file", format!("{POLICY_BYTES_MAX} bytes")),

@@ -23,7 +23,20 @@ use xacminh_proto::transparency::{
 };
 
 /// Leaves of the published log: three layers of tiles, two of them partial.
-const SIZE: u64 = 66_000;
+/// One complete subtree for each layer: `tlog.TileHashReader` leaves out as many tiles from its check as there are
+/// subtrees that share a tile with another.
+const SIZE: u64 = 65_920;
+
+/// Files of the log of which Go changes a byte: the first and the last of each layer.
+const SPOILED: [&str; 7] = [
+    "tile/0/000",
+    "tile/0/257.p/128",
+    "tile/1/000",
+    "tile/1/001.p/1",
+    "tile/2/000.p/1",
+    "tile/entries/000",
+    "tile/entries/257.p/128",
+];
 
 /// Where Debian puts Go packages, and what we need of them (`golang-golang-x-mod-dev`).
 const GO_PACKAGES: &str = "/usr/share/gocode";
@@ -74,7 +87,7 @@ fn go_verifies_receipts_proofs_and_tiles() {
     if published.exists() {
         fs::remove_dir_all(&published).expect("what an earlier run left is removed");
     }
-    let (good, bad, consistency) = publish(&published);
+    let Published { good, bad, consistency, changed } = publish(&published);
     let program = folder.join("check");
     let built = Command::new("go")
         .args(["build", "-o"])
@@ -90,11 +103,21 @@ fn go_verifies_receipts_proofs_and_tiles() {
     let run = Command::new(&program).arg(&published).output().expect("it was just built");
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    assert_eq!(said, format!("ok good {good} bad {bad} consistency {consistency} entries {SIZE}\n"));
+    let expected = format!("ok good {good} bad {bad} consistency {consistency} entries {SIZE} changed {changed}\n");
+    assert_eq!(said, expected);
 }
 
-/// Writes everything the Go program wants to see; how many good and bad receipts and proofs there are.
-fn publish(folder: &Path) -> (usize, usize, usize) {
+/// How many there are of what the Go program counts.
+struct Published {
+    good: usize,
+    bad: usize,
+    consistency: usize,
+    /// Bytes of the checkpoint, hashes of the consistency proofs and files of the log that it changes.
+    changed: usize,
+}
+
+/// Writes everything the Go program wants to see.
+fn publish(folder: &Path) -> Published {
     let log = Log::new(SIZE);
     let keys = [log_key(), witness_key(1), witness_key(2)].map(|key| format!("{}\n", key.public));
     write(&folder.join("vkeys"), keys.concat().as_bytes());
@@ -119,7 +142,9 @@ fn publish(folder: &Path) -> (usize, usize, usize) {
     for (number, file) in consistency.iter().enumerate() {
         write(&folder.join(format!("consistency/{number}")), file.as_bytes());
     }
-    write(&folder.join("log").join(CHECKPOINT_PATH), log.checkpoint(2).to_string().as_bytes());
+    let checkpoint = log.checkpoint(2).to_string();
+    write(&folder.join("log").join(CHECKPOINT_PATH), checkpoint.as_bytes());
+    write(&folder.join("spoil"), SPOILED.join("\n").as_bytes());
     let levels = levels(&log.entries);
     for tile in tiles_of(SIZE) {
         let from = usize::try_from(tile.index()).expect("small") * 256;
@@ -130,7 +155,13 @@ fn publish(folder: &Path) -> (usize, usize, usize) {
         };
         write(&folder.join("log").join(tile.path()), &bytes);
     }
-    (good.len(), bad.len(), consistency.len())
+    let hashes: usize = consistency.iter().map(|file| file.lines().count() - 2).sum();
+    Published {
+        good: good.len(),
+        bad: bad.len(),
+        consistency: consistency.len(),
+        changed: checkpoint.len() + hashes + SPOILED.len(),
+    }
 }
 
 /// The receipt with one thing changed in each: every line, and every field of the disclosure.

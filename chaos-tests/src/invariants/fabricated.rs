@@ -21,7 +21,7 @@ pub(super) fn id(number: u8) -> RequestId {
 /// A ledger of `ids` at positions from 0, a millisecond apart from 10 on.
 pub(super) fn ledger(node: u64, ids: &[u8]) -> Ledger {
     let entries = ids.iter().zip(0_u64..).map(|(number, position)| entry(*number, position, 10 + position)).collect();
-    Ledger { node, entries }
+    Ledger { node, entries, log_key: None }
 }
 
 pub(super) fn entry(number: u8, position: u64, time_ms: u64) -> Entry {
@@ -57,6 +57,7 @@ pub(super) fn history(told: &[(u8, u64, u64, u64)]) -> History {
             outcome: Outcome::NotConfirmed,
             position: *position,
             at_ms: 10 + position,
+            receipt: None,
         };
         history.deliveries.push(Delivery { asked, answered: start + Duration::from_millis(*answered), answer });
     }

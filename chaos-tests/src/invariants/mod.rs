@@ -9,6 +9,7 @@ pub mod heals;
 pub mod no_quorum_no_answer;
 pub mod one_leaf;
 pub mod real_time_order;
+pub mod receipts_verify;
 pub mod replicas_agree;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub fn check_all(history: &History, ledgers: &[Ledger]) -> Result<()> {
         growth::check(ledger)?;
         one_leaf::check(ledger)?;
         delivered_is_logged::check(history, ledger)?;
+        receipts_verify::check(history, ledger)?;
     }
     one_leaf::check_answers(history)?;
     real_time_order::check(history)?;

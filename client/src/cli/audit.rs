@@ -133,7 +133,7 @@ fn leaf_json(position: u64, leaf: &Leaf) -> serde_json::Value {
     })
 }
 
-fn kind(kind: LeafKind) -> &'static str {
+pub(super) fn kind(kind: LeafKind) -> &'static str {
     match kind {
         LeafKind::Disclosed => "disclosed",
         LeafKind::Refused => "refused",
@@ -145,7 +145,7 @@ fn kind(kind: LeafKind) -> &'static str {
     }
 }
 
-fn verdict(verdict: LeafVerdict) -> &'static str {
+pub(super) fn verdict(verdict: LeafVerdict) -> &'static str {
     match verdict {
         LeafVerdict::None => "none",
         LeafVerdict::Match => "match",

@@ -4,10 +4,12 @@ use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Args;
 use serde::Deserialize;
+use xacminh_proto::transparency::{Policy, note::VerifierKey};
 
 use crate::{Client, ClientConfig};
 
@@ -31,8 +33,8 @@ pub(crate) struct GlobalArgs {
     /// Our certificate chain (PEM)
     #[arg(long, global = true, value_name = "FILE")]
     pub cert: Option<PathBuf>,
-    /// Our private key (PEM)
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Our private key (PEM); with `receipt` the log's public key, NAME+ID+KEY
+    #[arg(long, global = true, value_name = "FILE|VKEY")]
     pub key: Option<PathBuf>,
     /// CA of the nodes (PEM)
     #[arg(long, global = true, value_name = "FILE")]
@@ -58,6 +60,10 @@ struct ConfigFile {
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
     ca: Option<PathBuf>,
+    /// Policy file of the province's log: receipts of answers must satisfy it.
+    log_policy: Option<PathBuf>,
+    /// The public key of the province's log, instead of a policy file.
+    log_key: Option<String>,
 }
 
 impl GlobalArgs {
@@ -87,7 +93,8 @@ impl GlobalArgs {
         let key = self.key.clone().or(file.key).ok_or_else(|| missing("key"))?;
         let ca = self.ca.clone().or(file.ca).ok_or_else(|| missing("ca"))?;
         let endpoints = resolve(&names).await?;
-        let config = ClientConfig::from_files(cluster.clone(), endpoints, &cert, &key, &ca)?;
+        let mut config = ClientConfig::from_files(cluster.clone(), endpoints, &cert, &key, &ca)?;
+        config.log = log_policy(file.log_key.as_deref(), file.log_policy.as_deref())?.map(Arc::new);
         Ok((Client::new(config)?, cluster))
     }
 
@@ -110,10 +117,27 @@ fn read(path: &Path) -> Result<ConfigFile, CliError> {
     // toml's text names the line and shows the key that is not known.
     let mut file: ConfigFile = toml::from_str(&text).map_err(|error| CliError::file(path, error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for named in [&mut file.cert, &mut file.key, &mut file.ca].into_iter().flatten() {
+    for named in [&mut file.cert, &mut file.key, &mut file.ca, &mut file.log_policy].into_iter().flatten() {
         *named = folder.join(&*named);
     }
     Ok(file)
+}
+
+/// Whose signatures receipts must bear, by the configuration file.
+fn log_policy(key: Option<&str>, policy: Option<&Path>) -> Result<Option<Policy>, CliError> {
+    match (key, policy) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(CliError::Usage("`log_key` or `log_policy`, not both".into())),
+        (Some(key), None) => {
+            let wrong = |why: String| CliError::Usage(format!("`log_key` is not the public key of a log: {why}"));
+            let key = VerifierKey::parse(key).map_err(|error| wrong(error.to_string()))?;
+            Policy::of_log(key).map(Some).map_err(|fault| wrong(fault.to_string()))
+        }
+        (None, Some(path)) => {
+            let bytes = std::fs::read(path).map_err(|error| CliError::file(path, error))?;
+            Policy::parse(&bytes).map(Some).map_err(|error| CliError::file(path, error))
+        }
+    }
 }
 
 /// Host names are resolved once; every address of a name is an endpoint.

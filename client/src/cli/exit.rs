@@ -2,8 +2,12 @@
 
 use std::io;
 
-use xacminh_proto::vocab::{ErrorNumber, Fault};
+use xacminh_proto::{
+    transparency::ReceiptError,
+    vocab::{ErrorNumber, Fault},
+};
 
+use super::receipt::UpgradeError;
 use crate::{CertificateError, ClientError};
 
 /// Shown under `--help`; in docs/OPERATING.md and docs/FORMATS.md too.
@@ -17,6 +21,7 @@ Exit codes:
   5   the cluster cannot be reached, or the outcome is unknown: run again with the same --request-id
   6   an input file or database cannot be used, or has bad rows
   7   certificate, key or TLS
+  8   the receipt does not verify
   70  a defect of the program or of the cluster";
 
 /// What the process ends with.
@@ -39,6 +44,8 @@ pub enum Exit {
     BadFile = 6,
     /// 7
     Certificate = 7,
+    /// 8
+    Unproven = 8,
     /// 70, as `EX_SOFTWARE` of sysexits.h
     Internal = 70,
 }
@@ -65,9 +72,20 @@ pub enum CliError {
     /// The client could not get an answer.
     #[error("{0}")]
     Client(#[from] ClientError),
+    /// A receipt is none, or does not verify.
+    #[error("{path}: {fault}")]
+    Receipt {
+        /// Where it was read from.
+        path: String,
+        /// What is wrong with it.
+        fault: ReceiptError,
+    },
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
+    /// A receipt could not be upgraded.
+    #[error("{0}")]
+    Upgrade(#[from] UpgradeError),
     /// Writing the output failed.
     #[error("writing the output: {0}")]
     Output(#[from] io::Error),
@@ -90,6 +108,8 @@ impl CliError {
             Self::File { .. } | Self::Database(_) => Exit::BadFile,
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
+            Self::Receipt { .. } => Exit::Unproven,
+            Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Self::Output(_) | Self::Internal(_) => Exit::Internal,
@@ -104,6 +124,8 @@ impl CliError {
             Self::File { .. } => "file",
             Self::Database(_) => "database",
             Self::Certificate(_) => "certificate",
+            Self::Receipt { .. } => "receipt",
+            Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {
                 ClientError::NoEndpoint | ClientError::Question(_) => "usage",
@@ -178,7 +200,7 @@ mod tests {
             .map(|text| text.replace('`', ""));
         let codes: Vec<(&str, &str)> =
             EXIT_CODES.lines().filter_map(|line| line.trim().split_once(' ')).skip(1).collect();
-        assert_eq!(codes.len(), 9);
+        assert_eq!(codes.len(), 10);
         for (number, meaning) in codes {
             let row = format!("| {number} | {}", meaning.trim());
             assert!(documents.iter().all(|text| text.contains(&row)), "{row}");

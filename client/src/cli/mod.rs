@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config    where the cluster is      question  who is asked about     claims  what is claimed
-//! verify, lookup, batch, cluster, audit, cert, population              the verbs
+//! verify, lookup, batch, receipt, cluster, audit, cert, population     the verbs
 //! report, texts, screen, exit         what the user gets to see
 //! ```
 
@@ -15,6 +15,7 @@ mod config;
 mod exit;
 mod people;
 mod question;
+mod receipt;
 mod report;
 mod screen;
 mod texts;
@@ -25,6 +26,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub use exit::{CliError, EXIT_CODES, Exit};
+pub use receipt::UpgradeError;
 
 /// Ask a province's Xác Minh cluster who somebody is, and look after it.
 #[derive(Debug, Parser)]
@@ -44,6 +46,8 @@ enum Verb {
     Lookup(verify::LookupArgs),
     #[command(after_help = EXIT_CODES)]
     Batch(Box<batch::BatchArgs>),
+    #[command(after_help = EXIT_CODES)]
+    Receipt(Box<receipt::ReceiptArgs>),
     #[command(after_help = EXIT_CODES)]
     Cluster(cluster::ClusterArgs),
     #[command(after_help = EXIT_CODES)]
@@ -80,6 +84,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
     // These reach no cluster.
     let verb = match verb {
         Verb::Cert(args) => return certificates::run(&global, args),
+        Verb::Receipt(args) if args.is_offline() => return receipt::run(&global, *args),
         verb => verb,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -90,6 +95,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Batch(args) => batch::run(&global, *args).await,
             Verb::Cluster(args) => cluster::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
+            Verb::Receipt(args) => receipt::fetch(&global, *args).await,
             Verb::Population(args) => people::run(args).await,
             Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),
         }

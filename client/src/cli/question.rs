@@ -116,6 +116,7 @@ pub(super) fn ask(
     request_id: Option<RequestId>,
     claims: Vec<Claim>,
     attributes: AttributeSet,
+    receipt: ReceiptWish,
 ) -> Result<Ask, String> {
     person.check()?;
     ProcedureCode::parse(&purpose.procedure).map_err(|error| format!("procedure: {error}"))?;
@@ -136,7 +137,7 @@ pub(super) fn ask(
         attributes,
         max_age_s: purpose.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX)),
         deadline_ms: u32::try_from(purpose.deadline.as_millis()).unwrap_or(u32::MAX),
-        receipt: ReceiptWish::Position,
+        receipt,
     })
 }
 

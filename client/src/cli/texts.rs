@@ -1,6 +1,8 @@
 //! What a clerk reads: every word of an answer in Vietnamese and English, and its stable code for machines.
 
-use xacminh_proto::vocab::{Address, Attribute, Cause, ClaimKind, Living, Marital, Reason, Sex, Value, Verdict};
+use xacminh_proto::vocab::{
+    Address, Attribute, Cause, Claim, ClaimKind, Living, Marital, Place, Reason, ResidenceKind, Sex, Value, Verdict,
+};
 
 use super::screen::Lang;
 
@@ -136,6 +138,36 @@ pub(super) fn cause_code(cause: Cause) -> &'static str {
     }
 }
 
+/// What was claimed, for people; nothing if the kind says it all.
+pub(super) fn argument(claim: &Claim, lang: Lang) -> String {
+    match claim {
+        Claim::FullName(name) => name.reveal().to_owned(),
+        Claim::BirthDate(birth) => birth.reveal(),
+        Claim::Sex(sex) => lang_sex(*sex, lang).to_owned(),
+        Claim::Nationality(letters) => String::from_utf8_lossy(letters).into_owned(),
+        Claim::AgeAtLeast { years, on: None } => format!("≥ {years}"),
+        Claim::AgeAtLeast { years, on: Some(day) } => format!("≥ {years} {} {day}", lang.say("vào ngày", "on")),
+        Claim::Residence { kind, place, detail } => {
+            let kind = match kind {
+                ResidenceKind::Permanent => lang.say("thường trú", "permanent"),
+                ResidenceKind::Temporary => lang.say("tạm trú", "temporary"),
+                ResidenceKind::Current => lang.say("nơi ở hiện tại", "current"),
+            };
+            format!("{kind}, {}", place_text(*place, detail.as_deref().unwrap_or_default(), lang))
+        }
+        Claim::MaritalStatus(marital) => lang_marital(*marital, lang).to_owned(),
+        Claim::LivingStatus(living) => lang_living(*living, lang).to_owned(),
+        Claim::OldNumber(number) => number.reveal(),
+        Claim::CardIssued(day) | Claim::CardExpires(day) => day.to_string(),
+        Claim::ParentOf(number)
+        | Claim::ChildOf(number)
+        | Claim::SpouseOf(number)
+        | Claim::GuardianOf(number)
+        | Claim::SameHousehold(number) => number.reveal(),
+        Claim::HeadOfHousehold => String::new(),
+    }
+}
+
 /// A disclosed value for people. The caller was found entitled to it.
 pub(super) fn value(value: &Value, lang: Lang) -> String {
     match value {
@@ -148,7 +180,7 @@ pub(super) fn value(value: &Value, lang: Lang) -> String {
         Value::Living(living) => lang_living(*living, lang).to_owned(),
         Value::Citizen(number) => number.reveal(),
         Value::Old(number) => number.reveal(),
-        Value::Address(address) => address_text(address, lang),
+        Value::Address(Address { place, detail, .. }) => place_text(*place, detail, lang),
     }
 }
 
@@ -183,11 +215,11 @@ pub(super) fn value_json(value: &Value) -> serde_json::Value {
     }
 }
 
-fn address_text(address: &Address, lang: Lang) -> String {
-    let province = format!("{} {:02}", lang.say("tỉnh", "province"), address.place.province);
-    let commune = address.place.commune.map(|code| format!("{} {code:05}", lang.say("xã", "commune")));
-    let parts = [Some(address.detail.clone()).filter(|detail| !detail.is_empty()), commune, Some(province)];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+fn place_text(place: Place, detail: &str, lang: Lang) -> String {
+    let province = format!("{} {:02}", lang.say("tỉnh", "province"), place.province);
+    let commune = place.commune.map(|code| format!("{} {code:05}", lang.say("xã", "commune")));
+    let detail = Some(detail.to_owned()).filter(|detail| !detail.is_empty());
+    [detail, commune, Some(province)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn lang_sex(sex: Sex, lang: Lang) -> &'static str {

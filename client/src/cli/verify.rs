@@ -1,14 +1,16 @@
 //! `xacminh verify`: are the claims true of this person?
 
+use std::path::PathBuf;
+
 use clap::Args;
-use xacminh_proto::vocab::AttributeSet;
+use xacminh_proto::{vocab::AttributeSet, wire::ReceiptWish};
 
 use super::{
     claims::{self, ClaimArgs},
     config::GlobalArgs,
     exit::{CliError, Exit},
     question::{self, PersonArgs, PurposeArgs, RequestArgs},
-    report,
+    receipt, report,
 };
 
 /// Check claims about a person: `verify … --full-name --age-at-least 18`
@@ -25,6 +27,16 @@ pub(crate) struct VerifyArgs {
     /// Values asked for besides, by name, separated by commas
     #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
     attributes: Option<AttributeSet>,
+    #[command(flatten)]
+    receipt: KeepReceipt,
+}
+
+/// Where the receipt goes.
+#[derive(Debug, Args)]
+struct KeepReceipt {
+    /// Write the receipt, which is evidence instead of a paper copy, to a new file (.tlog-proof)
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
 }
 
 /// Read values of a person: `lookup … --attributes full_name,permanent_residence`
@@ -39,16 +51,18 @@ pub(crate) struct LookupArgs {
     /// Values asked for, by name, separated by commas
     #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
     attributes: AttributeSet,
+    #[command(flatten)]
+    receipt: KeepReceipt,
 }
 
 pub(super) async fn verify(global: &GlobalArgs, args: VerifyArgs) -> Result<Exit, CliError> {
-    let VerifyArgs { person, purpose, request, claims, attributes } = args;
-    run(global, person, &purpose, &request, &claims, attributes.unwrap_or_default()).await
+    let VerifyArgs { person, purpose, request, claims, attributes, receipt } = args;
+    run(global, person, &purpose, &request, &claims, attributes.unwrap_or_default(), &receipt).await
 }
 
 pub(super) async fn lookup(global: &GlobalArgs, args: LookupArgs) -> Result<Exit, CliError> {
-    let LookupArgs { person, purpose, request, attributes } = args;
-    run(global, person, &purpose, &request, &ClaimArgs::default(), attributes).await
+    let LookupArgs { person, purpose, request, attributes, receipt } = args;
+    run(global, person, &purpose, &request, &ClaimArgs::default(), attributes, &receipt).await
 }
 
 async fn run(
@@ -58,14 +72,21 @@ async fn run(
     request: &RequestArgs,
     claims: &ClaimArgs,
     attributes: AttributeSet,
+    keep: &KeepReceipt,
 ) -> Result<Exit, CliError> {
     let deadline = question::bounded(purpose.deadline)?;
     let person = person.read()?;
     let claims = claims.parse(&person.name, &person.birth).map_err(CliError::Usage)?;
-    let ask = question::ask(person, purpose, &request.dossier, request.request_id, claims, attributes)
+    let wish = if keep.receipt.is_some() { ReceiptWish::Full } else { ReceiptWish::Position };
+    let ask = question::ask(person, purpose, &request.dossier, request.request_id, claims, attributes, wish)
         .map_err(CliError::Usage)?;
     let client = global.client().await?;
     let answer = client.ask(ask, deadline).await;
     client.close().await;
-    Ok(report::show(global.screen(), &answer?)?)
+    let answer = answer?;
+    let exit = report::show(global.screen(), &answer)?;
+    if let (Some(path), Some(receipt)) = (&keep.receipt, &answer.receipt) {
+        receipt::file(path, receipt)?;
+    }
+    Ok(exit)
 }

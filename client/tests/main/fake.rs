@@ -90,6 +90,7 @@ impl Authority {
             ca: vec![self.der()],
             patience: quick(),
             in_order: true,
+            log: None,
         }
     }
 

@@ -1,10 +1,18 @@
 //! The client against a fake node over real QUIC on loopback: the library, and the program as a user runs it.
+//! The witness at a real socket, and receipts that it makes worth more.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod asking;
 mod batch;
 mod commands;
+mod corpus;
 mod fake;
+mod log;
+mod page;
+mod paper;
+mod receipts;
 mod sessions;
 mod trust;
+mod upgrade;
+mod witness;

@@ -418,8 +418,9 @@ mod tests {
             assert!(meta_of(bytes).is_err() && record_of(bytes).is_err());
             assert!(seen_of(bytes).is_err() && budget_of(bytes).is_err());
             assert!(trail_of(bytes).is_err() && person_of(bytes).is_err() && mark_of(bytes).is_err());
-            assert!(batch_of(bytes).is_err() && shard_of(&[0; 8], bytes).is_err());
+            assert!(batch_of(bytes).is_err());
         }
         assert!(document_of(b"\x01\xff").is_err());
+        assert!(shard_of(&[0; 7], b"\x01\x07\xeb").is_err() && shard_of(&[0; 8], b"\x01\x07").is_err());
     }
 }

@@ -25,7 +25,7 @@ use xacminh_core::{
     command::{self, Batch, Command, Item, RecordChange, RegisterChange, RequestKey, Ticket, TreeHead},
 };
 use xacminh_proto::{
-    transparency::{Leaf, LeafBytes, LeafKind, LeafVerdict},
+    transparency::{Leaf, LeafBytes, LeafKind, LeafVerdict, trail},
     vocab::{PortalId, RequestId},
 };
 
@@ -206,7 +206,10 @@ async fn a_crash_without_a_flush_replays_to_the_same_state() {
     assert_eq!(again.state.meta().leaves, 190);
     let state = &again.state;
     assert_eq!(state.leaves(100, 1000).unwrap().len(), 90);
-    assert_eq!(state.leaf(189).unwrap(), Some(item(199, START_MS + 19).entry.leaf));
+    let entry = item(199, START_MS + 19).entry;
+    let mut linked = entry.leaf;
+    Leaf::link(&mut linked, &trail::link(&entry.person.unwrap().key));
+    assert_eq!(state.leaf(189).unwrap(), Some(linked), "as it was proposed, but for the link that apply writes");
     assert_eq!(state.leaf(190).unwrap(), None);
     assert_eq!(state.addendum(0).unwrap().unwrap(), b"sealed addendum 10");
     assert_eq!(state.seen(&item(15, START_MS + 1).entry.request).unwrap().unwrap().position, 5);

@@ -11,10 +11,10 @@ use xacminh_proto::{
     transparency::{
         Addendum, Checkpoint, Disclosure, Envelope, Leaf, Policy, Receipt, Statement, StatementName,
         merkle::Frontier,
-        note::{Note, Signature, VerifierKey},
+        note::{KeyKind, Note, Signature, VerifierKey},
         statements,
         tiles::{Tile, decode_bundle, encode_bundle},
-        witness::{self, AddCheckpoint},
+        witness::{self, AddCheckpoint, Answered, Submission},
     },
     vocab::{AttributeSet, BirthDate, CitizenNumber, Date, FullName, OldNumber, PersonNumber, RequestId, text},
     wire::{
@@ -41,6 +41,7 @@ pub const ALL: &[Target] = &[
     ("note", note),
     ("checkpoint", checkpoint),
     ("receipt", receipt),
+    ("packed", packed),
     ("disclosure", disclosure),
     ("statement", statement),
     ("policy", policy),
@@ -48,6 +49,7 @@ pub const ALL: &[Target] = &[
     ("bundle", bundle),
     ("frontier", frontier),
     ("witness_request", witness_request),
+    ("witness_answer", witness_answer),
 ];
 
 /// A request body.
@@ -198,6 +200,17 @@ pub fn receipt(bytes: &[u8]) {
     }
 }
 
+/// A packed receipt: what is unpacked is packed again into the same text, and is the receipt it says it is.
+pub fn packed(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(receipt) = Receipt::unpack(text) {
+        assert_eq!(receipt.pack().as_deref(), Ok(text));
+        assert_eq!(Receipt::read(bytes), Ok(receipt.clone()));
+        let written = receipt.encode().expect("what was read fits");
+        assert_eq!(Receipt::read(written.as_bytes()), Ok(receipt));
+    }
+}
+
 /// A disclosure, as a receipt carries it.
 pub fn disclosure(bytes: &[u8]) {
     if let Ok(disclosure) = Disclosure::decode(bytes) {
@@ -275,6 +288,30 @@ pub fn witness_request(bytes: &[u8]) {
     }
     if let Ok(size) = witness::parse_size(bytes) {
         assert_eq!(format!("{size}\n").as_bytes(), bytes);
+    }
+}
+
+/// A witness's answer to a submission: two bytes of status, then the body.
+pub fn witness_answer(bytes: &[u8]) {
+    // A checkpoint with a signature of nobody's, for a witness whose key signed nothing here.
+    const NOTE: &str =
+        "log.example/1\n7\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} log.example/1 AAAAAAA=\n";
+    const KEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+    let key = VerifierKey::parse(KEY).expect("a key of another implementation");
+    let key = VerifierKey::new(key.name(), KeyKind::CosignatureV1, key.public()).expect("the same as a cosigner's");
+    let note = Note::parse(NOTE.as_bytes()).expect("a note");
+    let submission = Submission::new(note, vec![key], 3).expect("a checkpoint and a cosigner's key");
+    let Some((status, body)) = bytes.split_first_chunk() else { return };
+    // Most numbers are no status: half of the inputs are to be read as one of the two that have a body.
+    let status = match u16::from_be_bytes(*status) {
+        0..0x4000 => 200,
+        0x4000..0x8000 => 409,
+        other => other,
+    };
+    let answered = submission.answered(status, body);
+    assert!(!matches!(answered, Ok(Answered::Cosigned(_))), "nobody has signed");
+    if let Ok(Answered::Again(again)) = answered {
+        assert!(status == 409 && again.sizes().0 <= 7 && again.sizes().0 != 3);
     }
 }
 

@@ -123,6 +123,17 @@ impl Disclosure {
         redacted
     }
 
+    /// Names of all that is opened: `subject`, then statements in their order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let subject = self.subject.iter().map(|_| "subject".to_owned());
+        subject.chain(self.opened.iter().map(|(name, _)| name.to_string())).collect()
+    }
+
+    /// How many statements are closed.
+    pub(super) const fn closed(&self) -> usize {
+        self.closed.len()
+    }
+
     /// Checks the openings against the leaf, and reads them.
     pub(super) fn check(&self) -> Result<Disclosed, DisclosureError> {
         let leaf = Leaf::decode(&self.leaf)?;

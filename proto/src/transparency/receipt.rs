@@ -47,6 +47,9 @@ pub enum ReceiptError {
     /// The text is not one of the format.
     #[error("malformed receipt")]
     Malformed,
+    /// A part is longer than a packed receipt has room for.
+    #[error("a part of the receipt is too long to be packed")]
+    TooLarge,
     /// The checkpoint's note is malformed.
     #[error(transparent)]
     Note(#[from] NoteError),
@@ -118,6 +121,27 @@ impl Receipt {
         Ok(Verified::new(disclosed, self.index, accepted))
     }
 
+    /// Recomputes everything that needs no key: openings, leaf, proof. Whether anybody signed, this does not say.
+    ///
+    /// # Errors
+    /// [`ReceiptError`]: the first thing that is wrong.
+    pub fn check(&self) -> Result<(), ReceiptError> {
+        self.check_inclusion()?;
+        self.check_disclosure().map(drop)
+    }
+
+    /// The names that [`Receipt::redact`] asks about: `subject` if the number is opened, then every opened statement.
+    #[must_use]
+    pub fn opened(&self) -> Vec<String> {
+        self.disclosure.names()
+    }
+
+    /// How many statements are closed already.
+    #[must_use]
+    pub fn closed(&self) -> usize {
+        self.disclosure.closed()
+    }
+
     /// The same receipt with less in it: the person's number stays if `keep("subject")`, a statement if `keep` of its
     /// name (`outcome`, `claim/0/age_at_least`, `attribute/full_name`). It verifies as the whole one did.
     #[must_use]
@@ -131,6 +155,15 @@ impl Receipt {
     /// [`NoteError::TooLarge`].
     pub fn with_signatures(&self, more: impl IntoIterator<Item = Signature>) -> Result<Self, NoteError> {
         Ok(Self { checkpoint: self.checkpoint.clone().with(more)?, ..self.clone() })
+    }
+
+    /// The same leaf and openings, proved against a later checkpoint of the same log: one that was cosigned since.
+    ///
+    /// # Errors
+    /// [`ReceiptError`] when the proof does not lead to that checkpoint. Whether the two checkpoints are of one log is
+    /// for the caller to see: by their origin, their signatures and a consistency proof.
+    pub fn upgrade(&self, proof: Vec<Hash>, checkpoint: Note) -> Result<Self, ReceiptError> {
+        Self::make(self.disclosure.clone(), self.index, proof, checkpoint)
     }
 
     /// Where the leaf is said to stand.
@@ -149,6 +182,14 @@ impl Receipt {
     #[must_use]
     pub const fn checkpoint(&self) -> &Note {
         &self.checkpoint
+    }
+
+    pub(super) const fn disclosure(&self) -> &Disclosure {
+        &self.disclosure
+    }
+
+    pub(super) fn proof(&self) -> &[Hash] {
+        &self.proof
     }
 
     fn check_inclusion(&self) -> Result<(), ReceiptError> {

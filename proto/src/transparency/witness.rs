@@ -8,6 +8,9 @@
 //! ```
 //!
 //! The rule is also our own signer's: it signs nothing that a witness would refuse.
+//! Who asks a witness finds its half of the protocol in [`Submission`].
+
+mod submission;
 
 use std::fmt;
 
@@ -18,6 +21,8 @@ use super::{
     merkle::{check_consistency, empty_root},
     note::{NOTE_BYTES_MAX, Note, NoteError, VerifierKey},
 };
+
+pub use submission::{ANSWER_BYTES_MAX, Answered, Cosigned, Submission, SubmissionError, url};
 
 /// The last element of the path to post to.
 pub const ADD_CHECKPOINT: &str = "add-checkpoint";

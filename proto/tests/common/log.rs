@@ -35,7 +35,7 @@ pub(crate) struct Key {
 pub(crate) struct Log {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) frontier: Frontier,
-    hashes: HashMap<Subtree, Hash>,
+    pub(crate) hashes: HashMap<Subtree, Hash>,
 }
 
 impl Key {

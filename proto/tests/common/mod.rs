@@ -53,6 +53,7 @@ fn published() -> Vec<(&'static str, Vec<u8>)> {
         ("receipt", receipt.encode().expect("within bounds").into_bytes()),
         ("receipt_redacted", redacted.encode().expect("within bounds").into_bytes()),
         ("receipt_closed", closed.encode().expect("within bounds").into_bytes()),
+        ("receipt_packed", redacted.pack().expect("within bounds").into_bytes()),
         ("policy", log::policy_file().into_bytes()),
         ("witness_request", request.to_string().into_bytes()),
     ]

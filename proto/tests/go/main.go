@@ -8,6 +8,9 @@
 //	DIRECTORY/bad/*           receipts that must not
 //	DIRECTORY/consistency/*   old size, old root, new size, new root, then the proof: one a line, all proofs must hold
 //	DIRECTORY/log/…           checkpoint, tiles and entry bundles
+//	DIRECTORY/spoil           paths below log/, one a line: with a byte of any of them changed, the log must not verify
+//
+// The program itself also changes every byte of the checkpoint and every hash of every consistency proof.
 package main
 
 import (
@@ -45,17 +48,59 @@ func main() {
 		counts["bad"]++
 	}
 	for _, path := range list(directory, "consistency") {
-		if err := checkConsistency(string(read(path))); err != nil {
+		file := string(read(path))
+		if err := checkConsistency(file); err != nil {
 			fail(path, err)
 		}
 		counts["consistency"]++
+		for _, changed := range changedHashes(file) {
+			if checkConsistency(changed) == nil {
+				fail(path, errors.New("was accepted as "+changed))
+			}
+			counts["changed"]++
+		}
 	}
 	log := filepath.Join(directory, "log")
-	entries, err := checkLog(log, verifiers)
+	checkpoint := read(filepath.Join(log, "checkpoint"))
+	for at := range checkpoint {
+		changed := append([]byte{}, checkpoint...)
+		changed[at] ^= 1
+		if _, err := openCheckpoint(changed, verifiers); err == nil {
+			fail("checkpoint", fmt.Errorf("was accepted with byte %d changed", at))
+		}
+		counts["changed"]++
+	}
+	entries, err := checkLog(files{directory: log}, verifiers)
 	if err != nil {
 		fail(log, err)
 	}
-	fmt.Printf("ok good %d bad %d consistency %d entries %d\n", counts["good"], counts["bad"], counts["consistency"], entries)
+	for _, path := range strings.Fields(string(read(filepath.Join(directory, "spoil")))) {
+		if _, err := checkLog(files{log, path}, verifiers); err == nil {
+			fail(path, errors.New("was accepted with a byte changed"))
+		}
+		counts["changed"]++
+	}
+	fmt.Printf("ok good %d bad %d consistency %d entries %d changed %d\n",
+		counts["good"], counts["bad"], counts["consistency"], entries, counts["changed"])
+}
+
+// changedHashes gives the file with one letter of one hash changed, once for each. Sizes are left: what binds them is
+// the checkpoint's signature, and a proof holds for every pair of sizes of the same shape.
+func changedHashes(file string) []string {
+	var changed []string
+	for n := range strings.Split(strings.TrimSuffix(file, "\n"), "\n") {
+		if n == 0 || n == 2 {
+			continue
+		}
+		lines := strings.Split(file, "\n")
+		letter := "2"
+		if lines[n][0] == '2' {
+			letter = "3"
+		}
+		lines[n] = letter + lines[n][1:]
+		changed = append(changed, strings.Join(lines, "\n"))
+	}
+	return changed
 }
 
 func fail(what string, err error) {
@@ -282,15 +327,23 @@ func checkConsistency(file string) error {
 	return tlog.CheckTree(tlog.TreeProof(hashes[2:]), size, hashes[1], old, hashes[0])
 }
 
-// files serves tiles from a directory, under their C2SP paths.
-type files struct{ directory string }
+// files serves tiles from a directory, under their C2SP paths; a byte of the spoiled one is another.
+type files struct{ directory, spoiled string }
+
+func (f files) read(path string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(f.directory, path))
+	if err == nil && path == f.spoiled {
+		data[len(data)/2] ^= 1
+	}
+	return data, err
+}
 
 func (f files) Height() int { return 8 }
 func (f files) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	var data [][]byte
 	for _, tile := range tiles {
 		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
-		bytes, err := os.ReadFile(filepath.Join(f.directory, path))
+		bytes, err := f.read(path)
 		if err != nil {
 			return nil, err
 		}
@@ -316,12 +369,11 @@ func widest(tiles []tlog.Tile) []tlog.Tile {
 
 // checkLog reads every leaf hash through the authenticated tile reader, compares each with its entry, and wants every
 // tile that tlog expects of a tree of this size.
-func checkLog(directory string, verifiers []note.Verifier) (int64, error) {
-	tree, err := openCheckpoint(read(filepath.Join(directory, "checkpoint")), verifiers)
+func checkLog(source files, verifiers []note.Verifier) (int64, error) {
+	tree, err := openCheckpoint(read(filepath.Join(source.directory, "checkpoint")), verifiers)
 	if err != nil {
 		return 0, err
 	}
-	source := files{directory}
 	if _, err := source.ReadTiles(widest(tlog.NewTiles(8, 0, tree.N))); err != nil {
 		return 0, err
 	}
@@ -333,7 +385,7 @@ func checkLog(directory string, verifiers []note.Verifier) (int64, error) {
 		}
 		tile := tlog.Tile{H: 8, L: -1, N: first / 256, W: int(width)}
 		path := strings.Replace(tile.Path(), "tile/8/data/", "tile/entries/", 1)
-		bundle, err := os.ReadFile(filepath.Join(directory, path))
+		bundle, err := source.read(path)
 		if err != nil {
 			return 0, err
 		}

@@ -12,7 +12,10 @@ use std::{
 
 use csv::StringRecord;
 use sha2::{Digest, Sha256};
-use xacminh_proto::{vocab::AttributeSet, wire::Ask};
+use xacminh_proto::{
+    vocab::AttributeSet,
+    wire::{Ask, ReceiptWish},
+};
 
 use crate::cli::{
     claims::{self, ClaimArgs},
@@ -164,7 +167,8 @@ impl Cells {
             names => claims::attributes(names)?,
         };
         let person = Person { number: self.number, name: self.name, birth: self.birth };
-        question::ask(person, &purpose, &self.dossier, None, claims, attributes)
+        // A file of receipts for a hundred thousand people is fetched later, for those who need one.
+        question::ask(person, &purpose, &self.dossier, None, claims, attributes, ReceiptWish::Position)
     }
 }
 

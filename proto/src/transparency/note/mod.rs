@@ -228,6 +228,11 @@ impl Signature {
         self.id
     }
 
+    /// What stands in base64 on the line: key id and signature.
+    pub(super) fn id_and_bytes(&self) -> Vec<u8> {
+        [self.id.0.as_slice(), &self.bytes].concat()
+    }
+
     /// Whether the line names this key: by name and id both.
     #[must_use]
     pub fn is_by(&self, key: &VerifierKey) -> bool {
@@ -255,8 +260,7 @@ impl fmt::Display for Note {
 /// The line with its line feed.
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [self.id.0.as_slice(), &self.bytes].concat();
-        writeln!(f, "{DASH}{} {}", self.name, to_base64(&bytes))
+        writeln!(f, "{DASH}{} {}", self.name, to_base64(&self.id_and_bytes()))
     }
 }
 
