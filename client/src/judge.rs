@@ -1,9 +1,12 @@
 //! Whether a reply fits its request: asked of every reply before anybody believes it.
 
 use xacminh_proto::{
-    transparency::{Leaf, Policy, Receipt, Stated, Verified},
+    transparency::{Checkpoint, Leaf, Policy, Receipt, Stated, Verified, note::Note},
     vocab::Outcome,
-    wire::{Answer, Ask, AuditEntries, AuditPage, ReceiptWish, Reply, Request},
+    wire::{
+        Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOrder, AuditPage, AuditQuery, Happened, ReceiptWish,
+        Reply, Request,
+    },
 };
 
 use crate::error::Breach;
@@ -24,6 +27,16 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
             }
         }
         (Request::Audit(page), Reply::Audit(entries)) if fits(page, entries) => {}
+        (Request::AuditQuery(query), Reply::AuditFound(found)) if answers(query, found) => {}
+        (Request::AuditOpen(position), Reply::AuditOpened(opened)) if *position == opened.position => {}
+        (Request::Consistency(_), Reply::Consistency(_)) => {}
+        (Request::Checkpoint, Reply::Checkpoint(text)) => {
+            let note = Note::parse(text.as_str().as_bytes()).map_err(|_| Breach::Checkpoint)?;
+            Checkpoint::parse(note.text()).map_err(|_| Breach::Checkpoint)?;
+            if policy.is_some_and(|policy| policy.accept(&note).is_err()) {
+                return Err(Breach::Checkpoint);
+            }
+        }
         _ => return Err(Breach::Kind),
     }
     Ok(reply)
@@ -65,6 +78,37 @@ fn says(verified: &Verified, outcome: &Outcome) -> bool {
         (Outcome::Refused(number), Some(Stated::Refused(stated))) => *number == stated,
         _ => false,
     }
+}
+
+/// A page found has its entries in the order asked for, as far as leaves can tell within what was asked for, and goes on
+/// where it ends.
+fn answers(query: &AuditQuery, found: &AuditFound) -> bool {
+    let newest_first = query.order == AuditOrder::NewestFirst;
+    let follows = |one: &u64, next: &u64| if newest_first { one > next } else { one < next };
+    let positions: Vec<u64> = found.entries.iter().map(|entry| entry.position).collect();
+    let begins = match (query.cursor, positions.first()) {
+        (Some(cursor), Some(first)) => *first == cursor || follows(&cursor, first),
+        _ => true,
+    };
+    // A page that goes on where it began would go on for ever.
+    let goes_on = found.next.is_none_or(|next| match (positions.last(), query.cursor) {
+        (Some(last), _) => follows(last, &next),
+        (None, Some(cursor)) => follows(&cursor, &next),
+        (None, None) => true,
+    });
+    let fits = |entry: &AuditEntry| {
+        Leaf::decode(&entry.leaf).is_ok_and(|leaf| {
+            query.portal.is_none_or(|portal| leaf.portal == portal)
+                && query.from_ms.is_none_or(|from_ms| leaf.time_ms >= from_ms)
+                && query.until_ms.is_none_or(|until_ms| leaf.time_ms < until_ms)
+                && query.happened.is_none_or(|happened| Happened::of(&leaf) == Some(happened))
+        })
+    };
+    found.entries.len() <= usize::from(query.limit)
+        && positions.is_sorted_by(follows)
+        && begins
+        && goes_on
+        && found.entries.iter().all(fits)
 }
 
 /// A page holds consecutive positions from the one asked for, and no more than asked for.
