@@ -40,7 +40,7 @@ use crate::{
     clock,
     connection::{Connection, Dialer, LinkError, read_certificates, read_key},
     error::{Breach, ClientError},
-    judge::judge,
+    judge::{judge, kind_of},
     roster::{Roster, Round},
     session::{ExchangeError, IN_FLIGHT_MAX, Session},
 };
@@ -476,21 +476,6 @@ fn within(request: &Request, deadline: Instant, patience: &Patience) -> Request 
         ask.deadline_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);
     }
     request
-}
-
-fn kind_of(reply: &Reply) -> &'static str {
-    match reply {
-        Reply::Answer(_) => "answer",
-        Reply::Failure(_) => "failure",
-        Reply::Status(_) => "status",
-        Reply::Audit(_) => "audit entries",
-        Reply::RegisterAccepted { .. } => "register accepted",
-        Reply::Receipt(_) => "receipt",
-        Reply::AuditFound(_) => "audit entries found",
-        Reply::AuditOpened(_) => "audit entry opened",
-        Reply::Checkpoint(_) => "checkpoint",
-        Reply::Consistency(_) => "proof of consistency",
-    }
 }
 
 impl fmt::Display for FlightError {

@@ -116,3 +116,19 @@ fn fits(page: &AuditPage, entries: &AuditEntries) -> bool {
     entries.entries.len() <= usize::from(page.limit)
         && entries.entries.iter().zip(page.from..).all(|(entry, position)| entry.position == position)
 }
+
+/// What a reply is, for errors that cannot happen.
+pub(crate) fn kind_of(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Answer(_) => "answer",
+        Reply::Failure(_) => "failure",
+        Reply::Status(_) => "status",
+        Reply::Audit(_) => "audit entries",
+        Reply::RegisterAccepted { .. } => "register accepted",
+        Reply::Receipt(_) => "receipt",
+        Reply::AuditFound(_) => "audit entries found",
+        Reply::AuditOpened(_) => "audit entry opened",
+        Reply::Checkpoint(_) => "checkpoint",
+        Reply::Consistency(_) => "proof of consistency",
+    }
+}

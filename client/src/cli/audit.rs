@@ -26,7 +26,7 @@ use super::{
     question::{bounded, duration},
 };
 
-pub(super) use leaf::hex;
+pub(super) use leaf::{hex, kind, verdict};
 
 /// Entries a node gives at once.
 const PAGE_ENTRIES: u16 = AUDIT_PAGE_MAX;

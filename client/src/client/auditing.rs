@@ -7,8 +7,8 @@ use xacminh_proto::{
     wire::{AuditEntries, AuditFound, AuditOpened, AuditPage, AuditQuery, ConsistencyWish, Reply, Request},
 };
 
-use super::{Client, Way, kind_of};
-use crate::error::ClientError;
+use super::{Client, Way};
+use crate::{error::ClientError, judge::kind_of};
 
 impl Client {
     /// A page of audit entries (role auditor).

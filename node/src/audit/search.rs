@@ -193,4 +193,6 @@ impl<'a> Walks<'a> {
 }
 
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod tests;

@@ -121,7 +121,7 @@ pub(super) fn json(position: u64, leaf: &Leaf) -> serde_json::Value {
     })
 }
 
-fn kind(kind: LeafKind) -> &'static str {
+pub(in crate::cli) fn kind(kind: LeafKind) -> &'static str {
     match kind {
         LeafKind::Disclosed => "disclosed",
         LeafKind::Refused => "refused",
@@ -133,7 +133,7 @@ fn kind(kind: LeafKind) -> &'static str {
     }
 }
 
-fn verdict(verdict: LeafVerdict) -> &'static str {
+pub(in crate::cli) fn verdict(verdict: LeafVerdict) -> &'static str {
     match verdict {
         LeafVerdict::None => "none",
         LeafVerdict::Match => "match",
@@ -159,7 +159,7 @@ fn fields(bits: u64) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

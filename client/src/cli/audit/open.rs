@@ -26,9 +26,9 @@ pub(super) async fn open(screen: Screen, client: &Client, position: u64, deadlin
         return Err(CliError::Log(format!("entry {position}: the leaf does not commit to what the node opened")));
     }
     if screen.json {
-        screen.json(&json(&opened, &leaf))?
+        screen.json(&json(&opened, &leaf))?;
     } else {
-        show(screen, &opened, &leaf)?
+        show(screen, &opened, &leaf)?;
     }
     Ok(Exit::Good)
 }

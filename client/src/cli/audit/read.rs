@@ -160,8 +160,11 @@ pub(super) async fn tail(
     let leaves = client.audit_page(AuditPage { from: u64::MAX, limit: 1 }, deadline).await?.leaves;
     let from = leaves.saturating_sub(args.limit);
     let mut next = range(screen, client, &mut shown, (from, args.limit), deadline).await?;
+    if !args.follow {
+        return Ok(Exit::Good);
+    }
     let mut pause = PAUSE_FIRST;
-    while args.follow {
+    loop {
         let seen = next;
         // A node that went away comes back, or another answers: whoever follows wants to see what is next.
         match range(screen, client, &mut shown, (next, u64::MAX), deadline).await {
@@ -172,7 +175,6 @@ pub(super) async fn tail(
         pause = if next > seen { PAUSE_FIRST } else { (pause * 2).min(PAUSE_MAX) };
         tokio::time::sleep(pause).await;
     }
-    Ok(Exit::Good)
 }
 
 /// Shows entries from a position on; gives the position after the last one.

@@ -14,11 +14,14 @@ use xacminh_proto::{
     vocab::Date,
 };
 
+/// By year and size or index, who holds what.
+type Held<T> = BTreeMap<(u16, u64), Vec<(String, T)>>;
+
 /// What is held of a log, by year and size or index, and who holds it.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    heads: BTreeMap<(u16, u64), Vec<(String, Hash)>>,
-    leaves: BTreeMap<(u16, u64), Vec<(String, Vec<u8>)>>,
+    heads: Held<Hash>,
+    leaves: Held<Vec<u8>>,
 }
 
 /// A log on its way.
@@ -180,8 +183,11 @@ mod tests {
         }
     }
 
+    /// Year, size and root.
+    type Heads = Vec<(u16, u64, Hash)>;
+
     /// So many leaves before the new year, and so many after it; with the roots of every size.
-    fn log(before: u64, after: u64) -> (Vec<Vec<u8>>, Vec<(u16, u64, Hash)>) {
+    fn log(before: u64, after: u64) -> (Vec<Vec<u8>>, Heads) {
         let (mut leaves, mut heads, mut tree) = (Vec::new(), Vec::new(), Frontier::new());
         let mut add = |leaves: &mut Vec<Vec<u8>>, tree: &mut Frontier, year, leaf: Leaf| {
             let bytes = leaf.encode().to_vec();

@@ -89,17 +89,42 @@ fn item(said: &Said, number: u64, at_ms: u64, known: bool) -> Item {
     }
 }
 
-struct Scene {
+/// What one leaf of many says.
+pub(super) struct Many {
+    pub(super) portal: u32,
+    pub(super) official: [u8; 16],
+    pub(super) procedure: u32,
+    pub(super) dossier: [u8; 16],
+    pub(super) person: u64,
+}
+
+/// Milliseconds between two batches.
+pub(super) const BATCH_MS: u64 = 10;
+
+/// The stamp of a batch.
+pub(super) const fn stamp_of(batch: u64) -> u64 {
+    START_MS + batch * BATCH_MS
+}
+
+/// The row key of one of many people.
+pub(super) fn row_key(person: u64) -> [u8; 32] {
+    let mut key = [0xa5; 32];
+    key[..8].copy_from_slice(&person.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    key[8..16].copy_from_slice(&person.to_be_bytes());
+    key
+}
+
+pub(super) struct Scene {
     log: AtOnce,
-    state: State,
-    index: AuditIndex,
+    pub(super) state: State,
+    pub(super) index: AuditIndex,
     leaves: Vec<Said>,
     batches: u64,
     _folder: tempfile::TempDir,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
         let options =
@@ -122,7 +147,7 @@ impl Scene {
 
     /// One batch; its leaves share a stamp.
     async fn append(&mut self, said: &[Said]) {
-        let at_ms = START_MS + self.batches * 10;
+        let at_ms = stamp_of(self.batches);
         let first = u64::try_from(self.leaves.len()).expect("a few");
         let items = (first..).zip(said).map(|(number, said)| item(said, number, at_ms, self.batches > 0)).collect();
         let batch = Batch { at_ms, clock_ms: at_ms, tree: TreeHead::default(), items };
@@ -132,7 +157,40 @@ impl Scene {
         assert_eq!(self.state.meta().leaves, first + u64::try_from(said.len()).expect("a few"));
     }
 
-    fn level(&self) {
+    /// One batch of many leaves; `known` has the entry that made each person's key, 0 for none.
+    pub(super) async fn append_many(&mut self, many: &[Many], known: &mut [u64]) {
+        let at_ms = stamp_of(self.batches);
+        let index = self.batches + 1;
+        let said = scene_said();
+        let first = self.state.meta().leaves;
+        let mut items = Vec::with_capacity(many.len());
+        for (number, many) in (first..).zip(many) {
+            let mut item = item(&said, number, at_ms, true);
+            let created = &mut known[usize::try_from(many.person).expect("a few")];
+            // A key made in this very entry stands for those who come later in it.
+            let own_key = match *created {
+                0 => OwnKey::New { chain: row_key(many.person), sealed: vec![1; 60] },
+                created => OwnKey::Known { created },
+            };
+            *created = index;
+            item.entry.person = Some(Person { key: row_key(many.person), own_key });
+            item.entry.dossier = many.dossier;
+            item.entry.envelope = vec![1; 180];
+            let id =
+                RequestId::new(at_ms, [&[0; 2], number.to_be_bytes().as_slice()].concat().try_into().expect("ten"));
+            item.entry.request = RequestKey { id, portal: PortalId(many.portal) };
+            let leaf = Leaf::decode(&item.entry.leaf).expect("a leaf");
+            let portal = PortalId(many.portal);
+            let leaf = Leaf { request_id: id, portal, official: many.official, procedure: many.procedure, ..leaf };
+            item.entry.leaf = leaf.encode();
+            items.push(item);
+        }
+        let tree = self.state.tree();
+        self.log.apply(&Command::Batch(Batch { at_ms, clock_ms: at_ms, tree, items })).await;
+        self.batches += 1;
+    }
+
+    pub(super) fn level(&self) {
         while step(&self.index, &self.state).expect("stepped") != Stepped::Level {}
     }
 
