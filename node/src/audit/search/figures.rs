@@ -48,7 +48,6 @@ fn many(number: u64, numbers: &mut Numbers) -> Many {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "figures are for whoever runs this by hand")]
 #[tokio::test]
 #[ignore = "takes many minutes and some gigabytes: run by hand, on a quiet machine"]
 async fn figures() {
