@@ -12,7 +12,6 @@ mod auditing;
 use std::{
     fmt,
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +20,6 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until},
@@ -36,41 +34,22 @@ use xacminh_proto::{
     },
 };
 
+use crate::patience::Patience;
 use crate::{
     clock,
-    connection::{Connection, Dialer, LinkError, read_certificates, read_key},
+    config::ClientConfig,
+    connection::{Connection, Dialer, LinkError},
     error::{Breach, ClientError},
     judge::{judge, kind_of},
     roster::{Roster, Round},
     session::{ExchangeError, IN_FLIGHT_MAX, Session},
 };
-use crate::{connection::CertificateError, patience::Patience};
 
 /// Flights of one question at a time: the first and one hedge, so that a slow cluster is asked twice and not thrice.
 const FLIGHTS_MAX: usize = 2;
 
 /// Room left for the reply's way back when a node is told how long it may take.
 const RETURN_MS: u64 = 100;
-
-/// Who we are and whom we ask.
-pub struct ClientConfig {
-    /// The cluster's name, which every node's certificate must carry.
-    pub cluster: String,
-    /// The client endpoints of its nodes.
-    pub endpoints: Vec<SocketAddr>,
-    /// Our certificate chain, leaf first.
-    pub certificate: Vec<CertificateDer<'static>>,
-    /// Our private key.
-    pub key: PrivateKeyDer<'static>,
-    /// The CAs that sign the nodes' certificates.
-    pub ca: Vec<CertificateDer<'static>>,
-    /// How long to wait for what.
-    pub patience: Patience,
-    /// Whose signatures receipts must bear; without it nothing is known of who signed them.
-    pub log: Option<Arc<Policy>>,
-    /// Start with the first endpoint instead of a random one; for tests and for "the nearest first".
-    pub in_order: bool,
-}
 
 /// A client of one cluster; cheap to share by reference, one per process is enough.
 #[derive(Debug)]
@@ -112,40 +91,6 @@ enum FlightError {
 struct Landing {
     node: usize,
     result: Result<Reply, FlightError>,
-}
-
-impl ClientConfig {
-    /// A configuration from PEM files.
-    ///
-    /// # Errors
-    /// [`CertificateError`] names the file and what is wrong with it, never its content.
-    pub fn from_files(
-        cluster: String,
-        endpoints: Vec<SocketAddr>,
-        certificate: &Path,
-        key: &Path,
-        ca: &Path,
-    ) -> Result<Self, CertificateError> {
-        Ok(Self {
-            cluster,
-            endpoints,
-            certificate: read_certificates("certificate", certificate)?,
-            key: read_key(key)?,
-            ca: read_certificates("CA", ca)?,
-            patience: Patience::default(),
-            in_order: false,
-            log: None,
-        })
-    }
-}
-
-impl fmt::Debug for ClientConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConfig")
-            .field("cluster", &self.cluster)
-            .field("endpoints", &self.endpoints)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Client {

@@ -15,6 +15,7 @@ pub mod cert;
 pub mod cli;
 mod client;
 pub mod clock;
+mod config;
 mod connection;
 mod error;
 mod judge;
@@ -24,7 +25,8 @@ mod roster;
 mod session;
 pub mod witness;
 
-pub use client::{Client, ClientConfig, fresh_request_id};
+pub use client::{Client, fresh_request_id};
+pub use config::ClientConfig;
 pub use connection::{CertificateError, ServerRefusal};
 pub use error::{Breach, ClientError};
 pub use patience::Patience;

@@ -192,6 +192,7 @@ pub(super) fn orders() -> Vec<Case> {
         ("a name with an end", vec![("outcome\0", CONFIRMED.1)], false),
         ("the largest time", vec![("outcome", &[1, 255, 255, 255, 255, 255, 255, 255, 255][..])], true),
         ("an outcome cut short", vec![("outcome", &[1, 0][..])], false),
+        ("an outcome with more behind it", vec![("outcome", &[2, 0][..])], false),
         ("an unknown outcome", vec![("outcome", &[5][..])], false),
         ("an unknown cause", vec![("outcome", &[3, 0x07, 0xd7][..])], false),
     ] {
