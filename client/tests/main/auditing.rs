@@ -81,7 +81,7 @@ fn log() -> Arc<Log> {
             kind: LeafKind::Disclosed,
             time_ms,
             request_id: RequestId::new(time_ms, [1; 10]),
-            portal: PortalId(7 + u32::from(number % 3 == 0)),
+            portal: PortalId(7 + u32::from(number.is_multiple_of(3))),
             official: [0xab; 16],
             purpose: 1,
             procedure: 2,
