@@ -7,6 +7,8 @@
 //!
 //! Every flight of a question carries the same request id, so however many arrive, one leaf is written.
 
+mod auditing;
+
 use std::{
     fmt,
     net::SocketAddr,
@@ -27,8 +29,8 @@ use xacminh_proto::{
     transparency::Policy,
     vocab::{ErrorNumber, Fault, RequestId},
     wire::{
-        Answer, Ask, AuditEntries, AuditPage, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        Reply, Request, Status, frame,
+        Answer, Ask, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Status,
+        frame,
     },
 };
 
@@ -135,28 +137,6 @@ impl Client {
         }
     }
 
-    /// The newest checkpoint of whichever node answers first, not yet believed.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn checkpoint(&self, deadline: Duration) -> Result<String, ClientError> {
-        match self.exchange(Way::Stream, Request::Checkpoint, deadline).await? {
-            Reply::Checkpoint(checkpoint) => Ok(checkpoint),
-            other => unreachable!("judge lets no other reply to this request pass: {}", kind_of(&other)),
-        }
-    }
-
-    /// A page of audit entries (role auditor).
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn audit_page(&self, page: AuditPage, deadline: Duration) -> Result<AuditEntries, ClientError> {
-        match self.exchange(Way::Stream, Request::Audit(page), deadline).await? {
-            Reply::Audit(entries) => Ok(entries),
-            other => unreachable!("judge lets no other reply to an audit request pass: {}", kind_of(&other)),
-        }
-    }
-
     /// The receipt of a request of this portal that was answered before, byte for byte as then (role portal or
     /// official-client).
     ///
@@ -238,6 +218,7 @@ impl Client {
         let mut round = self.roster.round();
         let mut backoff = self.patience.backoff();
         let mut flights = FuturesUnordered::new();
+        let flights_max = if auditing::is_recorded(&request) { 1 } else { FLIGHTS_MAX };
         let mut next_start = Instant::now();
         let mut last = "no node answered yet".to_owned();
         let mut hopeless = None;
@@ -256,7 +237,7 @@ impl Client {
                     let pause = self.learn(&mut round, node, error, &mut hopeless)?;
                     next_start = Instant::now() + if pause { backoff.pause() } else { Duration::ZERO };
                 }
-                () = sleep_until(next_start), if flights.len() < FLIGHTS_MAX && next_start < deadline => {
+                () = sleep_until(next_start), if flights.len() < flights_max && next_start < deadline => {
                     if round.is_over() {
                         round.rest();
                     }

@@ -106,6 +106,9 @@ pub enum Breach {
     /// The receipt is missing, is another answer's, or does not verify under the log's keys: the answer is not believed.
     #[error("its receipt does not prove its answer")]
     Receipt,
+    /// What it sent as a head of the log is none, or does not verify under the log's keys.
+    #[error("its checkpoint does not verify")]
+    Checkpoint,
     /// It sent another kind of reply.
     #[error("its reply is of another kind than the request")]
     Kind,

@@ -1,9 +1,12 @@
 //! Whether a reply fits its request: asked of every reply before anybody believes it.
 
 use xacminh_proto::{
-    transparency::{Leaf, Policy, Receipt, Stated, Verified},
+    transparency::{Checkpoint, Leaf, Policy, Receipt, Stated, Verified, note::Note},
     vocab::Outcome,
-    wire::{Answer, Ask, AuditEntries, AuditPage, ReceiptWish, Reply, Request, TrailPage, TrailPart},
+    wire::{
+        Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOrder, AuditPage, AuditQuery, Happened, ReceiptWish,
+        Reply, Request, TrailPage, TrailPart,
+    },
 };
 
 use crate::error::Breach;
@@ -15,7 +18,6 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
         (_, Reply::Failure(_))
         | (Request::Status, Reply::Status(_))
         | (Request::PutRegister(_), Reply::RegisterAccepted { .. })
-        | (Request::Checkpoint, Reply::Checkpoint(_))
         | (Request::Erase(_), Reply::Erased { .. }) => {}
         (Request::Trail(page), Reply::Trail(part)) if continues(page, part) => {}
         (Request::Receipt(id), Reply::Receipt(receipt)) => {
@@ -27,6 +29,16 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
             }
         }
         (Request::Audit(page), Reply::Audit(entries)) if fits(page, entries) => {}
+        (Request::AuditQuery(query), Reply::AuditFound(found)) if answers(query, found) => {}
+        (Request::AuditOpen(position), Reply::AuditOpened(opened)) if *position == opened.position => {}
+        (Request::Consistency(_), Reply::Consistency(_)) => {}
+        (Request::Checkpoint, Reply::Checkpoint(text)) => {
+            let note = Note::parse(text.as_str().as_bytes()).map_err(|_| Breach::Checkpoint)?;
+            Checkpoint::parse(note.text()).map_err(|_| Breach::Checkpoint)?;
+            if policy.is_some_and(|policy| policy.accept(&note).is_err()) {
+                return Err(Breach::Checkpoint);
+            }
+        }
         _ => return Err(Breach::Kind),
     }
     Ok(reply)
@@ -70,6 +82,37 @@ fn says(verified: &Verified, outcome: &Outcome) -> bool {
     }
 }
 
+/// A page found has its entries in the order asked for, as far as leaves can tell within what was asked for, and goes on
+/// where it ends.
+fn answers(query: &AuditQuery, found: &AuditFound) -> bool {
+    let newest_first = query.order == AuditOrder::NewestFirst;
+    let follows = |one: &u64, next: &u64| if newest_first { one > next } else { one < next };
+    let positions: Vec<u64> = found.entries.iter().map(|entry| entry.position).collect();
+    let begins = match (query.cursor, positions.first()) {
+        (Some(cursor), Some(first)) => *first == cursor || follows(&cursor, first),
+        _ => true,
+    };
+    // A page that goes on where it began would go on for ever.
+    let goes_on = found.next.is_none_or(|next| match (positions.last(), query.cursor) {
+        (Some(last), _) => follows(last, &next),
+        (None, Some(cursor)) => follows(&cursor, &next),
+        (None, None) => true,
+    });
+    let fits = |entry: &AuditEntry| {
+        Leaf::decode(&entry.leaf).is_ok_and(|leaf| {
+            query.portal.is_none_or(|portal| leaf.portal == portal)
+                && query.from_ms.is_none_or(|from_ms| leaf.time_ms >= from_ms)
+                && query.until_ms.is_none_or(|until_ms| leaf.time_ms < until_ms)
+                && query.happened.is_none_or(|happened| Happened::of(&leaf) == Some(happened))
+        })
+    };
+    found.entries.len() <= usize::from(query.limit)
+        && positions.is_sorted_by(follows)
+        && begins
+        && goes_on
+        && found.entries.iter().all(fits)
+}
+
 /// A page holds consecutive positions from the one asked for, and no more than asked for.
 fn fits(page: &AuditPage, entries: &AuditEntries) -> bool {
     entries.entries.len() <= usize::from(page.limit)
@@ -98,6 +141,9 @@ pub(crate) fn kind_of(reply: &Reply) -> &'static str {
         Reply::Receipt(_) => "receipt",
         Reply::Trail(_) => "trail",
         Reply::Erased { .. } => "erased",
+        Reply::AuditFound(_) => "audit entries found",
+        Reply::AuditOpened(_) => "audit entry opened",
         Reply::Checkpoint(_) => "checkpoint",
+        Reply::Consistency(_) => "proof of consistency",
     }
 }

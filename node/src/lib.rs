@@ -4,6 +4,7 @@
 //! quic ── serve ── verify ─┬─ store      what we remember
 //!  who      the door       ├─ upstream   what the authority says
 //!                          └─ raft       leaves go in, positions come out at apply
+//! notary signs the log's heads; audit finds leaves for those who inspect it
 //! ```
 //!
 //! Architecture invariants, kept true by a test that reads the imports:
@@ -12,6 +13,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod config;
 pub mod env;
 pub mod keyring;

@@ -77,6 +77,12 @@ impl GlobalArgs {
         Ok(self.client_of().await?.0)
     }
 
+    /// Whose signatures the configuration file wants under checkpoints and receipts, if it says so.
+    pub(super) fn log_policy(&self) -> Result<Option<Policy>, CliError> {
+        let file = self.file()?;
+        log_policy(file.log_key.as_deref(), file.log_policy.as_deref())
+    }
+
     /// As [`GlobalArgs::client`], and the cluster's name.
     pub(super) async fn client_of(&self) -> Result<(Client, String), CliError> {
         let file = self.file()?;

@@ -21,7 +21,7 @@ Exit codes:
   5   the cluster cannot be reached, or the outcome is unknown: run again with the same --request-id
   6   an input file or database cannot be used, or has bad rows
   7   certificate, key or TLS
-  8   the receipt or the trail does not verify
+  8   the receipt, the trail or the log does not verify
   70  a defect of the program or of the cluster";
 
 /// What the process ends with.
@@ -88,6 +88,9 @@ pub enum CliError {
         /// What is wrong with it.
         fault: TrailError,
     },
+    /// The log, or something said of it, does not verify; tells where.
+    #[error("{0}")]
+    Log(String),
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
@@ -116,7 +119,7 @@ impl CliError {
             Self::File { .. } | Self::Database(_) => Exit::BadFile,
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
-            Self::Receipt { .. } | Self::Trail { .. } => Exit::Unproven,
+            Self::Receipt { .. } | Self::Trail { .. } | Self::Log(_) => Exit::Unproven,
             Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
@@ -134,6 +137,7 @@ impl CliError {
             Self::Certificate(_) => "certificate",
             Self::Receipt { .. } => "receipt",
             Self::Trail { .. } => "trail",
+            Self::Log(_) => "log",
             Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {

@@ -88,9 +88,8 @@ pub(super) async fn run(
 ) -> Result<Exit, CliError> {
     let policy = args.policy()?;
     let screen = global.screen();
-    let text = client.checkpoint(deadline).await?;
+    let note = client.checkpoint(deadline).await?;
     let refused = |error: String| args.failed(&ExportError::Checkpoint(error));
-    let note = Note::parse(text.as_bytes()).map_err(|error| refused(error.to_string()))?;
     let accepted = policy.accept(&note).map_err(|error| refused(error.to_string()))?;
     let head = accepted.checkpoint();
     let year = head.origin().rsplit('/').next().and_then(|year| year.parse::<u16>().ok());

@@ -14,7 +14,7 @@ use xacminh_proto::{
         tiles::{Tile, TileSource, audit},
     },
     vocab::{PortalId, RequestId},
-    wire::{AuditEntries, AuditEntry, Reply, Request},
+    wire::{AuditEntries, AuditEntry, CheckpointText, Reply, Request},
 };
 
 use crate::{
@@ -67,7 +67,7 @@ fn script(
     }
     move |_, request| {
         Act::Reply(match request {
-            Request::Checkpoint => Reply::Checkpoint(checkpoint.clone()),
+            Request::Checkpoint => Reply::Checkpoint(CheckpointText::new(checkpoint.clone()).expect("short")),
             Request::Audit(page) => {
                 let from = usize::try_from(page.from).unwrap_or(usize::MAX).min(entries.len());
                 let found = entries[from..].iter().take(usize::from(page.limit)).zip(page.from..);
@@ -167,7 +167,7 @@ async fn another_history_is_not_written_over_the_one_before() {
     let old = log(300);
     let desk = Desk::new(&old);
     assert_eq!(desk.export(&old).0, 0);
-    let mut entries = old.entries.clone();
+    let mut entries = old.entries;
     entries[299] = leaf(1, AT_MS + 299);
     entries.extend((300..400).map(|index| leaf(index, AT_MS + index)));
     let forked = Log::of(entries);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod asking;
+mod auditing;
 mod batch;
 mod commands;
 mod corpus;

@@ -23,6 +23,7 @@ use xacminh_core::{apply::ItemOutcome, command::Ticket};
 
 use crate::{
     admin,
+    audit::Searcher,
     config::Config,
     env::{self, Clock, SystemClock},
     keyring::Keyring,
@@ -66,6 +67,7 @@ struct Node {
     config: Config,
     state: State,
     desk: Desk,
+    searcher: Searcher,
     replication: Replication,
     metrics: Arc<Metrics>,
     shelf: Shelf,
@@ -183,6 +185,8 @@ impl Rooms {
         let shelf = Shelf::new(state.clone(), notary.clone(), Arc::clone(&cosigned), Arc::clone(&clock));
         let log = setup::Log { state: &state, notary: &notary, cosigned, clock: &clock, metrics: &metrics };
         let witnesses = Arc::new(setup::witnesses(&config, log)?);
+        let searcher =
+            Searcher::start(&config.node.data_dir.join("audit-index"), state.clone()).map_err(Refusal::AuditIndex)?;
         let replication = Replication::start(parts, &setup::replication(&config)).await?;
         if form {
             replication.form(members(&config)).await?;
@@ -198,7 +202,7 @@ impl Rooms {
             register: ArcSwapOption::empty(),
             crowd: Crowd::default(),
         };
-        Ok(Arc::new(Node { config, state, desk, replication, metrics, shelf, witnesses }))
+        Ok(Arc::new(Node { config, state, desk, searcher, replication, metrics, shelf, witnesses }))
     }
 }
 

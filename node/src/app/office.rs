@@ -5,22 +5,26 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use xacminh_core::question::Question;
-use xacminh_proto::vocab::{ErrorNumber, PersonNumber, PortalId, RequestId};
+use xacminh_proto::{
+    transparency::Hash,
+    vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
+};
 
 use super::Node;
 use crate::{
     admin::{NotReady, Readiness},
+    audit::{self, Inquiry},
     raft::submit::SubmitError,
     serve::{self, Leaves, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
-    verify::{Answered, ErasureReason, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
 };
 
 /// Entries of one page of the log; a page stays far under the largest reply.
 const PAGE_ENTRIES_MAX: usize = 256;
 
-/// How long the leaf of a trail's reader may take to be committed.
-const TRAIL_MAX: Duration = Duration::from_secs(5);
+/// How long the entry of an auditor's act, or of a trail's reader, may take to commit.
+const AUDIT_MAX: Duration = Duration::from_secs(5);
 
 /// How long a canary may take before the node says that it is not ready.
 const CANARY_MAX: Duration = Duration::from_millis(900);
@@ -79,6 +83,25 @@ impl Office for Node {
         })
     }
 
+    fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + AUDIT_MAX;
+            self.desk.inquire(&self.searcher, auditor, &inquiry, deadline).await
+        })
+    }
+
+    fn open<'a>(&'a self, auditor: &'a str, position: u64) -> Work<'a, Result<Opened, ErrorNumber>> {
+        Box::pin(self.desk.open_for(auditor, position, Instant::now() + AUDIT_MAX))
+    }
+
+    fn consistency(&self, year: u16, old: u64, new: u64) -> Result<Vec<Hash>, ErrorNumber> {
+        let proof = audit::consistency(&self.state, year, old, new).map_err(|error| {
+            tracing::error!(%error, "the log cannot be read");
+            ErrorNumber::Internal
+        });
+        proof?.ok_or(ErrorNumber::RequestUnknown)
+    }
+
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber> {
         let all = self.state.meta().leaves;
         let leaves = self.state.leaves(from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
@@ -94,7 +117,7 @@ impl Office for Node {
         number: PersonNumber,
         part: TrailPart,
     ) -> Work<'a, Result<ToldTrail, ErrorNumber>> {
-        Box::pin(self.desk.trail(reader, number, part, Instant::now() + TRAIL_MAX))
+        Box::pin(self.desk.trail(reader, number, part, Instant::now() + AUDIT_MAX))
     }
 
     fn erase<'a>(&'a self, number: PersonNumber, reason: &'a ErasureReason) -> Work<'a, Result<u64, Trouble>> {

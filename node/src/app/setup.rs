@@ -64,6 +64,9 @@ pub enum Refusal {
     /// Metrics that are there already.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The auditor's index.
+    #[error("audit index: {0}; all of it is in the state, too: its folder may be deleted")]
+    AuditIndex(io::Error),
     /// Replication.
     #[error("{0}")]
     Replication(#[from] StartError),
@@ -77,7 +80,7 @@ impl Refusal {
             Self::Keyring(_) | Self::NoSigningKey { .. } => ExitCode::KeyringRefused,
             Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
             Self::Replication(StartError::Settings(_)) | Self::Cosigning(_) | Self::Metrics(_) => ExitCode::Config,
-            Self::Store(_) | Self::Replication(_) | Self::Notary(_) => ExitCode::DataDirRefused,
+            Self::Store(_) | Self::Replication(_) | Self::Notary(_) | Self::AuditIndex(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
             Self::Door(_) | Self::Listen { .. } => ExitCode::BindFailed,

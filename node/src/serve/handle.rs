@@ -22,7 +22,7 @@ pub enum Rights {
     Official(PortalId, String),
     /// Changes the register.
     Operator(String),
-    /// Reads the log.
+    /// Reads the log, under this name.
     Auditor(String),
     /// Reads who asked about a citizen, for that citizen.
     CitizenService(String),
@@ -85,12 +85,13 @@ impl Hall {
                     Err(number) => fail(number, ""),
                 }
             }
-            (Request::Status | Request::Checkpoint, Rights::Nothing) => denied(),
+            (Request::Status, Rights::Nothing) => denied(),
             (Request::Status, _) => Reply::Status(self.office.view().into()),
-            (Request::Checkpoint, _) => match self.office.checkpoint().await {
-                Ok(checkpoint) => Reply::Checkpoint(checkpoint),
-                Err(number) => fail(number, ""),
-            },
+            (Request::AuditQuery(query), Rights::Auditor(name)) => self.audit_query(name, *query).await,
+            (Request::AuditOpen(position), Rights::Auditor(name)) => self.audit_open(name, position).await,
+            (Request::Checkpoint | Request::Consistency(_), Rights::Nothing) => denied(),
+            (Request::Checkpoint, _) => self.checkpoint().await,
+            (Request::Consistency(wish), _) => self.consistency(wish),
             (Request::Audit(page), Rights::Auditor(_)) => {
                 match self.office.leaves(page.from, usize::from(page.limit)) {
                     Ok(leaves) => Reply::Audit(leaves.into()),
@@ -108,7 +109,15 @@ impl Hall {
                 Some(reader) => self.trail(&reader, *page).await,
                 None => denied(),
             },
-            (Request::Audit(_) | Request::PutRegister(_) | Request::Receipt(_) | Request::Erase(_), _) => denied(),
+            (
+                Request::Audit(_)
+                | Request::PutRegister(_)
+                | Request::Receipt(_)
+                | Request::Erase(_)
+                | Request::AuditQuery(_)
+                | Request::AuditOpen(_),
+                _,
+            ) => denied(),
         }
     }
 

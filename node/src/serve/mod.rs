@@ -9,6 +9,7 @@
 //! What a caller sends wrong costs that caller only: every wait here has an end, every size a bound, and no question
 //! holds up another (promise P10).
 
+mod audit;
 mod handle;
 mod office;
 mod parse;

@@ -5,14 +5,15 @@ use std::{future::Future, pin::Pin};
 use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
-    transparency::LeafBytes,
+    transparency::{Hash, LeafBytes},
     vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
     wire::{self, AuditEntries, AuditEntry, Failure, MemberStatus, Status, TrailGloss, TrailLine},
 };
 
 use crate::{
+    audit::Inquiry,
     telemetry::Stopwatch,
-    verify::{Answered, ErasureReason, ToldAccess, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ToldAccess, ToldTrail, TrailPart, TrailReader},
 };
 
 /// A future of the office.
@@ -39,10 +40,19 @@ pub trait Office: Desk + 'static {
     /// The receipt of a portal's request, as it was answered; see [`crate::verify::Desk::receipt_of`].
     fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>>;
 
-    /// The newest checkpoint of the log.
+    /// A page of leaves found; see [`crate::verify::Desk::inquire`].
+    fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>>;
+
+    /// A leaf's addendum in clear; see [`crate::verify::Desk::open_for`].
+    fn open<'a>(&'a self, auditor: &'a str, position: u64) -> Work<'a, Result<Opened, ErrorNumber>>;
+
+    /// The head of the log, signed; see [`crate::verify::Desk::checkpoint`].
     fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>>;
 
-    /// Leaves from a position on, at most `limit`; itself to be audited in the next version of the log.
+    /// The proof that a tree of a year's shard is the beginning of another; see [`crate::audit::consistency`].
+    fn consistency(&self, year: u16, old: u64, new: u64) -> Result<Vec<Hash>, ErrorNumber>;
+
+    /// Leaves from a position on, at most `limit`. They say nothing about a person, so that reading them leaves no leaf.
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber>;
 
     /// A part of a person's trail; see [`crate::verify::Desk::trail`].

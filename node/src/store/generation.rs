@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rocksdb::{Cache, DB, Direction, IteratorMode, WriteBatch};
+use rocksdb::{Cache, DB, Direction, IteratorMode, ReadOptions, WriteBatch};
 use xacminh_core::apply::{Growth, Meta, Shard};
 use xacminh_proto::transparency::{
     Hash, LeafBytes,
@@ -22,7 +22,7 @@ use super::{
     encoding::malformed,
     hashes::{Edge, Recent, TreeReader},
     rocks,
-    state::Document,
+    state::{Document, Indexed},
     tables::{self, Head},
 };
 
@@ -157,6 +157,26 @@ impl Generation {
         leaves.collect()
     }
 
+    /// Leaves and what they are found by, read without displacing what questions need from the cache.
+    pub(super) fn indexed(&self, from: u64, limit: usize) -> io::Result<Vec<Indexed>> {
+        let start = from.to_be_bytes();
+        let rows = |name: &str| {
+            let mut options = ReadOptions::default();
+            options.fill_cache(false);
+            let mode = IteratorMode::From(&start, Direction::Forward);
+            self.db.iterator_cf_opt(rocks::family(&self.db, name), options, mode).take(limit)
+        };
+        let found = rows(tables::LEAVES).zip(rows(tables::MARKS)).zip(from..).map(|((leaf, mark), position)| {
+            let ((leaf_key, leaf), (mark_key, mark)) = (leaf.map_err(rocks::io_error)?, mark.map_err(rocks::io_error)?);
+            let key = position.to_be_bytes();
+            if leaf_key.as_ref() != key || mark_key.as_ref() != key {
+                return Err(malformed("a leaf is missing"));
+            }
+            Ok(Indexed { leaf: leaf_of(&leaf)?, dossier: tables::mark_of(&mark)?.1 })
+        });
+        found.collect()
+    }
+
     pub(super) fn accesses(&self, trail: &TrailId, from: u64, limit: usize) -> io::Result<Vec<u64>> {
         let start = tables::access_key(trail, from);
         let mode = IteratorMode::From(&start, Direction::Forward);
@@ -167,6 +187,17 @@ impl Generation {
             found.push(u64::from_be_bytes(position.try_into().map_err(|_| malformed("access"))?));
         }
         Ok(found)
+    }
+
+    pub(super) fn access_before(&self, trail: &TrailId, position: u64) -> io::Result<Option<u64>> {
+        let start = tables::access_key(trail, position);
+        let mode = IteratorMode::From(&start, Direction::Reverse);
+        let Some(pair) = self.db.iterator_cf(rocks::family(&self.db, tables::ACCESSES), mode).next() else {
+            return Ok(None);
+        };
+        let (key, _) = pair.map_err(rocks::io_error)?;
+        let Some(position) = key.strip_prefix(trail) else { return Ok(None) };
+        Ok(Some(u64::from_be_bytes(position.try_into().map_err(|_| malformed("access"))?)))
     }
 
     pub(super) fn batch_of(&self, position: u64) -> io::Result<Option<(u64, u64)>> {

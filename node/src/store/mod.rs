@@ -9,6 +9,7 @@
 //! snapshot  checkpoints: made, received, verified, installed
 //! floor     how much the state has on disk: the log forgets no more than that
 //! fatal     faults after which the process must stop
+//! audit_index   by what auditors find leaves; a database of its own, made from the state
 //! ```
 //!
 //! Trust: the data directory is trusted to be ours and not to be a copy of an older day. Values in it are sealed, keys
@@ -16,6 +17,7 @@
 
 #[cfg(test)]
 pub(crate) mod at_once;
+mod audit_index;
 mod disk;
 mod encoding;
 mod fatal;
@@ -35,6 +37,7 @@ use std::{io, path::Path, sync::Arc};
 
 use rocksdb::Cache;
 
+pub use audit_index::{AuditIndex, BLOCK_LEAVES, Postings, Progress, Term};
 pub use disk::{DataDir, DiskError};
 pub use fatal::{Fatal, FatalHook};
 pub use floor::FlushedFloor;
@@ -43,7 +46,7 @@ pub use inspect::{Inspection, inspect};
 pub use log::{LogError, LogStore};
 pub use machine::{ApplySink, StateMachine};
 pub use snapshot::{FILES_MAX, MANIFEST_BYTES_MAX, Manifest, ManifestFile, Receiving, SnapshotBuilder, SnapshotDir};
-pub use state::{Document, State};
+pub use state::{Document, Indexed, State};
 pub use tables::Head;
 pub use values::visit_values;
 

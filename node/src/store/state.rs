@@ -46,6 +46,15 @@ pub struct Document {
     pub text: String,
 }
 
+/// A leaf with what only the state knows of what it is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Indexed {
+    /// The leaf.
+    pub leaf: LeafBytes,
+    /// The dossier's mark; none for administrative entries.
+    pub dossier: Option<[u8; 16]>,
+}
+
 pub(super) struct Shared {
     pub(super) directory: Arc<DataDir>,
     pub(super) generation: ArcSwap<Generation>,
@@ -199,6 +208,22 @@ impl State {
     /// As [`Self::record`].
     pub fn accesses(&self, trail: &TrailId, from: u64, limit: usize) -> io::Result<Vec<u64>> {
         self.generation().accesses(trail, from, limit)
+    }
+
+    /// The newest leaf of a trail that is not after a position.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn access_before(&self, trail: &TrailId, position: u64) -> io::Result<Option<u64>> {
+        self.generation().access_before(trail, position)
+    }
+
+    /// Leaves from a position on with what they are found by, at most `limit`, for the auditor's index.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn indexed(&self, from: u64, limit: usize) -> io::Result<Vec<Indexed>> {
+        self.generation().indexed(from, limit)
     }
 
     /// The tree as it is now.

@@ -14,6 +14,7 @@
 //! Architecture invariant: no wire type, no socket and no clock of its own.
 
 mod administrative;
+mod auditing;
 mod crowd;
 mod entry;
 mod erasure;
@@ -46,6 +47,7 @@ use crate::{
     upstream::{AuthorityError, Said, Upstream},
 };
 
+pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use erasure::ErasureReason;
 pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};

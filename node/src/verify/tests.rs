@@ -93,16 +93,16 @@ impl LeaderLink for Nowhere {
 }
 
 /// A desk with everything behind it.
-struct Office {
-    desk: Arc<Desk>,
+pub(super) struct Office {
+    pub(super) desk: Arc<Desk>,
     authority: Arc<Scripted>,
-    clock: ManualClock,
+    pub(super) clock: ManualClock,
     log: AtOnce,
-    _leader: watch::Sender<Option<u64>>,
-    _folder: tempfile::TempDir,
+    pub(super) leader: watch::Sender<Option<u64>>,
+    pub(super) folder: tempfile::TempDir,
 }
 
-async fn office(people: u64, script: Vec<Step>) -> Office {
+pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
     assert!(REGISTER.len() < REGISTER_BYTES_MAX);
     let folder = tempfile::tempdir().expect("a folder");
     let clock = ManualClock::at_ms(NOW_MS);
@@ -146,11 +146,11 @@ async fn office(people: u64, script: Vec<Step>) -> Office {
     tokio::spawn(task.run(log.clone(), stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, log, _leader: leader, _folder: folder }
+    Office { desk: Arc::new(desk), authority, clock, log, leader, folder }
 }
 
 impl Office {
-    fn question(&self, person: u64, official: &str) -> Question {
+    pub(super) fn question(&self, person: u64, official: &str) -> Question {
         Question {
             request_id: request_id(&self.clock),
             portal: PortalId(1),
@@ -171,7 +171,7 @@ impl Office {
         self.desk.answer(question, canonical.as_bytes(), true, Instant::now() + time, &mut watch).await
     }
 
-    async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
+    pub(super) async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
         self.ask_within(question, Duration::from_secs(20)).await
     }
 }

@@ -14,18 +14,20 @@ use tokio::{
 };
 use xacminh_core::question::Question;
 use xacminh_node::{
+    audit::{Found, Inquiry},
     quic::Limits,
     serve::{self, Bounds, Desk, Leaves, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
-    verify::{Answered, ErasureReason, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
     codec,
+    transparency::{Hash, LEAF_BYTES, LeafBytes},
     vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, PortalId, RequestId, ResidenceKind},
     wire::{
-        Ask, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request,
-        STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
+        Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
+        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
     },
 };
 
@@ -33,6 +35,9 @@ use super::{
     callers::Client,
     certs::{Ca, Spec, load, open},
 };
+
+/// What the scripted office gives for a leaf.
+const LEAF: LeafBytes = [1; LEAF_BYTES];
 
 /// What the scripted office gives for a receipt.
 const CHECKPOINT: &str = "a checkpoint";
@@ -85,8 +90,27 @@ impl Office for Scripted {
         Box::pin(async move { Ok(format!("{RECEIPT} {} {id}", portal.0)) })
     }
 
+    fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>> {
+        Box::pin(async move {
+            // Whether the wire's words arrived: the auditor's name, and what was asked.
+            let arrived = auditor == "thanh-tra" && inquiry.dossier.is_some_and(|dossier| dossier.as_str() == "H17.1");
+            assert!(arrived && inquiry.newest_first && inquiry.limit == 3);
+            let found = Found { leaves: 9, indexed: 8, entries: vec![(5, LEAF), (2, LEAF)], next: Some(1) };
+            Ok(Inquired { found, recorded: None })
+        })
+    }
+
+    fn open<'a>(&'a self, _: &'a str, _: u64) -> Work<'a, Result<Opened, ErrorNumber>> {
+        Box::pin(async { Err(ErrorNumber::Erased) })
+    }
+
     fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
         Box::pin(async { Ok(CHECKPOINT.to_owned()) })
+    }
+
+    fn consistency(&self, year: u16, old: u64, new: u64) -> Result<Vec<Hash>, ErrorNumber> {
+        assert_eq!((year, old, new), (2027, 1, 2));
+        Ok(vec![[7; 32]])
     }
 
     fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {
@@ -283,6 +307,46 @@ async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_mu
             other => panic!("{other:?}"),
         }
         sending.abort();
+    }
+}
+
+#[tokio::test]
+async fn only_auditors_search_and_open_and_everybody_sees_the_tree() {
+    let query = AuditQuery { dossier: Some("H17.1".to_owned()), limit: 3, ..AuditQuery::default() };
+    let wish = ConsistencyWish { year: 2027, old: 1, new: 2 };
+    for (caller, is_auditor) in [
+        ("xacminh://dev/auditor/thanh-tra", true),
+        ("xacminh://dev/portal/1", false),
+        ("xacminh://dev/operator/an", false),
+    ] {
+        let scene = Scene::of(caller).await;
+        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+        send.write_all(&[STREAM_SESSION]).await.unwrap();
+        let requests = [
+            Request::AuditQuery(Box::new(query.clone())),
+            Request::AuditOpen(5),
+            Request::Checkpoint,
+            Request::Consistency(wish),
+        ];
+        let mut replies = Vec::new();
+        for (tag, request) in (1..).zip(requests) {
+            send.write_all(&tagged(tag, request)).await.unwrap();
+            let (answered, body) = reply(&mut recv).await;
+            assert_eq!(answered, tag);
+            replies.push(body);
+        }
+        let denied = |reply: &Reply| matches!(reply, Reply::Failure(it) if it.number == ErrorNumber::RoleNotAllowed);
+        assert_eq!(denied(&replies[0]), !is_auditor, "{caller}");
+        if is_auditor {
+            let Reply::AuditFound(found) = &replies[0] else { panic!("{:?}", replies[0]) };
+            let positions: Vec<u64> = found.entries.iter().map(|entry| entry.position).collect();
+            assert_eq!((positions, found.leaves, found.indexed, found.next), (vec![5, 2], 9, 8, Some(1)));
+            assert!(matches!(&replies[1], Reply::Failure(failure) if failure.number == ErrorNumber::Erased));
+        } else {
+            assert!(denied(&replies[1]), "{caller}");
+        }
+        assert!(matches!(&replies[2], Reply::Checkpoint(text) if text.as_str() == CHECKPOINT));
+        assert!(matches!(&replies[3], Reply::Consistency(proof) if proof.hashes == [[7; 32]]));
     }
 }
 

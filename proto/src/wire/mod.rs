@@ -12,11 +12,15 @@
 //! Kinds of messages are added at the end of their enum; a field added, or an error number, cause or reason that old
 //! callers would not know, needs another ALPN.
 
+mod audit;
 pub mod frame;
 pub mod peer;
 mod question;
 mod reply;
 
+pub use audit::{
+    AuditFound, AuditOpened, AuditOrder, AuditQuery, CheckpointText, ConsistencyProof, ConsistencyWish, Happened,
+};
 pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, ErasureOrder, ReceiptWish, Request, TrailPage};
 pub use reply::{
     Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Reply, Status,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{AuditQuery, ConsistencyWish};
 use crate::vocab::{AttributeSet, BirthDate, CLAIMS_DECODED_MAX, Claim, PersonNumber, RequestId};
 
 /// Audit entries on one page: a page stays far under the reply's limit and under a millisecond of reading.
@@ -26,6 +27,12 @@ pub enum Request {
     Trail(Box<TrailPage>),
     /// An end to what is known and kept about one person (role operator).
     Erase(Box<ErasureOrder>),
+    /// Audit entries by what they say (role auditor).
+    AuditQuery(Box<AuditQuery>),
+    /// The addendum of the entry at a position, in clear (role auditor); the opening becomes an entry first.
+    AuditOpen(u64),
+    /// A proof that one tree of a shard is the beginning of another (any role).
+    Consistency(ConsistencyWish),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -126,6 +133,9 @@ impl std::fmt::Debug for Request {
             Self::Checkpoint => f.write_str("Checkpoint"),
             Self::Trail(page) => page.fmt(f),
             Self::Erase(order) => order.fmt(f),
+            Self::AuditQuery(query) => query.fmt(f),
+            Self::AuditOpen(position) => write!(f, "AuditOpen({position})"),
+            Self::Consistency(wish) => wish.fmt(f),
         }
     }
 }

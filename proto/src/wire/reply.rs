@@ -7,7 +7,7 @@ use crate::{
     vocab::{Date, ErrorNumber, Outcome, RequestId},
 };
 
-use super::AUDIT_PAGE_MAX;
+use super::{AUDIT_PAGE_MAX, AuditFound, AuditOpened, CheckpointText, ConsistencyProof};
 
 /// Members a cluster can show: a province has three or five voters and a few learners.
 pub const MEMBERS_MAX: usize = 64;
@@ -36,8 +36,8 @@ pub enum Reply {
     },
     /// A receipt asked for by request id.
     Receipt(String),
-    /// The newest checkpoint: the text of a [`Note`](crate::transparency::Note).
-    Checkpoint(String),
+    /// The newest checkpoint of the log, signed.
+    Checkpoint(CheckpointText),
     /// A part of a person's trail.
     Trail(Box<TrailPart>),
     /// The person was erased.
@@ -45,6 +45,12 @@ pub enum Reply {
         /// Position of the leaf that says so.
         position: u64,
     },
+    /// Audit entries found.
+    AuditFound(AuditFound),
+    /// An audit entry, opened.
+    AuditOpened(Box<AuditOpened>),
+    /// A proof of consistency.
+    Consistency(ConsistencyProof),
 }
 
 /// A part of a person's trail: the head of the first part and the lines of all of them, one after the other, are the text

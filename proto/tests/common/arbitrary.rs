@@ -9,8 +9,9 @@ use xacminh_proto::{
         Sex, Value, Verdict,
     },
     wire::{
-        Answer, Ask, AuditEntries, AuditEntry, AuditPage, ErasureOrder, Failure, MemberStatus, ReceiptWish, Reply,
-        Request, Status, TrailLine, TrailPage, TrailPart, peer::PeerHello,
+        Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOpened, AuditOrder, AuditPage, AuditQuery,
+        CheckpointText, ConsistencyProof, ConsistencyWish, ErasureOrder, Failure, Happened, MemberStatus, ReceiptWish,
+        Reply, Request, Status, TrailLine, TrailPage, TrailPart, peer::PeerHello,
     },
 };
 
@@ -27,13 +28,16 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         1 => ("(?s).{0,20}", "[a-zạ ]{0,30}", "[a-zạ ]{0,30}").prop_map(|(number, ground, ordered_by)| {
             Request::Erase(Box::new(ErasureOrder { number, ground, ordered_by }))
         }),
+        2 => audit_query().prop_map(|query| Request::AuditQuery(Box::new(query))),
+        1 => any::<u64>().prop_map(Request::AuditOpen),
+        1 => (any::<u16>(), any::<u64>(), any::<u64>())
+            .prop_map(|(year, old, new)| Request::Consistency(ConsistencyWish { year, old, new })),
     ]
 }
 
 pub(crate) fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         1 => "(?s).{0,300}".prop_map(Reply::Receipt),
-        1 => "(?s).{0,300}".prop_map(Reply::Checkpoint),
         4 => answer().prop_map(|answer| Reply::Answer(Box::new(answer))),
         1 => (select(ErrorNumber::ALL), "(?s).{0,80}")
             .prop_map(|(number, detail)| Reply::Failure(Failure::new(number, detail))),
@@ -48,7 +52,46 @@ pub(crate) fn reply() -> impl Strategy<Value = Reply> {
             let accesses = lines.into_iter().map(|line| TrailLine { line, gloss: None }).collect();
             Reply::Trail(Box::new(TrailPart { at, count: from, from, head, accesses }))
         }),
+        1 => audit_found().prop_map(Reply::AuditFound),
+        1 => (any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..=300), addendum()).prop_map(
+            |(position, recorded, leaf, addendum)| {
+                Reply::AuditOpened(Box::new(AuditOpened { position, leaf, recorded, addendum }))
+            }
+        ),
+        1 => "(?s).{0,300}"
+            .prop_map(|text| Reply::Checkpoint(CheckpointText::new(text).expect("shorter than a note may be"))),
+        1 => vec(any::<[u8; 32]>(), 0..=64).prop_map(|hashes| Reply::Consistency(ConsistencyProof { hashes })),
     ]
+}
+
+fn audit_query() -> impl Strategy<Value = AuditQuery> {
+    let text = || option::of("(?s).{0,40}");
+    let order = prop_oneof![Just(AuditOrder::NewestFirst), Just(AuditOrder::OldestFirst)];
+    let who = (option::of(any::<u32>()), text(), text(), text(), text());
+    let when = (option::of(any::<u64>()), option::of(any::<u64>()), option::of(any::<u64>()), any::<u16>());
+    (who, when, option::of(select(Happened::ALL.to_vec())), order).prop_map(|(who, when, happened, order)| AuditQuery {
+        portal: who.0.map(PortalId),
+        official: who.1,
+        procedure: who.2,
+        dossier: who.3,
+        person: who.4,
+        from_ms: when.0,
+        until_ms: when.1,
+        happened,
+        order,
+        cursor: when.2,
+        limit: when.3,
+    })
+}
+
+fn audit_found() -> impl Strategy<Value = AuditFound> {
+    let entries = vec((any::<u64>(), vec(any::<u8>(), 0..=300)), 0..8);
+    (any::<u64>(), any::<u64>(), option::of(any::<u64>()), option::of(any::<u64>()), entries).prop_map(
+        |(leaves, indexed, recorded, next, entries)| {
+            let entries = entries.into_iter().map(|(position, leaf)| AuditEntry { position, leaf }).collect();
+            AuditFound { leaves, indexed, recorded, next, entries }
+        },
+    )
 }
 
 pub(crate) fn peer_hello() -> impl Strategy<Value = PeerHello> {

@@ -14,9 +14,10 @@ use xacminh_proto::{
         Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind, Sex, Value, Verdict,
     },
     wire::{
-        Answer, Ask, AuditEntries, AuditEntry, AuditPage, ErasureOrder, Failure, MemberStatus, REPLY_BYTES_MAX,
-        REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, Status, Tagged, TrailGloss, TrailLine, TrailPage, TrailPart,
-        frame,
+        Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOpened, AuditOrder, AuditPage, AuditQuery,
+        CheckpointText, ConsistencyProof, ConsistencyWish, ErasureOrder, Failure, Happened, MemberStatus,
+        REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, Status, Tagged, TrailGloss, TrailLine,
+        TrailPage, TrailPart, frame,
         peer::{HELLO_BYTES_MAX, PeerHello},
     },
 };
@@ -71,6 +72,9 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("request_checkpoint", Request::Checkpoint),
         ("request_trail", Request::Trail(Box::new(trail_page()))),
         ("request_erase", Request::Erase(Box::new(erasure_order()))),
+        ("request_audit_query", Request::AuditQuery(Box::new(audit_query()))),
+        ("request_audit_open", Request::AuditOpen(1_000_000)),
+        ("request_consistency", Request::Consistency(ConsistencyWish { year: 2027, old: 41, new: 70_000 })),
     ]
 }
 
@@ -85,9 +89,12 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("reply_audit", Reply::Audit(AuditEntries { leaves: 12, entries: vec![audit_entry(10), audit_entry(11)] })),
         ("reply_register_accepted", Reply::RegisterAccepted { revision: 7 }),
         ("reply_receipt", Reply::Receipt(log::Log::new(log::POSITION + 1).receipt(0).encode().expect("a receipt"))),
-        ("reply_checkpoint", Reply::Checkpoint(log::Log::new(300).checkpoint(2).to_string())),
         ("reply_trail", Reply::Trail(Box::new(trail_part()))),
         ("reply_erased", Reply::Erased { position: 70_001 }),
+        ("reply_audit_found", Reply::AuditFound(audit_found())),
+        ("reply_audit_opened", Reply::AuditOpened(Box::new(audit_opened()))),
+        ("reply_checkpoint", Reply::Checkpoint(checkpoint_text())),
+        ("reply_consistency", Reply::Consistency(ConsistencyProof { hashes: vec![[7; 32], [8; 32]] })),
     ]
 }
 
@@ -295,6 +302,35 @@ fn status() -> Status {
         ready: true,
         members: vec![member(1, Some(300)), member(2, Some(299)), member(4, None)],
     }
+}
+
+fn audit_query() -> AuditQuery {
+    AuditQuery {
+        portal: Some(PortalId(7)),
+        official: Some("cb-0017".to_owned()),
+        procedure: Some("1.004222".to_owned()),
+        dossier: Some("000.00.00.H17-270301-0042".to_owned()),
+        person: Some("048203000015".to_owned()),
+        from_ms: Some(1_798_736_400_000),
+        until_ms: Some(1_801_414_800_000),
+        happened: Some(Happened::Undetermined),
+        order: AuditOrder::OldestFirst,
+        cursor: Some(70_000),
+        limit: 256,
+    }
+}
+
+fn audit_found() -> AuditFound {
+    let entries = vec![audit_entry(11), audit_entry(10)];
+    AuditFound { leaves: 13, indexed: 12, recorded: Some(12), next: Some(9), entries }
+}
+
+fn audit_opened() -> AuditOpened {
+    AuditOpened { position: 10, leaf: leaf().encode().to_vec(), recorded: 12, addendum: addendum() }
+}
+
+fn checkpoint_text() -> CheckpointText {
+    CheckpointText::new(log::Log::new(41).checkpoint(0).to_string()).expect("a note's length")
 }
 
 fn audit_entry(position: u64) -> AuditEntry {

@@ -209,7 +209,7 @@ async fn what_was_erased_leaves_the_files() {
         let (_, record) = state.record(&key).expect("read").expect("remembered");
         [own_key, record]
     };
-    let ([gone, kept], folder) = ([sealed(1), sealed(2)], office._folder.path());
+    let ([gone, kept], folder) = ([sealed(1), sealed(2)], office.folder.path());
     state.flush().expect("flushed");
     assert!(gone.iter().chain(&kept).all(|bytes| is_in_files(folder, bytes)), "the test sees what is there");
     assert_eq!(state.erased().expect("read"), 0);

@@ -1,0 +1,77 @@
+//! What auditors ask, and what anybody may ask about the log.
+
+use std::time::Duration;
+
+use xacminh_proto::{
+    transparency::{Hash, note::Note},
+    wire::{AuditEntries, AuditFound, AuditOpened, AuditPage, AuditQuery, ConsistencyWish, Reply, Request},
+};
+
+use super::{Client, Way};
+use crate::{error::ClientError, judge::kind_of};
+
+impl Client {
+    /// A page of audit entries (role auditor).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit_page(&self, page: AuditPage, deadline: Duration) -> Result<AuditEntries, ClientError> {
+        match self.exchange(Way::Stream, Request::Audit(page), deadline).await? {
+            Reply::Audit(entries) => Ok(entries),
+            other => unreachable!("judge lets no other reply to an audit request pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// A page of audit entries by what they say (role auditor). If it names a person, each page leaves an entry.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit_query(&self, query: AuditQuery, deadline: Duration) -> Result<AuditFound, ClientError> {
+        match self.exchange(Way::Stream, Request::AuditQuery(Box::new(query)), deadline).await? {
+            Reply::AuditFound(found) => Ok(found),
+            other => unreachable!("judge lets no other reply to an audit query pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The addendum of an audit entry, in clear (role auditor). The opening leaves an entry.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit_open(&self, position: u64, deadline: Duration) -> Result<AuditOpened, ClientError> {
+        match self.exchange(Way::Stream, Request::AuditOpen(position), deadline).await? {
+            Reply::AuditOpened(opened) => Ok(*opened),
+            other => unreachable!("judge lets no other reply to an opening pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The signed head of the log as a node has it now; verified if the client knows the log's keys.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn checkpoint(&self, deadline: Duration) -> Result<Note, ClientError> {
+        match self.exchange(Way::Stream, Request::Checkpoint, deadline).await? {
+            Reply::Checkpoint(text) => Ok(Note::parse(text.as_str().as_bytes()).expect("judge read it")),
+            other => unreachable!("judge lets no other reply to a wish for a head pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The proof that one tree of a shard is the beginning of another; whoever gets it checks it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn consistency(&self, wish: ConsistencyWish, deadline: Duration) -> Result<Vec<Hash>, ClientError> {
+        match self.exchange(Way::Stream, Request::Consistency(wish), deadline).await? {
+            Reply::Consistency(proof) => Ok(proof.hashes),
+            other => unreachable!("judge lets no other reply to a wish for a proof pass: {}", kind_of(&other)),
+        }
+    }
+}
+
+/// Whether a request leaves an entry for each time it is sent: it is not sent twice for the sake of speed.
+pub(super) fn is_recorded(request: &Request) -> bool {
+    match request {
+        Request::AuditOpen(_) => true,
+        Request::AuditQuery(query) => query.person.is_some(),
+        _ => false,
+    }
+}
