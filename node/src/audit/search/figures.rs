@@ -1,4 +1,4 @@
-//! What the index and its queries cost, over many leaves: `cargo test -p xacminh-node --lib -- --ignored audit::figures
+//! What the index and its queries cost, over many leaves: `cargo test -p xacminh-node --lib -- --ignored audit::search::figures
 //! --nocapture`, with `XACMINH_AUDIT_LEAVES` of them (ten million if not said otherwise). A temporary folder takes about
 //! 500 bytes a leaf.
 
