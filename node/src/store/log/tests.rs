@@ -86,7 +86,7 @@ async fn what_was_purged_leaves_the_tables() {
         tables.any(|file| std::fs::read(file).unwrap().windows(bytes.len()).any(|window| window == bytes))
     };
     // Nothing is purged, so that a scrub writes tables and drops nothing.
-    log.inner.db.flush_cf(log.inner.family(super::LOG)).unwrap();
+    log.inner.db.flush_cf(log.inner.family(LOG)).unwrap();
     assert!(on_tables(gone) && on_tables(kept));
     log.scrub().unwrap();
     assert!(on_tables(gone) && on_tables(kept));
