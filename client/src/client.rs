@@ -135,6 +135,17 @@ impl Client {
         }
     }
 
+    /// The newest checkpoint of whichever node answers first, not yet believed.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn checkpoint(&self, deadline: Duration) -> Result<String, ClientError> {
+        match self.exchange(Way::Stream, Request::Checkpoint, deadline).await? {
+            Reply::Checkpoint(checkpoint) => Ok(checkpoint),
+            other => unreachable!("judge lets no other reply to this request pass: {}", kind_of(&other)),
+        }
+    }
+
     /// A page of audit entries (role auditor).
     ///
     /// # Errors

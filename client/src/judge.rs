@@ -15,6 +15,7 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
         (_, Reply::Failure(_))
         | (Request::Status, Reply::Status(_))
         | (Request::PutRegister(_), Reply::RegisterAccepted { .. })
+        | (Request::Checkpoint, Reply::Checkpoint(_))
         | (Request::Erase(_), Reply::Erased { .. }) => {}
         (Request::Trail(page), Reply::Trail(part)) if continues(page, part) => {}
         (Request::Receipt(id), Reply::Receipt(receipt)) => {
@@ -97,5 +98,6 @@ pub(crate) fn kind_of(reply: &Reply) -> &'static str {
         Reply::Receipt(_) => "receipt",
         Reply::Trail(_) => "trail",
         Reply::Erased { .. } => "erased",
+        Reply::Checkpoint(_) => "checkpoint",
     }
 }

@@ -16,6 +16,7 @@ pub mod config;
 pub mod env;
 pub mod keyring;
 pub mod notary;
+pub mod publish;
 pub mod quic;
 pub mod raft;
 pub mod serve;

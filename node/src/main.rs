@@ -1,8 +1,8 @@
-//! `xacminh-node`: runs a node, checks its configuration, makes its keyring, looks into its data directory.
+//! `xacminh-node`: runs a node, checks its configuration, makes its keys and tells them to verifiers, looks into its data directory.
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use xacminh_node::{
     app,
     config::{self, Config},
@@ -40,6 +40,16 @@ enum Verb {
         #[command(subcommand)]
         verb: KeyringVerb,
     },
+    /// Print the keys by which the log's checkpoints and receipts are verified, one a line: hand them to verifiers and
+    /// witnesses.
+    Vkey {
+        /// The node's configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Which year's log; without it, this year's.
+        #[arg(long)]
+        year: Option<u16>,
+    },
     /// Show what a stopped node's data directory holds, without personal data.
     Inspect {
         /// The node's configuration.
@@ -58,24 +68,55 @@ enum KeyringVerb {
         /// Where to; an existing file is never overwritten.
         #[arg(long)]
         out: PathBuf,
-        /// Wrap it under a key-encryption key (64 hexadecimal digits) in this environment variable.
-        #[arg(long)]
-        encryption_key_env: Option<String>,
-        /// Wrap it under a key-encryption key in this file.
-        #[arg(long, conflicts_with = "encryption_key_env")]
-        encryption_key_file: Option<PathBuf>,
+        #[command(flatten)]
+        wrapping: Wrapping,
     },
+    /// Add a sealing key and make it current; the others go on opening what they sealed.
+    Rotate {
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Add a key of the log; it and the keys before it both sign from one moment until another.
+    RotateSigning {
+        #[command(flatten)]
+        files: Files,
+        /// When the new key begins to sign, like 2027-01-01T00:00:00+07:00; every node must have the file by then.
+        #[arg(long)]
+        from: String,
+        /// When the keys before it end; every verifier must have the new key by then.
+        #[arg(long)]
+        until: String,
+    },
+}
+
+#[derive(Args)]
+struct Files {
+    /// The keyring there is; it is left as it is.
+    #[arg(long = "in")]
+    from: PathBuf,
+    /// Where to; an existing file is never overwritten.
+    #[arg(long = "out")]
+    to: PathBuf,
+    #[command(flatten)]
+    wrapping: Wrapping,
+}
+
+#[derive(Args)]
+struct Wrapping {
+    /// The keyring is wrapped under a key-encryption key (64 hexadecimal digits) in this environment variable.
+    #[arg(long)]
+    encryption_key_env: Option<String>,
+    /// The keyring is wrapped under a key-encryption key in this file.
+    #[arg(long, conflicts_with = "encryption_key_env")]
+    encryption_key_file: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run { config, bootstrap } => run(&config, bootstrap),
         Verb::CheckConfig { config } => check(&config),
-        Verb::Keyring { verb: KeyringVerb::New { out, encryption_key_env, encryption_key_file } } => {
-            let source =
-                app::keyring_source(&config::Keyring { file: out.clone(), encryption_key_env, encryption_key_file });
-            new_keyring(&out, &source)
-        }
+        Verb::Keyring { verb } => keyring(verb),
+        Verb::Vkey { config, year } => vkey(&config, year),
         Verb::Inspect { config, digest } => inspect(&config, digest),
     }
 }
@@ -111,6 +152,49 @@ fn check(path: &std::path::Path) -> ExitCode {
             if report.is_ok() { telemetry::ExitCode::Ok.into() } else { telemetry::ExitCode::Config.into() }
         }
         Err(error) => refuse(&error, telemetry::ExitCode::Config),
+    }
+}
+
+fn keyring(verb: KeyringVerb) -> ExitCode {
+    let source = |file: &std::path::Path, Wrapping { encryption_key_env, encryption_key_file }: Wrapping| {
+        app::keyring_source(&config::Keyring { file: file.to_owned(), encryption_key_env, encryption_key_file })
+    };
+    let (to, done) = match verb {
+        KeyringVerb::New { out, wrapping } => {
+            let source = source(&out, wrapping);
+            return new_keyring(&out, &source);
+        }
+        KeyringVerb::Rotate { files: Files { from, to, wrapping } } => {
+            let source = source(&from, wrapping);
+            let done = app::rotate_sealing(&from, &to, &source);
+            (to, done.map(|id| format!("key {id} seals from the next start on")))
+        }
+        KeyringVerb::RotateSigning { files: Files { from, to, wrapping }, from: begins, until } => {
+            let source = source(&from, wrapping);
+            let done = app::rotate_signing(&from, &to, &source, (&begins, &until));
+            (to, done.map(|()| format!("the new key of the log signs from {begins} on, those before it until {until}")))
+        }
+    };
+    match done {
+        Ok(what) => {
+            say(&format!("{}: {what}; copy it to every node before any starts with it", to.display()));
+            telemetry::ExitCode::Ok.into()
+        }
+        Err(error) => refuse(&error, telemetry::ExitCode::KeyringRefused),
+    }
+}
+
+fn vkey(path: &std::path::Path, year: Option<u16>) -> ExitCode {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error, telemetry::ExitCode::Config),
+    };
+    match app::verifier_keys(&config, year) {
+        Ok(keys) => {
+            keys.iter().for_each(|key| say(key));
+            telemetry::ExitCode::Ok.into()
+        }
+        Err(error) => refuse(&error, telemetry::ExitCode::KeyringRefused),
     }
 }
 

@@ -50,6 +50,8 @@ enum AuditCommand {
         #[arg(long, default_value_t = 20)]
         limit: u64,
     },
+    /// A year of the log as files for any web server
+    Export(super::export::ExportArgs),
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<Exit, CliError> {
@@ -58,7 +60,10 @@ pub(super) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<Exit, Cl
         return super::trail::run(global, trail, deadline).await;
     }
     let client = global.client().await?;
-    let shown = show_range(global.screen(), &client, args.what, deadline).await;
+    let shown = match args.what {
+        AuditCommand::Export(export) => super::export::run(global, &client, export, deadline).await,
+        what => show_range(global.screen(), &client, what, deadline).await,
+    };
     client.close().await;
     shown
 }
@@ -71,6 +76,7 @@ async fn show_range(screen: Screen, client: &Client, what: AuditCommand, deadlin
             let leaves = client.audit_page(AuditPage { from: u64::MAX, limit: 1 }, deadline).await?.leaves;
             (leaves.saturating_sub(limit), limit)
         }
+        AuditCommand::Export(_) => return Err(CliError::Internal("an export is no range".into())),
         AuditCommand::Trail(_) => return Err(CliError::Internal("a trail is shown elsewhere".into())),
     };
     while left > 0 {

@@ -13,6 +13,7 @@ mod claims;
 mod cluster;
 mod config;
 mod exit;
+mod export;
 mod people;
 mod person;
 mod question;

@@ -184,6 +184,7 @@ async fn audit_pages_registers_and_statuses() {
             }),
             Request::PutRegister(_) => Reply::RegisterAccepted { revision: 4 },
             Request::Receipt(id) => Reply::Receipt(id.to_string()),
+            Request::Checkpoint => Reply::Checkpoint("no note".to_owned()),
             Request::Status => Reply::Status(status()),
             Request::Ask(_) | Request::Trail(_) | Request::Erase(_) => failure(ErrorNumber::RoleNotAllowed),
         })

@@ -7,6 +7,7 @@ mod asking;
 mod batch;
 mod commands;
 mod corpus;
+mod export;
 mod fake;
 mod log;
 mod page;

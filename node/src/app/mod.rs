@@ -7,6 +7,7 @@
 //! ```
 
 mod erasure;
+mod keys;
 mod office;
 mod register;
 mod setup;
@@ -26,6 +27,7 @@ use crate::{
     env::{self, Clock, SystemClock},
     keyring::Keyring,
     notary::{Authority, Notary, NotaryError},
+    publish::{self, Cosigned, Shelf, Witnesses},
     quic::Dialer,
     raft::{
         Member, Replication,
@@ -35,10 +37,12 @@ use crate::{
     serve,
     store::{ApplySink, Fatal, State, Store},
     telemetry::{ExitCode, Metrics, exit},
+    tls::WebTls,
     upstream::Upstream,
     verify::{Crowd, Desk},
 };
 
+pub use keys::{KeyCommandError, rotate_sealing, rotate_signing, verifier_keys};
 pub use setup::{Refusal, keyring_source};
 
 /// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.
@@ -46,6 +50,13 @@ const DRAIN_MAX: Duration = Duration::from_secs(31);
 
 /// How long a peer may take to lead before this node goes regardless.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
+/// How often a starting node compares its tree with what it signed before.
+const RECORD_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Looks in a row at which a node that has applied everything still lacks what it signed: long enough for a leader to
+/// send what it has not told of yet.
+const RECORD_LOOKS_MAX: u32 = 120;
 
 /// Memory for blocks of the state's tables.
 const BLOCK_CACHE_BYTES: usize = crate::store::BLOCK_CACHE_BYTES;
@@ -57,6 +68,8 @@ struct Node {
     desk: Desk,
     replication: Replication,
     metrics: Arc<Metrics>,
+    shelf: Shelf,
+    witnesses: Arc<Witnesses>,
 }
 
 /// Runs a node until it is told to stop; `form` forms a new cluster if this node has never been in one.
@@ -75,7 +88,8 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let doors = setup::doors(&config, &clock)?;
     let admin_listener = admin::bind(config.admin.listen)
         .await
-        .map_err(|source| Refusal::Admin { address: config.admin.listen, source })?;
+        .map_err(|source| Refusal::Listen { address: config.admin.listen, source })?;
+    let log_door = setup::log_door(&config, &clock).await?;
 
     let dialers = [doors.clients.dialer(), doors.peers.dialer()];
     let node = Rooms { clock: Arc::clone(&clock), metrics, keyring, submitter, pump, store, upstream }
@@ -90,7 +104,11 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let admin = tokio::spawn(admin);
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
     let erasing = tokio::spawn(erasure::keep(Arc::clone(&node)));
-    let reloading = tokio::spawn(reload_on_hangup(dialers, clock));
+    let comparing = tokio::spawn(compare_with_record(Arc::clone(&node)));
+    let web = log_door.as_ref().map(publish::Door::tls);
+    let reloading = tokio::spawn(reload_on_hangup(dialers, web, clock));
+    let publishing = tokio::spawn(publish(Arc::clone(&node), log_door, stopped(stop.clone())));
+    let cosigning = tokio::spawn(cosign(Arc::clone(&node)));
     let bounds = setup::bounds(&node.config);
     let serving = tokio::spawn(serve::run(
         doors.clients,
@@ -114,8 +132,12 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let _ = stopping.send(true);
     let drained = serving.await.unwrap_or(false);
     keeping.abort();
+    comparing.abort();
     erasing.abort();
     reloading.abort();
+    // A cosignature that is lost now is asked for again by the next leader.
+    cosigning.abort();
+    let _ = publishing.await;
     let _ = admin.await;
     node.stop().await;
     Ok(if drained { ExitCode::Ok } else { ExitCode::DrainTimeout })
@@ -154,6 +176,13 @@ impl Rooms {
         let alarm = Arc::new(|error: &NotaryError| stop_for(error));
         let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
             .map_err(Refusal::Notary)?;
+        let kept = Cosigned::open(&config.node.data_dir.join("notary"), |year| {
+            notary.authority().verifier_keys(year).unwrap_or_default()
+        });
+        let cosigned = Arc::new(kept.map_err(Refusal::Notary)?);
+        let shelf = Shelf::new(state.clone(), notary.clone(), Arc::clone(&cosigned), Arc::clone(&clock));
+        let log = setup::Log { state: &state, notary: &notary, cosigned, clock: &clock, metrics: &metrics };
+        let witnesses = Arc::new(setup::witnesses(&config, log)?);
         let replication = Replication::start(parts, &setup::replication(&config)).await?;
         if form {
             replication.form(members(&config)).await?;
@@ -169,7 +198,7 @@ impl Rooms {
             register: ArcSwapOption::empty(),
             crowd: Crowd::default(),
         };
-        Ok(Arc::new(Node { config, state, desk, replication, metrics }))
+        Ok(Arc::new(Node { config, state, desk, replication, metrics, shelf, witnesses }))
     }
 }
 
@@ -212,6 +241,30 @@ fn stop_for(error: &NotaryError) {
     exit(ExitCode::InvariantBroken);
 }
 
+/// Sees after a start that the log has brought back everything that was signed before it.
+///
+/// The record is written before a signature leaves, and a signature is over committed entries only: a node that has
+/// applied all there is to apply and still lacks them has lost something that others were given receipts of.
+async fn compare_with_record(node: Arc<Node>) {
+    let mut rested = 0;
+    while let Some(behind) = node.desk.notary.behind() {
+        let raft = node.replication.metrics();
+        let applied = raft.last_applied.map(|id| id.index);
+        let has_all = raft.current_leader.is_some() && applied.is_some() && applied == raft.last_log_index;
+        rested = if has_all { rested + 1 } else { 0 };
+        if rested == RECORD_LOOKS_MAX {
+            tracing::error!(
+                year = behind.year,
+                signed = behind.signed,
+                here = behind.here,
+                "more was signed than the log has: entries were lost, and this log must not be signed any more"
+            );
+            exit(ExitCode::InvariantBroken);
+        }
+        tokio::time::sleep(RECORD_LOOK_INTERVAL).await;
+    }
+}
+
 fn members(config: &Config) -> BTreeMap<u64, Member> {
     let member = |member: &crate::config::Member| Member {
         peer_addr: member.peer_addr.clone(),
@@ -239,10 +292,27 @@ async fn until_told_to_stop() {
     }
 }
 
+/// Serves the log's files until the node stops, if the configuration says so.
+async fn publish(node: Arc<Node>, door: Option<publish::Door>, stop: impl Future<Output = ()>) {
+    if let Some(door) = door {
+        door.serve(node.shelf.clone(), stop).await;
+    }
+}
+
+/// Has the log's heads cosigned while this node leads.
+async fn cosign(node: Arc<Node>) {
+    Arc::clone(&node.witnesses).run(|| node.replication.leads_with_all()).await;
+}
+
 /// SIGHUP: certificates and revocation lists are read again, and connections of revoked callers are cut.
-async fn reload_on_hangup(doors: [Dialer; 2], clock: Arc<dyn Clock>) {
+async fn reload_on_hangup(doors: [Dialer; 2], web: Option<Arc<WebTls>>, clock: Arc<dyn Clock>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
+        match web.as_ref().map(|web| web.reload()) {
+            Some(Ok(())) => tracing::info!("certificates of the log server read again"),
+            Some(Err(error)) => tracing::error!(%error, "certificates of the log server kept as they were"),
+            None => {}
+        }
         for door in &doors {
             let now = Duration::from_millis(clock.now_ms());
             match door

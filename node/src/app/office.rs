@@ -70,6 +70,15 @@ impl Office for Node {
         Box::pin(self.desk.receipt_of(portal, id))
     }
 
+    fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
+        Box::pin(async {
+            self.shelf.newest().await.map(|text| text.to_string()).map_err(|error| {
+                tracing::warn!(%error, "there is no checkpoint to hand out");
+                ErrorNumber::NotReady
+            })
+        })
+    }
+
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber> {
         let all = self.state.meta().leaves;
         let leaves = self.state.leaves(from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
@@ -135,5 +144,6 @@ impl Readiness for Node {
 
     fn refresh(&self, metrics: &Metrics) {
         metrics.raft(&self.replication.gauges());
+        self.witnesses.show();
     }
 }

@@ -1,17 +1,21 @@
 //! From the configuration to open rooms; whatever is wrong refuses the start and says what to do.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use xacminh_proto::transparency::note::VerifierKey;
 
 use crate::{
-    config::{AuthoritySource, Config},
+    config::{AuthoritySource, ClientCertificates, Config},
     env::{self, Clock},
     keyring::{KekSource, Keyring, KeyringError},
+    notary::Notary,
+    publish::{self, Cosigned, Witness, WitnessError, Witnesses},
     quic::{Door, Limits, Now, QuicError},
     raft::{Settings, start::StartError},
     serve::Bounds,
-    store::{ApplySink, LogError, Options, Store, StoreError},
-    telemetry::ExitCode,
-    tls::{Port, PortTls, TlsError, TlsFiles},
+    store::{ApplySink, LogError, Options, State, Store, StoreError},
+    telemetry::{ExitCode, Metrics, WitnessMetrics},
+    tls::{Port, PortTls, TlsError, TlsFiles, WebTls},
     upstream::{self, AuthorityConfig, EmbeddedConfig, FlightLimits, PostgresConfig, Upstream},
 };
 
@@ -23,6 +27,14 @@ pub enum Refusal {
     /// The keyring.
     #[error("keyring: {0}")]
     Keyring(#[from] KeyringError),
+    /// The keyring has no key of the log.
+    #[error(
+        "keyring {}: it has no key to sign the log with, so no answer could have a receipt: add one with `xacminh-node keyring rotate-signing`, and copy the file to every node", .path.display()
+    )]
+    NoSigningKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// The data directory or what is in it.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -35,9 +47,9 @@ pub enum Refusal {
     /// A UDP port.
     #[error("{0}")]
     Door(#[from] QuicError),
-    /// The admin port.
+    /// The admin port, or the log server's.
     #[error("cannot listen on tcp {address}: {source}; is another node running, or the address not of this machine?")]
-    Admin {
+    Listen {
         /// The configured address.
         address: SocketAddr,
         /// What the system said.
@@ -46,6 +58,12 @@ pub enum Refusal {
     /// The record of what the notary signed last.
     #[error("notary: {0}; the record is needed to never sign two histories, and is not restored from a backup")]
     Notary(io::Error),
+    /// What witnesses are asked with.
+    #[error("{0}")]
+    Cosigning(#[from] WitnessError),
+    /// Metrics that are there already.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// Replication.
     #[error("{0}")]
     Replication(#[from] StartError),
@@ -56,13 +74,13 @@ impl Refusal {
     #[must_use]
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Keyring(_) => ExitCode::KeyringRefused,
+            Self::Keyring(_) | Self::NoSigningKey { .. } => ExitCode::KeyringRefused,
             Self::Store(StoreError::Log(LogError::Shortened { .. } | LogError::Hole { .. })) => ExitCode::LogTruncated,
-            Self::Replication(StartError::Settings(_)) => ExitCode::Config,
+            Self::Replication(StartError::Settings(_)) | Self::Cosigning(_) | Self::Metrics(_) => ExitCode::Config,
             Self::Store(_) | Self::Replication(_) | Self::Notary(_) => ExitCode::DataDirRefused,
             Self::Tls(_) => ExitCode::TlsRefused,
             Self::Authority(_) => ExitCode::AuthorityRefused,
-            Self::Door(_) | Self::Admin { .. } => ExitCode::BindFailed,
+            Self::Door(_) | Self::Listen { .. } => ExitCode::BindFailed,
         }
     }
 }
@@ -84,7 +102,11 @@ pub fn keyring_source(config: &crate::config::Keyring) -> KekSource {
 }
 
 pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>, Refusal> {
-    Ok(Arc::new(Keyring::load(&config.keyring.file, &keyring_source(&config.keyring))?))
+    let keyring = Keyring::load(&config.keyring.file, &keyring_source(&config.keyring))?;
+    if keyring.log_keys().is_empty() {
+        return Err(Refusal::NoSigningKey { path: config.keyring.file.clone() });
+    }
+    Ok(Arc::new(keyring))
 }
 
 pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, Refusal> {
@@ -143,6 +165,55 @@ pub(super) fn doors(config: &Config, clock: &Arc<dyn Clock>) -> Result<Doors, Re
         clients: Door::open(config.client.listen, clients, client_limits(config), Arc::clone(&now))?,
         peers: Door::open(config.peer.listen, peers, Limits::peers(), now)?,
     })
+}
+
+/// The log server's port, if the log is served.
+pub(super) async fn log_door(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<publish::Door>, Refusal> {
+    let Some(server) = &config.log_server else { return Ok(None) };
+    let files = TlsFiles {
+        certificate: server.tls.cert.clone(),
+        key: server.tls.key.clone(),
+        authority: server.tls.ca.clone().unwrap_or_default(),
+        revoked: server.tls.crl.iter().cloned().collect(),
+    };
+    let asks = server.client_certificates == ClientCertificates::Required;
+    let tls = Arc::new(WebTls::load(&config.cluster.name, files, asks)?);
+    let limits = &server.limits;
+    let bounds = publish::Bounds {
+        connections_max: size(limits.connections_max),
+        connections_per_address_max: size(limits.connections_per_address_max),
+        handshake: Duration::from_millis(limits.handshake_timeout_ms),
+        header: Duration::from_millis(limits.header_timeout_ms),
+        connection: Duration::from_millis(limits.connection_ms_max),
+    };
+    let listen = server.listen;
+    let door = publish::Door::open(listen, tls, bounds, Arc::clone(clock)).await;
+    door.map(Some).map_err(|source| Refusal::Listen { address: listen, source })
+}
+
+/// The rooms that know the log.
+pub(super) struct Log<'a> {
+    pub(super) state: &'a State,
+    pub(super) notary: &'a Notary,
+    pub(super) cosigned: Arc<Cosigned>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) metrics: &'a Metrics,
+}
+
+pub(super) fn witnesses(config: &Config, log: Log<'_>) -> Result<Witnesses, Refusal> {
+    // A configuration that loads has keys that are keys.
+    let witness = |witness: &crate::config::Witness| {
+        let key = VerifierKey::parse(&witness.vkey).ok()?;
+        Some(Witness { url: witness.url.clone(), key })
+    };
+    let all: Vec<Witness> = config.witnesses.iter().filter_map(witness).collect();
+    let names: Vec<&str> = all.iter().map(|one| one.key.name()).collect();
+    let metrics = WitnessMetrics::new(&names, log.metrics)?;
+    let cosigning = &config.cosigning;
+    let times = (Duration::from_millis(cosigning.every_ms), Duration::from_millis(cosigning.timeout_ms));
+    let (state, notary) = (log.state.clone(), log.notary.clone());
+    let clock = Arc::clone(log.clock);
+    Ok(Witnesses::new(all, times, cosigning.ca.as_deref(), state, notary, log.cosigned, clock, metrics)?)
 }
 
 pub(super) fn bounds(config: &Config) -> Bounds {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use xacminh_core::register::Register;
 
-use super::{AuthoritySource, Config, ConfigError, line_of_key, parse, read};
+use super::{AuthoritySource, ClientCertificates, Config, ConfigError, line_of_key, parse, read};
 
 /// What `check-config` found in a configuration that loads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,13 @@ fn doubts(config: &Config) -> Vec<(&'static str, String)> {
     }
     if !config.admin.listen.ip().is_loopback() {
         doubts.push(("admin.listen", "admin HTTP has no authentication and is not on loopback".to_owned()));
+    }
+    if let Some(server) = &config.log_server
+        && server.client_certificates == ClientCertificates::None
+        && !server.listen.ip().is_loopback()
+    {
+        let doubt = "everybody who reaches the port reads every entry of the log".to_owned();
+        doubts.push(("log_server.client_certificates", doubt));
     }
     let keyring = &config.keyring;
     if keyring.encryption_key_env.is_none() && keyring.encryption_key_file.is_none() {

@@ -4,7 +4,13 @@ use std::collections::HashSet;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Authority, AuthoritySource, Config, Member};
+use xacminh_proto::transparency::{
+    Checkpoint,
+    merkle::empty_root,
+    note::{KeyKind, VerifierKey},
+};
+
+use super::{Authority, AuthoritySource, ClientCertificates, Config, Member};
 
 /// An election timeout below three heartbeats calls an election when two packets are lost.
 const HEARTBEATS_PER_ELECTION_MIN: u64 = 3;
@@ -12,6 +18,11 @@ const HEARTBEATS_PER_ELECTION_MIN: u64 = 3;
 const MEMBERS_MAX: usize = 7;
 /// Streams one connection may be permitted: quinn reserves map entries for every one of them (370 KiB at 4096).
 const STREAMS_MAX: u32 = 4096;
+
+/// Witnesses asked for each checkpoint: with the log's own keys they fit the lines that every verifier must accept.
+const WITNESSES_MAX: usize = 14;
+/// Shortest time between two checkpoints offered to witnesses: each costs them a signature and a durable write.
+const COSIGNING_MS_MIN: u64 = 100;
 
 /// A value that cannot work.
 pub(super) struct Problem {
@@ -30,6 +41,8 @@ pub(super) fn first_problem(config: &Config) -> Option<Problem> {
         .or_else(|| keyring(config))
         .or_else(|| raft(config))
         .or_else(|| admin_and_log(config))
+        .or_else(|| log_server(config))
+        .or_else(|| witnesses(config))
 }
 
 fn problem(key: &str, message: impl Into<String>) -> Option<Problem> {
@@ -47,6 +60,10 @@ fn names(config: &Config) -> Option<Problem> {
     }
     if cluster.domain.len() > 253 || !cluster.domain.contains('.') || !cluster.domain.split('.').all(is_label) {
         return problem("cluster.domain", "a domain name in lower case is needed, for example \"log.example.gov.vn\"");
+    }
+    // The rules above are tighter than those of an origin; should they ever drift apart, no start makes an unsigned log.
+    if Checkpoint::new(format!("{}/{province}/9999", cluster.domain), 0, empty_root()).is_err() {
+        return problem("cluster.domain", "with province and year it makes no origin of a log");
     }
     if config.node.data_dir.as_os_str().is_empty() {
         return problem("node.data_dir", "a directory is needed");
@@ -195,6 +212,57 @@ fn admin_and_log(config: &Config) -> Option<Problem> {
     }
     if EnvFilter::try_new(&config.log.level).is_err() || config.log.level.trim().is_empty() {
         return problem("log.level", "error, warn, info, debug or trace is needed, or target=level joined by commas");
+    }
+    None
+}
+
+fn log_server(config: &Config) -> Option<Problem> {
+    let server = config.log_server.as_ref()?;
+    if server.client_certificates == ClientCertificates::Required && server.tls.ca.is_none() {
+        return problem(
+            "log_server.tls.ca",
+            "needed to know auditors by, or set log_server.client_certificates = \"none\"",
+        );
+    }
+    if server.listen.port() == config.admin.listen.port() && server.listen.port() != 0 {
+        return problem("log_server.listen", format!("port {} is the admin port already", server.listen.port()));
+    }
+    let limits = &server.limits;
+    let values = [
+        ("connections_max", u64::from(limits.connections_max)),
+        ("connections_per_address_max", u64::from(limits.connections_per_address_max)),
+        ("handshake_timeout_ms", limits.handshake_timeout_ms),
+        ("header_timeout_ms", limits.header_timeout_ms),
+        ("connection_ms_max", limits.connection_ms_max),
+    ];
+    let zero = values.into_iter().find(|(_, value)| *value == 0)?;
+    problem(&format!("log_server.limits.{}", zero.0), "more than 0 is needed")
+}
+
+fn witnesses(config: &Config) -> Option<Problem> {
+    if config.witnesses.len() > WITNESSES_MAX {
+        return problem("witness", format!("at most {WITNESSES_MAX} are asked"));
+    }
+    let mut keys = HashSet::new();
+    for (at, witness) in config.witnesses.iter().enumerate() {
+        if !witness.url.starts_with("http://") && !witness.url.starts_with("https://") {
+            return problem(&format!("witness.{at}.url"), "http:// or https:// is needed");
+        }
+        let key = VerifierKey::parse(&witness.vkey).ok().filter(|key| key.kind() == KeyKind::CosignatureV1);
+        let Some(key) = key else {
+            return problem(&format!("witness.{at}.vkey"), "the verifier key of a cosigner (kind 0x04) is needed");
+        };
+        // One name is one line of metrics; one key is one witness.
+        if !keys.insert(key.name().to_owned()) {
+            return problem(&format!("witness.{at}.vkey"), "two witnesses have the same name");
+        }
+    }
+    let cosigning = &config.cosigning;
+    if cosigning.every_ms < COSIGNING_MS_MIN {
+        return problem("cosigning.every_ms", format!("at least {COSIGNING_MS_MIN} is needed"));
+    }
+    if cosigning.timeout_ms == 0 {
+        return problem("cosigning.timeout_ms", "more than 0 milliseconds are needed");
     }
     None
 }

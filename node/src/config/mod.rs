@@ -4,6 +4,7 @@
 //! sections   every knob: unit, default, cost of getting it wrong
 //! authority  the section that has two shapes
 //! nearest    "did you mean"
+//! log_server the log as others see it, and its witnesses
 //! limits     what no single field can know of itself
 //! check      what `check-config` looks at beyond the file: other files, ports, quorum
 //! ```
@@ -14,6 +15,7 @@
 mod authority;
 mod check;
 mod limits;
+mod log_server;
 mod nearest;
 mod sections;
 
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use authority::{Authority, AuthoritySource};
 pub use check::{Report, check};
+pub use log_server::{ClientCertificates, Cosigning, LogServer, WebLimits, WebTlsFiles, Witness};
 pub use sections::{
     Admin, Bootstrap, Client, ClientLimits, Cluster, Keyring, Log, LogFormat, Member, Node, Peer, Raft, TlsFiles,
 };
@@ -60,6 +63,15 @@ pub struct Config {
     /// What an empty cluster starts with.
     #[serde(default)]
     pub bootstrap: Bootstrap,
+    /// The log's files over HTTPS; not served without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_server: Option<LogServer>,
+    /// Who cosigns the log.
+    #[serde(default, rename = "witness", skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Witness>,
+    /// How they are asked.
+    #[serde(default)]
+    pub cosigning: Cosigning,
 }
 
 /// Why a configuration cannot be used; the operator's fault, said in one line with the place to look at.
@@ -197,8 +209,14 @@ impl Config {
             ("peer.tls.crl", self.peer.tls.crl.as_ref()),
             ("keyring.encryption_key_file", self.keyring.encryption_key_file.as_ref()),
             ("bootstrap.register", self.bootstrap.register.as_ref()),
+            ("cosigning.ca", self.cosigning.ca.as_ref()),
         ];
         files.extend(optional.into_iter().filter_map(|(key, path)| path.map(|path| (key, path.as_path()))));
+        if let Some(LogServer { tls, .. }) = &self.log_server {
+            files.extend([("log_server.tls.cert", tls.cert.as_path()), ("log_server.tls.key", &tls.key)]);
+            let optional = [("log_server.tls.ca", &tls.ca), ("log_server.tls.crl", &tls.crl)];
+            files.extend(optional.into_iter().filter_map(|(key, path)| path.as_deref().map(|path| (key, path))));
+        }
         match &self.authority.source {
             AuthoritySource::Embedded { path } => files.push(("authority.path", path)),
             AuthoritySource::Postgres { ca_file, password_file, .. } => {
@@ -225,6 +243,12 @@ impl Config {
         paths.extend(self.peer.tls.crl.as_mut());
         paths.extend(self.keyring.encryption_key_file.as_mut());
         paths.extend(self.bootstrap.register.as_mut());
+        paths.extend(self.cosigning.ca.as_mut());
+        if let Some(LogServer { tls, .. }) = &mut self.log_server {
+            paths.extend([&mut tls.cert, &mut tls.key]);
+            paths.extend(tls.ca.as_mut());
+            paths.extend(tls.crl.as_mut());
+        }
         match &mut self.authority.source {
             AuthoritySource::Embedded { path } => paths.push(path),
             AuthoritySource::Postgres { ca_file, password_file, .. } => {

@@ -157,6 +157,12 @@ impl KeyringFile {
         Ok(id)
     }
 
+    /// Whether it has a key of the log.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        !self.signing.is_empty()
+    }
+
     /// Adds a new key of the log, which signs from `from_ms` on; those before it go on signing until `until_ms`. Nodes
     /// must all have it before `from_ms`, and verifiers before `until_ms`.
     ///

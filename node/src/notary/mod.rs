@@ -97,12 +97,25 @@ pub struct Authority {
     pub keyring: Arc<Keyring>,
 }
 
+/// A head was signed before the node started, and its tree does not reach so far yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The year's shard.
+    pub year: u16,
+    /// Leaves in the head signed last.
+    pub signed: u64,
+    /// Leaves in the tree.
+    pub here: u64,
+}
+
 /// The handle to a node's notary.
 #[derive(Clone)]
 pub struct Notary {
     authority: Arc<Authority>,
     state: State,
     jobs: mpsc::Sender<Job>,
+    /// What the record said when the notary started.
+    recorded: Arc<BTreeMap<u16, Head>>,
     kept: Arc<Mutex<BTreeMap<u64, Arc<SignedHead>>>>,
     newest: Arc<arc_swap::ArcSwapOption<SignedHead>>,
 }
@@ -167,7 +180,15 @@ impl Notary {
     pub fn start(folder: &Path, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
         let record = Record::open(folder)?;
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
-        let notary = Self { authority: Arc::new(authority), state, jobs, kept: Arc::default(), newest: Arc::default() };
+        let recorded = Arc::new(record.heads().clone());
+        let notary = Self {
+            authority: Arc::new(authority),
+            state,
+            jobs,
+            recorded,
+            kept: Arc::default(),
+            newest: Arc::default(),
+        };
         let signer = Signer {
             authority: Arc::clone(&notary.authority),
             state: notary.state.clone(),
@@ -184,6 +205,18 @@ impl Notary {
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// Whether the tree ends before a head that was signed before the node started: while the log is being replayed, or
+    /// because something signed was lost, and then the node must not go on.
+    #[must_use]
+    pub fn behind(&self) -> Option<Behind> {
+        let (shards, leaves) = (self.state.shards(), self.state.meta().leaves);
+        self.recorded.iter().find_map(|(year, head)| {
+            let at = shards.iter().position(|shard| shard.year == *year);
+            let here = at.map_or(0, |at| shards.get(at + 1).map_or(leaves, |next| next.first) - shards[at].first);
+            (here < head.size).then_some(Behind { year: *year, signed: head.size, here })
+        })
     }
 
     /// The newest head signed here since the start.
@@ -357,3 +390,6 @@ impl fmt::Debug for Notary {
         f.debug_struct("Notary").field("newest", &self.newest().map(|head| head.leaves())).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

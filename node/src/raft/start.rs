@@ -189,6 +189,14 @@ impl Replication {
         *self.leader.borrow() == Some(self.node)
     }
 
+    /// Whether this node leads and has applied everything that leaders before it committed: an entry of its own term is
+    /// applied only after them.
+    #[must_use]
+    pub fn leads_with_all(&self) -> bool {
+        let metrics = self.metrics();
+        self.leads() && metrics.last_applied.is_some_and(|id| id.leader_id.term == metrics.current_term)
+    }
+
     /// Stamps a change of the register, proposes it and waits until it is applied; only the leader can.
     ///
     /// # Errors

@@ -85,8 +85,12 @@ impl Hall {
                     Err(number) => fail(number, ""),
                 }
             }
-            (Request::Status, Rights::Nothing) => denied(),
+            (Request::Status | Request::Checkpoint, Rights::Nothing) => denied(),
             (Request::Status, _) => Reply::Status(self.office.view().into()),
+            (Request::Checkpoint, _) => match self.office.checkpoint().await {
+                Ok(checkpoint) => Reply::Checkpoint(checkpoint),
+                Err(number) => fail(number, ""),
+            },
             (Request::Audit(page), Rights::Auditor(_)) => {
                 match self.office.leaves(page.from, usize::from(page.limit)) {
                     Ok(leaves) => Reply::Audit(leaves.into()),

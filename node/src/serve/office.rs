@@ -39,6 +39,9 @@ pub trait Office: Desk + 'static {
     /// The receipt of a portal's request, as it was answered; see [`crate::verify::Desk::receipt_of`].
     fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>>;
 
+    /// The newest checkpoint of the log.
+    fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>>;
+
     /// Leaves from a position on, at most `limit`; itself to be audited in the next version of the log.
     fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber>;
 

@@ -1,6 +1,7 @@
 //! The store as a whole: openraft's own suite, crashes, snapshots, and what other replicas must agree on.
 
 mod snapshots;
+mod tree;
 
 use std::{
     collections::BTreeMap,

@@ -15,6 +15,7 @@ mod logs;
 mod metrics;
 mod redact;
 mod stopwatch;
+mod witnesses;
 
 pub use dumps::forbid_core_dumps;
 pub use exit::{ExitCode, exit, install_panic_hook};
@@ -22,3 +23,4 @@ pub use labels::{CacheResult, HandshakeFailure, QuestionOutcome, Role, Stage, Up
 pub use logs::{install_logs, log_question, question_span};
 pub use metrics::{Counted, Metrics, RaftGauges};
 pub use stopwatch::Stopwatch;
+pub use witnesses::WitnessMetrics;

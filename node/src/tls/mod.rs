@@ -4,12 +4,14 @@
 //! port      own certificate   callers are signed by   ALPN              who may come in
 //! clients   role node         client-ca               xacminh/1         portal, official-client, operator, auditor
 //! peers     role peer         peer-ca                 xacminh-peer/1    peer
+//! web       any               client-ca, or nobody    http/1.1          everybody; see `web` for who reads what
 //! ```
 //!
 //! TLS 1.3 only, both sides show a certificate, no session tickets and no early data: a resumed session would skip the
 //! look at the caller's certificate, and with it every revocation.
 
 mod files;
+mod web;
 
 use std::{
     fmt, io,
@@ -33,6 +35,7 @@ use xacminh_proto::{
 };
 
 pub use files::TlsFiles;
+pub use web::WebTls;
 
 /// Application protocol of the client port; its number is the version of the wire.
 pub const ALPN_CLIENTS: &[u8] = b"xacminh/1";

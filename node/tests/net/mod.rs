@@ -6,5 +6,6 @@ mod cluster;
 mod frames;
 mod memory;
 mod peers;
+mod publishing;
 mod relay;
 mod serving;

@@ -35,6 +35,7 @@ use super::{
 };
 
 /// What the scripted office gives for a receipt.
+const CHECKPOINT: &str = "a checkpoint";
 const RECEIPT: &str = "a receipt";
 
 const SOON: Duration = Duration::from_secs(20);
@@ -82,6 +83,10 @@ impl Office for Scripted {
 
     fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
         Box::pin(async move { Ok(format!("{RECEIPT} {} {id}", portal.0)) })
+    }
+
+    fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
+        Box::pin(async { Ok(CHECKPOINT.to_owned()) })
     }
 
     fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {

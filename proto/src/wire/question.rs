@@ -20,6 +20,8 @@ pub enum Request {
     PutRegister(String),
     /// The receipt of a question answered before, byte for byte that of the answer (role portal or official-client).
     Receipt(RequestId),
+    /// The newest checkpoint of the log, with cosignatures when there are any (any role).
+    Checkpoint,
     /// Who asked about one person (role auditor or citizen-service).
     Trail(Box<TrailPage>),
     /// An end to what is known and kept about one person (role operator).
@@ -121,6 +123,7 @@ impl std::fmt::Debug for Request {
             // A register names officials.
             Self::PutRegister(toml) => write!(f, "PutRegister({} bytes)", toml.len()),
             Self::Receipt(id) => write!(f, "Receipt({id:?})"),
+            Self::Checkpoint => f.write_str("Checkpoint"),
             Self::Trail(page) => page.fmt(f),
             Self::Erase(order) => order.fmt(f),
         }

@@ -36,6 +36,8 @@ pub enum Reply {
     },
     /// A receipt asked for by request id.
     Receipt(String),
+    /// The newest checkpoint: the text of a [`Note`](crate::transparency::Note).
+    Checkpoint(String),
     /// A part of a person's trail.
     Trail(Box<TrailPart>),
     /// The person was erased.

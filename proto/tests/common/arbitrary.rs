@@ -21,6 +21,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         1 => (any::<u64>(), any::<u16>()).prop_map(|(from, limit)| Request::Audit(AuditPage { from, limit })),
         1 => "(?s).{0,300}".prop_map(Request::PutRegister),
         1 => request_id().prop_map(Request::Receipt),
+        1 => Just(Request::Checkpoint),
         1 => ("(?s).{0,20}", any::<u64>(), any::<u64>())
             .prop_map(|(number, at, from)| Request::Trail(Box::new(TrailPage { number, at, from }))),
         1 => ("(?s).{0,20}", "[a-zạ ]{0,30}", "[a-zạ ]{0,30}").prop_map(|(number, ground, ordered_by)| {
@@ -32,6 +33,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
 pub(crate) fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         1 => "(?s).{0,300}".prop_map(Reply::Receipt),
+        1 => "(?s).{0,300}".prop_map(Reply::Checkpoint),
         4 => answer().prop_map(|answer| Reply::Answer(Box::new(answer))),
         1 => (select(ErrorNumber::ALL), "(?s).{0,80}")
             .prop_map(|(number, detail)| Reply::Failure(Failure::new(number, detail))),

@@ -68,6 +68,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("request_audit", Request::Audit(AuditPage { from: 1_000_000, limit: 256 })),
         ("request_put_register", Request::PutRegister("revision = 7\n".to_owned())),
         ("request_receipt", Request::Receipt(request_id())),
+        ("request_checkpoint", Request::Checkpoint),
         ("request_trail", Request::Trail(Box::new(trail_page()))),
         ("request_erase", Request::Erase(Box::new(erasure_order()))),
     ]
@@ -84,6 +85,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("reply_audit", Reply::Audit(AuditEntries { leaves: 12, entries: vec![audit_entry(10), audit_entry(11)] })),
         ("reply_register_accepted", Reply::RegisterAccepted { revision: 7 }),
         ("reply_receipt", Reply::Receipt(log::Log::new(log::POSITION + 1).receipt(0).encode().expect("a receipt"))),
+        ("reply_checkpoint", Reply::Checkpoint(log::Log::new(300).checkpoint(2).to_string())),
         ("reply_trail", Reply::Trail(Box::new(trail_part()))),
         ("reply_erased", Reply::Erased { position: 70_001 }),
     ]
