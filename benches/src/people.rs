@@ -50,6 +50,7 @@ pub struct Asker {
     mix: Mix,
     official: String,
     procedure: String,
+    receipt: ReceiptWish,
 }
 
 struct Person {
@@ -77,7 +78,13 @@ impl Asker {
         let people: Vec<Person> =
             sampled.with_context(|| format!("{}", file.display()))?.into_iter().map(Person::of).collect();
         ensure!(!people.is_empty(), "{} holds nobody", file.display());
-        Ok(Self { people, mix, official, procedure })
+        Ok(Self { people, mix, official, procedure, receipt: ReceiptWish::Full })
+    }
+
+    /// The same questions, with or without receipts in the answers.
+    #[must_use]
+    pub fn wishing(self, receipt: ReceiptWish) -> Self {
+        Self { receipt, ..self }
     }
 
     /// How many people are asked about.
@@ -119,7 +126,7 @@ impl Asker {
             attributes,
             max_age_s: None,
             deadline_ms: DEADLINE_MS,
-            receipt: ReceiptWish::Position,
+            receipt: self.receipt,
         }
     }
 }
@@ -203,7 +210,13 @@ mod tests {
             sex: Some(Sex::Male),
         };
         let mix = mix.parse().unwrap();
-        Asker { people: vec![person], mix, official: "clerk-01".to_owned(), procedure: "1.004222".to_owned() }
+        Asker {
+            people: vec![person],
+            mix,
+            official: "clerk-01".to_owned(),
+            procedure: "1.004222".to_owned(),
+            receipt: ReceiptWish::Full,
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use xacminh_benches::{
     measure::{Plan, Setting, acquaint, measure},
     people::{Asker, Mix},
 };
+use xacminh_proto::wire::ReceiptWish;
 
 /// Load generator of Xác Minh.
 #[derive(Parser)]
@@ -47,6 +48,9 @@ struct Whom {
     /// Shares of the kinds of questions.
     #[arg(long, default_value = "match=90,mismatch=0,lookup=10")]
     mix: Mix,
+    /// What answers bring along: `full` receipts, or the `position` of the leaf alone.
+    #[arg(long, default_value = "full", value_parser = wish)]
+    receipt: ReceiptWish,
     /// The official who asks.
     #[arg(long, default_value = "clerk-01")]
     official: String,
@@ -122,7 +126,7 @@ async fn run(Arguments { whom, verb }: Arguments) -> anyhow::Result<()> {
         Asker::draw(&whom.population, whom.people, 1, whom.mix, whom.official.clone(), whom.procedure.clone()).await?;
     let setting = Setting {
         place: Place { cluster: whom.cluster, endpoints: whom.endpoints, cert: whom.cert, key: whom.key, ca: whom.ca },
-        asker: Arc::new(asker),
+        asker: Arc::new(asker.wishing(whom.receipt)),
         pids: whom.pids,
     };
     let [warm_up, length, quiet] = [whom.warm_up_s, whom.seconds, whom.quiet_s].map(Duration::from_secs);
@@ -146,6 +150,14 @@ async fn run(Arguments { whom, verb }: Arguments) -> anyhow::Result<()> {
             .await?;
             if whom.json { Ok(()) } else { say(&format!("\n{table}")) }
         }
+    }
+}
+
+fn wish(word: &str) -> Result<ReceiptWish, String> {
+    match word {
+        "full" => Ok(ReceiptWish::Full),
+        "position" => Ok(ReceiptWish::Position),
+        _ => Err("`full` or `position`".to_owned()),
     }
 }
 

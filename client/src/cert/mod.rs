@@ -278,11 +278,21 @@ mod tests {
     fn dev_makes_everything_a_cluster_needs() {
         let folder = tempfile::tempdir().unwrap();
         let written = run(dev(folder.path())).unwrap();
-        for stem in ["client-ca", "peer-ca", "node-1", "peer-3", "portal-1", "portal-2", "operator", "auditor"] {
+        for stem in [
+            "client-ca",
+            "peer-ca",
+            "node-1",
+            "peer-3",
+            "portal-1",
+            "portal-2",
+            "operator",
+            "auditor",
+            "citizen-service",
+        ] {
             assert!(written.contains(&folder.path().join(format!("{stem}.pem"))), "{stem}");
             assert!(written.contains(&folder.path().join(format!("{stem}.key"))), "{stem}");
         }
-        assert_eq!(written.len(), 2 * (2 + 2 * 3 + 4));
+        assert_eq!(written.len(), 2 * (2 + 2 * 3 + 5));
         for path in written.iter().filter(|path| path.extension().is_some_and(|kind| kind == "key")) {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
         }

@@ -208,11 +208,17 @@ impl Rooms {
 
 impl Node {
     /// Leadership goes first, so that the others do not have to notice; then everything applied is made durable.
-    async fn stop(&self) {
+    async fn stop(self: &Arc<Self>) {
         self.replication.hand_over(HAND_OVER_MAX).await;
         self.replication.stop().await;
-        let state = self.state.clone();
-        let flushed = tokio::task::spawn_blocking(move || state.flush()).await;
+        // Threads that still held a database while the process ends would make RocksDB abort it.
+        let node = Arc::clone(self);
+        let flushed = tokio::task::spawn_blocking(move || {
+            node.desk.notary.stop();
+            node.searcher.stop();
+            node.state.flush()
+        })
+        .await;
         // If we crash here, or the flush failed, the log brings back what the state lacks.
         match flushed {
             Ok(Ok(())) => tracing::info!("stopped"),

@@ -11,7 +11,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -46,7 +46,7 @@ const TERMS_MAX: usize = 5;
 /// Keeps the index behind the state until it is dropped.
 pub(super) struct Follower {
     stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What a round did.
@@ -69,17 +69,23 @@ impl Follower {
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
         let thread = thread::Builder::new().name("audit-index".into()).spawn(move || follow(&index, &state, &stop))?;
-        Ok(Self { stopping, thread: Some(thread) })
+        Ok(Self { stopping, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Ends the thread and waits for it.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            thread.thread().unpark();
+            drop(thread.join());
+        }
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            drop(thread.join());
-        }
+        self.stop();
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Searcher {
     state: State,
     index: Arc<AuditIndex>,
     places: Semaphore,
-    _follower: Follower,
+    follower: Follower,
 }
 
 impl Searcher {
@@ -82,7 +82,12 @@ impl Searcher {
         });
         let index = Arc::new(index?);
         let follower = Follower::start(Arc::clone(&index), state.clone())?;
-        Ok(Self { state, index, places: Semaphore::new(SEARCHES_MAX), _follower: follower })
+        Ok(Self { state, index, places: Semaphore::new(SEARCHES_MAX), follower })
+    }
+
+    /// Ends the index thread and waits for it: its databases must be closed before the process ends.
+    pub fn stop(&self) {
+        self.follower.stop();
     }
 
     /// Looks for a page, away from the threads that serve.

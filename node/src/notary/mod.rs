@@ -113,17 +113,29 @@ pub struct Behind {
 pub struct Notary {
     authority: Arc<Authority>,
     state: State,
-    jobs: mpsc::Sender<Job>,
+    thread: Arc<Thread>,
     /// What the record said when the notary started.
     recorded: Arc<BTreeMap<u16, Head>>,
     kept: Arc<Mutex<BTreeMap<u64, Arc<SignedHead>>>>,
     newest: Arc<arc_swap::ArcSwapOption<SignedHead>>,
 }
 
-/// A head somebody waits for.
-struct Job {
-    leaves: u64,
-    signed: oneshot::Sender<Result<Arc<SignedHead>, NotaryError>>,
+/// The notary's thread, which ends with the last handle. It holds the state, whose database must be closed before the
+/// process ends: RocksDB aborts a process that ends under it.
+struct Thread {
+    jobs: mpsc::Sender<Job>,
+    running: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// Somebody who waits for a head.
+type Waiting = oneshot::Sender<Result<Arc<SignedHead>, NotaryError>>;
+
+/// What the thread is asked.
+enum Job {
+    /// A head that somebody waits for.
+    Sign { leaves: u64, signed: Waiting },
+    /// To end.
+    Stop,
 }
 
 /// Called when the tree contradicts what was signed: it must end the process.
@@ -184,7 +196,7 @@ impl Notary {
         let notary = Self {
             authority: Arc::new(authority),
             state,
-            jobs,
+            thread: Arc::new(Thread { jobs, running: Mutex::default() }),
             recorded,
             kept: Arc::default(),
             newest: Arc::default(),
@@ -197,7 +209,8 @@ impl Notary {
             newest: Arc::clone(&notary.newest),
             alarm,
         };
-        thread::Builder::new().name("notary".into()).spawn(move || signer.run(queue))?;
+        let running = thread::Builder::new().name("notary".into()).spawn(move || signer.run(queue))?;
+        *notary.thread.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         Ok(notary)
     }
 
@@ -205,6 +218,11 @@ impl Notary {
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// Ends the thread and waits for it; nothing is signed afterwards.
+    pub fn stop(&self) {
+        self.thread.stop();
     }
 
     /// Whether the tree ends before a head that was signed before the node started: while the log is being replayed, or
@@ -234,7 +252,7 @@ impl Notary {
             return Ok(Arc::clone(kept));
         }
         let (signed, waiting) = oneshot::channel();
-        self.jobs.send(Job { leaves, signed }).await.map_err(|_| NotaryError::Stopped)?;
+        self.thread.jobs.send(Job::Sign { leaves, signed }).await.map_err(|_| NotaryError::Stopped)?;
         waiting.await.map_err(|_| NotaryError::Stopped)?
     }
 
@@ -282,29 +300,58 @@ struct Judged {
     at_ms: u64,
 }
 
+impl Thread {
+    fn stop(&self) {
+        // A queue that is full is emptied soon, and the thread has ended if nobody takes the message.
+        while let Err(mpsc::error::TrySendError::Full(_)) = self.jobs.try_send(Job::Stop) {
+            thread::yield_now();
+        }
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            drop(running.join());
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl Signer {
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while queue.blocking_recv_many(&mut jobs, WAITING_MAX) > 0 {
-            let mut waiting: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+            let mut waiting: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
+            let mut stops = false;
             for job in jobs.drain(..) {
-                waiting.entry(job.leaves).or_default().push(job.signed);
+                match job {
+                    Job::Sign { leaves, signed } => waiting.entry(leaves).or_default().push(signed),
+                    Job::Stop => stops = true,
+                }
             }
             let signed = self.sign(waiting.keys().copied());
-            for ((_, senders), result) in waiting.into_iter().zip(signed) {
-                match result {
-                    Ok(head) => senders.into_iter().for_each(|sender| drop(sender.send(Ok(Arc::clone(&head))))),
-                    Err(error) => {
-                        if matches!(error, NotaryError::Contradicts(_)) {
-                            (self.alarm)(&error);
-                        }
-                        tracing::error!(%error, "a head was not signed");
-                        // The error itself goes to one of them; the others learn that there is no signature.
-                        let mut senders = senders.into_iter();
-                        if let Some(first) = senders.next() {
-                            drop(first.send(Err(error)));
-                        }
-                    }
+            waiting.into_values().zip(signed).for_each(|(senders, result)| self.tell(senders, result));
+            if stops {
+                return;
+            }
+        }
+    }
+
+    /// Gives everybody who waits for a head the head, or lets them know that there is none.
+    fn tell(&self, senders: Vec<Waiting>, result: Result<Arc<SignedHead>, NotaryError>) {
+        match result {
+            // Whoever asked may have gone.
+            Ok(head) => senders.into_iter().for_each(|sender| drop(sender.send(Ok(Arc::clone(&head))))),
+            Err(error) => {
+                if matches!(error, NotaryError::Contradicts(_)) {
+                    (self.alarm)(&error);
+                }
+                tracing::error!(%error, "a head was not signed");
+                // The error itself goes to one of them; the others learn that there is no signature.
+                if let Some(first) = senders.into_iter().next() {
+                    drop(first.send(Err(error)));
                 }
             }
         }

@@ -316,9 +316,14 @@ fn options() -> Options {
     options.set_write_buffer_size(MEMTABLE_BYTES);
     options.set_max_background_jobs(2);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_merge_operator_associative("append places", append);
+    set_merge(&mut options);
     rocks::quiet(&mut options, "audit index");
     options
+}
+
+/// Without it, rows that were written in several rounds cannot be read.
+pub(super) fn set_merge(options: &mut Options) {
+    options.set_merge_operator_associative("append places", append);
 }
 
 /// Leaves are added in order, so that rows joined end to end are sorted.

@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rocksdb::{DB, IteratorMode, Options};
+use rocksdb::{ColumnFamilyDescriptor, DB, IteratorMode, Options};
 
-use super::rocks;
+use super::{audit_index, rocks};
 
 /// Shows each key and each value of each database in `directory` (log, states, snapshots) with where it is; returns
 /// how many databases there were.
@@ -21,7 +21,8 @@ pub fn visit_values(directory: &Path, visit: &mut dyn FnMut(&str, &[u8])) -> io:
     let databases = databases(directory)?;
     for path in &databases {
         let families = DB::list_cf(&Options::default(), path).map_err(rocks::io_error)?;
-        let db = DB::open_cf_for_read_only(&Options::default(), path, &families, false).map_err(rocks::io_error)?;
+        let described = families.iter().map(|name| ColumnFamilyDescriptor::new(name, readable()));
+        let db = DB::open_cf_descriptors_read_only(&readable(), path, described, false).map_err(rocks::io_error)?;
         for name in &families {
             let place = format!("{} family {name}", path.display());
             for pair in db.iterator_cf(rocks::family(&db, name), IteratorMode::Start) {
@@ -32,6 +33,13 @@ pub fn visit_values(directory: &Path, visit: &mut dyn FnMut(&str, &[u8])) -> io:
         }
     }
     Ok(databases.len())
+}
+
+/// Options under which every family of a node can be read: rows of the auditor's index are merged when they are read.
+fn readable() -> Options {
+    let mut options = Options::default();
+    audit_index::set_merge(&mut options);
+    options
 }
 
 /// A folder with a file `CURRENT` is a database.

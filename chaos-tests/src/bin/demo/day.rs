@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::{
+    evidence::RECEIPT,
     nodes::{IDS, Nodes},
     people::{self, Cast, Person},
     stage::Stage,
@@ -45,24 +46,26 @@ pub(crate) fn live(nodes: &mut Nodes, watch: &Watch, stage: &Stage) -> Result<()
     day.no_oracle(&cast)?;
     day.leader_dies(&cast.resident)?;
     day.retry(&first)?;
+    day.receipt(&cast.resident, &first)?;
     day.audit(&cast)?;
+    day.trail(&cast)?;
     day.evening()
 }
 
 /// The day so far.
-struct Day<'a> {
-    nodes: &'a mut Nodes,
+pub(crate) struct Day<'a> {
+    pub(crate) nodes: &'a mut Nodes,
     watch: &'a Watch,
-    stage: &'a Stage,
+    pub(crate) stage: &'a Stage,
     /// Every answer given: position of its audit entry, and request id.
     entries: Vec<(u64, String)>,
 }
 
 /// A question that was answered, to be asked once more.
-struct Asked {
+pub(crate) struct Asked {
     arguments: Vec<String>,
     position: u64,
-    request_id: String,
+    pub(crate) request_id: String,
     substance: String,
 }
 
@@ -74,7 +77,8 @@ impl Day<'_> {
         let mut arguments = question("verify", "clerk-01", RESIDENCE, person);
         arguments.extend(words(&["--full-name", "--birth-date", "--permanent-province", "48", "--permanent-commune"]));
         arguments.push(person.commune.clone());
-        let told = self.ask("office", &arguments)?;
+        let filed = [&arguments[..], &words(&["--receipt", RECEIPT])].concat();
+        let told = self.ask("office", &filed)?;
         told.expect(0, &["XÁC NHẬN", "Họ tên", "Ngày sinh", "Nơi cư trú"], &["KHÔNG"])?;
         ensure!(told.text.matches("KHỚP").count() == 3, "three claims must match: {}", told.text);
         self.stage.checked("three claims match, and no paper is asked for");
@@ -197,7 +201,7 @@ impl Day<'_> {
     }
 
     fn audit(&mut self, cast: &Cast) -> Result<()> {
-        self.stage.scene(10, "What the auditor sees: who asked what and when, but no person");
+        self.stage.scene(11, "What the auditor sees: who asked what and when, but no person");
         let positions = || self.entries.iter().map(|(position, _)| *position);
         let (first, last) = positions().min().zip(positions().max()).context("answers")?;
         let limit = last + 1 - first;
@@ -220,7 +224,7 @@ impl Day<'_> {
     }
 
     fn evening(&mut self) -> Result<()> {
-        self.stage.scene(11, "The nodes stop");
+        self.stage.scene(13, "The nodes stop");
         let told = self.show("auditor", &words(&["cluster", "status"]))?;
         told.expect(0, &[], &["KHÔNG"])?;
         self.nodes.stop(self.watch)?;
@@ -240,7 +244,7 @@ impl Day<'_> {
         Ok(told)
     }
 
-    fn show(&self, caller: &str, arguments: &[String]) -> Result<Told> {
+    pub(crate) fn show(&self, caller: &str, arguments: &[String]) -> Result<Told> {
         self.stage.command(&typed(arguments));
         let told = xacminh(self.watch, &self.nodes.path(&format!("{caller}.toml")), arguments)?;
         self.stage.output(&told.text);
@@ -270,7 +274,7 @@ fn question(verb: &str, official: &str, procedure: &str, person: &Person) -> Vec
         .collect()
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! day      the story: what is asked, and what must come of it
+//! evidence receipts that are verified without the cluster, and the citizen's trail
 //! people   who is asked about
 //! nodes    certificates, keys, people, three processes; only what was started here is ever stopped
 //! tool     runs `xacminh` as a clerk or an auditor would
@@ -13,6 +14,7 @@
 //! Whatever happens, the nodes are stopped and their folder is removed; a failure first shows their last words.
 
 mod day;
+mod evidence;
 mod nodes;
 mod people;
 mod stage;

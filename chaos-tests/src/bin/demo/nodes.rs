@@ -42,6 +42,8 @@ const LAST_LINES: usize = 8;
 pub(crate) struct Nodes {
     running: BTreeMap<u64, Child>,
     address: IpAddr,
+    /// The public key of the province's log.
+    log_key: String,
     // Last, so that it goes after the processes that write to it.
     folder: TempDir,
 }
@@ -50,7 +52,7 @@ impl Nodes {
     /// Makes everything a cluster needs before its first start.
     pub(crate) fn prepare(watch: &Watch, stage: &Stage) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("xacminh-demo-").tempdir()?;
-        let nodes = Self { running: BTreeMap::new(), address: own_address(), folder };
+        let mut nodes = Self { running: BTreeMap::new(), address: own_address(), log_key: String::new(), folder };
         stage.scene(0, "Certificates, keys, people");
         let path = |name: &str| nodes.path(name).display().to_string();
         let host = nodes.address.to_string();
@@ -70,6 +72,11 @@ impl Nodes {
         for id in IDS {
             fs::write(nodes.path(&format!("node-{id}.toml")), nodes.configuration(id)?)?;
         }
+        let vkey = ["vkey", "--config", &nodes.path("node-1.toml").display().to_string()].map(str::to_owned);
+        let told = run(watch, Command::new(program("xacminh-node")?).args(vkey))?;
+        told.expect(0, &["log.xacminh.example/48/"], &[])?;
+        told.text.trim().clone_into(&mut nodes.log_key);
+        stage.checked(format!("the log's public key: {}", nodes.log_key));
         for (name, certificate) in [("office", "portal-1"), ("business", "portal-2"), ("auditor", "auditor")] {
             fs::write(nodes.path(&format!("{name}.toml")), nodes.caller(certificate))?;
         }
@@ -79,6 +86,11 @@ impl Nodes {
     fn make(&self, watch: &Watch, name: &str, arguments: &[&str]) -> Result<()> {
         let told = run(watch, Command::new(program(name)?).args(arguments))?;
         told.expect(0, &[], &[]).with_context(|| format!("{name} {}", arguments.join(" ")))
+    }
+
+    /// The public key of the province's log.
+    pub(crate) fn log_key(&self) -> &str {
+        &self.log_key
     }
 
     /// A file of this cluster.
@@ -127,8 +139,9 @@ impl Nodes {
         let endpoints: Vec<String> = IDS.iter().map(|id| format!("\"{}\"", self.endpoint(7400, *id))).collect();
         format!(
             "cluster = \"demo\"\nendpoints = [{}]\ncert = \"certs/{certificate}.pem\"\nkey = \"certs/{certificate}.key\"\n\
-             ca = \"certs/client-ca.pem\"\n",
-            endpoints.join(", ")
+             ca = \"certs/client-ca.pem\"\nlog_key = \"{}\"\n",
+            endpoints.join(", "),
+            self.log_key
         )
     }
 

@@ -68,6 +68,10 @@ impl Drop for Ended {
 pub(crate) fn xacminh(watch: &Watch, config: &Path, arguments: &[String]) -> Result<Told> {
     let mut command = Command::new(program("xacminh")?);
     command.args(arguments).env("XACMINH_CONFIG", config).env("LC_ALL", "vi_VN.UTF-8");
+    // Files are named as somebody would who works beside the configuration.
+    if let Some(folder) = config.parent() {
+        command.current_dir(folder);
+    }
     run(watch, &mut command)
 }
 

@@ -192,10 +192,13 @@ async fn odd_and_huge_requests_cost_their_sender_only() {
         ("/%32026/checkpoint", &[404]),
         ("//2026/checkpoint", &[404]),
         (&long, &[400, 414, 431]),
-        (&longest, &[414, 431]),
     ] {
         let answer = site.get(Some(&auditor), path).await;
         assert!(statuses.contains(&answer.status), "{} bytes of path: {answer:?}", path.len());
+    }
+    // So much is cut off before it is read, and the answer may be lost with what was still being sent.
+    if let Ok(answer) = site.ask(Some(&auditor), &format!("GET {longest}")).await {
+        assert!([414, 431].contains(&answer.status), "{answer:?}");
     }
     let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
     let mut stream = site.connect(None).await.unwrap();
