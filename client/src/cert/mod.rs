@@ -287,7 +287,7 @@ mod tests {
             "portal-2",
             "operator",
             "auditor",
-            "citizen-service",
+            "citizen-service-citizen",
         ] {
             assert!(written.contains(&folder.path().join(format!("{stem}.pem"))), "{stem}");
             assert!(written.contains(&folder.path().join(format!("{stem}.key"))), "{stem}");
