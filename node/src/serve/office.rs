@@ -46,7 +46,7 @@ pub trait Office: Desk + 'static {
     /// A leaf's addendum in clear; see [`crate::verify::Desk::open_for`].
     fn open<'a>(&'a self, auditor: &'a str, position: u64) -> Work<'a, Result<Opened, ErrorNumber>>;
 
-    /// The head of the log, signed; see [`crate::verify::Desk::checkpoint`].
+    /// The head of the log, signed, with cosignatures when there are any; see [`crate::publish`].
     fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>>;
 
     /// The proof that a tree of a year's shard is the beginning of another; see [`crate::audit::consistency`].
