@@ -80,6 +80,8 @@ impl Hall {
                 None => denied(),
             },
             (Request::Receipt(id), Rights::Portal(portal) | Rights::Official(portal, _)) => {
+                // A receipt costs a signature and a proof: it waits its turn with the questions.
+                let Ok(_place) = self.in_flight.try_acquire() else { return fail(ErrorNumber::Overloaded, "") };
                 match self.office.receipt(*portal, id).await {
                     Ok(receipt) => Reply::Receipt(receipt),
                     Err(number) => fail(number, ""),

@@ -149,6 +149,10 @@ impl Scene {
     }
 
     async fn of(caller: &str) -> Self {
+        Self::with_room(caller, 64).await
+    }
+
+    async fn with_room(caller: &str, in_flight_max: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ca = Ca::new(folder.path(), "client-ca");
         let node = ca.issue("node-1", &Spec::of("xacminh://dev/node/1"));
@@ -157,7 +161,7 @@ impl Scene {
         let office = Scripted::default();
         let in_work = Arc::clone(&office.in_work);
         let (stop, stopped) = watch::channel(false);
-        let bounds = Bounds { in_flight_connection_max: 16, in_flight_max: 64, frame_time: Duration::from_secs(10) };
+        let bounds = Bounds { in_flight_connection_max: 16, in_flight_max, frame_time: Duration::from_secs(10) };
         tokio::spawn(serve::run(door, Arc::new(office), bounds, Arc::new(Metrics::new()), stopped, SOON));
         let caller = ca.issue("caller", &Spec::of(caller));
         let connection = Client::new(Some(&caller), &node, b"xacminh/1").call(address).await.unwrap();
@@ -259,6 +263,29 @@ async fn a_caller_that_gives_a_question_up_frees_its_place() {
     scene.until_in_work(3).await;
     scene.connection.close(quinn::VarInt::from_u32(0), b"");
     scene.until_in_work(0).await;
+}
+
+/// A receipt asked for again costs a signature and a proof: it waits its turn like a question.
+#[tokio::test]
+async fn receipts_asked_for_again_share_the_room_of_questions() {
+    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
+    let receipt = || Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10]));
+    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+    send.write_all(&[STREAM_SESSION]).await.unwrap();
+    send.write_all(&tagged(1, ask("HANG", Claim::HeadOfHousehold))).await.unwrap();
+    scene.until_in_work(1).await;
+    send.write_all(&tagged(2, receipt())).await.unwrap();
+    let (tag, body) = reply(&mut recv).await;
+    assert!(matches!(&body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded), "{body:?}");
+    assert_eq!(tag, 2);
+
+    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
+    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+    send.write_all(&[STREAM_SESSION]).await.unwrap();
+    send.write_all(&tagged(3, receipt())).await.unwrap();
+    let (tag, body) = reply(&mut recv).await;
+    assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(RECEIPT)), "{body:?}");
+    assert_eq!(tag, 3);
 }
 
 #[tokio::test]
