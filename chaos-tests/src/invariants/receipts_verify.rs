@@ -64,7 +64,10 @@ fn one(answer: &Answer, receipt: &str, key: &[u8; 32], roots: &Roots) -> Result<
 
 fn says(verified: &Verified, outcome: &Outcome) -> bool {
     match (outcome, verified.outcome()) {
-        (Outcome::Confirmed { as_of_ms, .. }, Some(Stated::Confirmed { as_of_ms: stated })) => *as_of_ms == stated,
+        (
+            Outcome::Confirmed { as_of_ms, reissued, .. },
+            Some(Stated::Confirmed { as_of_ms: stated, reissued: stated_reissued }),
+        ) => *as_of_ms == stated && *reissued == stated_reissued,
         (Outcome::NotConfirmed, Some(Stated::NotConfirmed)) => true,
         (Outcome::Undetermined(cause), Some(Stated::Undetermined(stated))) => *cause == stated,
         (Outcome::Refused(number), Some(Stated::Refused(stated))) => *number == stated,

@@ -94,6 +94,7 @@ impl Hall {
             (Request::Checkpoint | Request::Consistency(_), Rights::Nothing) => denied(),
             (Request::Checkpoint, _) => self.checkpoint().await,
             (Request::Consistency(wish), _) => self.consistency(wish),
+            (Request::Register(page), Rights::Auditor(_) | Rights::Operator(_)) => self.register(page),
             (Request::Audit(page), Rights::Auditor(_)) => {
                 match self.office.leaves(page.from, usize::from(page.limit)) {
                     Ok(leaves) => Reply::Audit(leaves.into()),
@@ -117,7 +118,8 @@ impl Hall {
                 | Request::Receipt(_)
                 | Request::Erase(_)
                 | Request::AuditQuery(_)
-                | Request::AuditOpen(_),
+                | Request::AuditOpen(_)
+                | Request::Register(_),
                 _,
             ) => denied(),
         }

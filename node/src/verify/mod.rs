@@ -18,6 +18,7 @@ mod auditing;
 mod crowd;
 mod entry;
 mod erasure;
+mod lineage;
 mod trail;
 
 use std::{sync::Arc, time::Duration};
@@ -30,7 +31,7 @@ use xacminh_core::{
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
-    register::{self, Grounds, Register},
+    register::{self, Grounds, Permit, Register},
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
@@ -219,7 +220,7 @@ impl Desk {
                     return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
                 }
                 Next::AskAuthority => {
-                    self.ask(question, learnt, now_ms, deadline).await;
+                    self.ask(question, &permit, learnt, now_ms, deadline).await;
                     watch.lap(Stage::Upstream, &self.metrics);
                 }
             }
@@ -249,7 +250,7 @@ impl Desk {
     }
 
     /// Step ③. Whatever the authority answers, the question goes on, with time left to commit what comes of it.
-    async fn ask(&self, question: &Question, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
+    async fn ask(&self, question: &Question, permit: &Permit, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
         let asked = Instant::now();
         let left = deadline.saturating_duration_since(asked);
         let patience = left - (left / COMMIT_SHARE).min(COMMIT_TIME_MAX);
@@ -257,7 +258,11 @@ impl Desk {
         let took_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.metrics.upstream(upstream_outcome(&said), took_us);
         match said {
-            Ok(Said { people, asked_at_ms }) => learnt.said = Some(Known { people, read_at_ms: asked_at_ms }),
+            Ok(Said { people, asked_at_ms }) => {
+                let mut known = Known { people, read_at_ms: asked_at_ms };
+                self.follow(question, permit, &mut known, now_ms, asked + patience).await;
+                learnt.said = Some(known);
+            }
             Err(error) => {
                 tracing::debug!(%error, "the authority did not answer");
                 learnt.unavailable = true;
