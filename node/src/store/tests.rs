@@ -109,6 +109,7 @@ fn item(number: u64, at_ms: u64) -> Item {
             question: [5; 16],
             register_revision: 0,
             miss: Some(command::Miss { official: [1; 16], limit: 1_000_000, counts: true }),
+            granted_until_ms: None,
         },
     }
 }

@@ -112,6 +112,8 @@ struct Learnt {
     unavailable: bool,
     /// The official's misses are spent: the question is to be refused.
     over_budget: bool,
+    /// The leader's stamp at which a grant had ended, Unix milliseconds: this node's clock may be a little behind.
+    stamped_ms: u64,
 }
 
 /// A decision on its way into the log.
@@ -122,6 +124,8 @@ struct Decided {
     misses_max: u32,
     /// What was read, or what is to be remembered with the leaf.
     basis: Basis,
+    /// When what was granted to portal and official ends, Unix milliseconds.
+    granted_until_ms: Option<u64>,
 }
 
 enum Basis {
@@ -174,6 +178,7 @@ impl Desk {
                 }
                 ItemOutcome::Stale => {}
                 ItemOutcome::OverBudget => learnt.over_budget = true,
+                ItemOutcome::GrantEnded => learnt.stamped_ms = settled.at_ms,
                 ItemOutcome::Conflict => return Err(ErrorNumber::RequestIdReused),
                 ItemOutcome::Expired => return Err(ErrorNumber::RequestIdExpired),
                 ItemOutcome::ClockSkewed => return Err(self.skewed(settled)),
@@ -192,7 +197,7 @@ impl Desk {
         watch: &mut Stopwatch,
     ) -> Result<Decided, ErrorNumber> {
         let register = self.register()?;
-        let permit = match register::permit(question, &register) {
+        let permit = match register::permit(question, &register, self.clock.now_ms().max(learnt.stamped_ms)) {
             Ok(permit) if learnt.over_budget => {
                 return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
             }
@@ -214,7 +219,8 @@ impl Desk {
                         None => Basis::Read(RecordRead { key, version }),
                     };
                     let misses_max = permit.misses_per_official_hour;
-                    return Ok(Decided { decision, grounds: permit.grounds(), misses_max, basis });
+                    let (grounds, granted_until_ms) = (permit.grounds(), permit.granted_until_ms);
+                    return Ok(Decided { decision, grounds, misses_max, basis, granted_until_ms });
                 }
                 Next::AskAuthority if self.is_spent(question, permit.misses_per_official_hour, now_ms)? => {
                     return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
@@ -416,7 +422,8 @@ impl Learnt {
 
 impl Decided {
     fn refused(number: ErrorNumber, grounds: Grounds) -> Self {
-        Self { decision: Decision::refused(number), grounds, misses_max: 0, basis: Basis::Nothing }
+        let decision = Decision::refused(number);
+        Self { decision, grounds, misses_max: 0, basis: Basis::Nothing, granted_until_ms: None }
     }
 }
 

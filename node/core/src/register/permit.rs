@@ -1,10 +1,10 @@
 //! Whether one question may be asked, and under which terms.
 
-use xacminh_proto::vocab::{AttributeClass, AttributeSet, ErrorNumber, ProcedureCode};
+use xacminh_proto::vocab::{AttributeClass, AttributeSet, ErrorNumber, OfficialId, ProcedureCode};
 
 use crate::{matching::names::NameThreshold, question::Question};
 
-use super::{Procedure, Register, Visibility};
+use super::{Portal, Procedure, Register, Visibility};
 
 /// The terms under which a question may be asked. Only [`permit`] makes one: whoever holds it has been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Permit {
     pub attributes: AttributeSet,
     /// When the citizen sees the question.
     pub visibility: Visibility,
+    /// When what was granted to portal and official ends, Unix milliseconds; never if none. Asked again at apply, by the
+    /// leader's stamp.
+    pub granted_until_ms: Option<u64>,
 }
 
 /// What a leaf says about the rules its question was decided under.
@@ -41,31 +44,16 @@ pub struct Grounds {
     pub register_revision: u64,
 }
 
-/// Checks a question against the register: who asks, for which procedure, and what.
+/// Checks a question against the register: who asks, for which procedure, what, and whether the time granted for it is
+/// over at `now_ms`.
 ///
 /// # Errors
 /// The number of the first rule that forbids it, from the caller inwards.
-pub fn permit(question: &Question, register: &Register) -> Result<Permit, ErrorNumber> {
+pub fn permit(question: &Question, register: &Register, now_ms: u64) -> Result<Permit, ErrorNumber> {
     let portal = register.portal(question.portal).ok_or(ErrorNumber::PortalUnknown)?;
-    if portal.suspended {
-        return Err(ErrorNumber::PortalSuspended);
-    }
-    if !portal.enrolled(&question.official) {
-        return Err(ErrorNumber::OfficialUnknown);
-    }
-    let procedure = register.procedure(&question.procedure).ok_or(ErrorNumber::ProcedureUnknown)?;
-    if !portal.may_use(procedure) {
-        return Err(ErrorNumber::ProcedureNotGranted);
-    }
-    if !portal.granted(&question.official, procedure) {
-        return Err(ErrorNumber::OfficialNotGranted);
-    }
-    if !question.claims.iter().all(|claim| procedure.allows(claim.kind())) {
-        return Err(ErrorNumber::ClaimNotAllowed);
-    }
-    if !question.attributes.without(procedure.attributes).is_empty() {
-        return Err(ErrorNumber::AttributeNotAllowed);
-    }
+    let fields = Fields { claims: question.claim_bits(), attributes: question.attributes };
+    let find = || register.procedure(&question.procedure);
+    let (procedure, granted_until_ms) = rule(portal, Some(&question.official), find, fields, now_ms)?;
     Ok(Permit {
         purpose: procedure.purpose,
         procedure: procedure.id,
@@ -76,7 +64,55 @@ pub fn permit(question: &Question, register: &Register) -> Result<Permit, ErrorN
         questions_in_flight_max: portal.questions_in_flight_max,
         attributes: question.attributes,
         visibility: procedure.visibility,
+        granted_until_ms,
     })
+}
+
+/// What is asked for, as a leaf tells it.
+#[derive(Clone, Copy)]
+pub(super) struct Fields {
+    /// Bits of claim kinds.
+    pub(super) claims: u32,
+    /// Attributes.
+    pub(super) attributes: AttributeSet,
+}
+
+/// The rules in their order, from the caller inwards; `None` for an official whom nobody can name any more, of whom
+/// nothing is asked then.
+///
+/// Gives the procedure, and when what was granted ends.
+pub(super) fn rule<'a>(
+    portal: &Portal,
+    official: Option<&OfficialId>,
+    procedure: impl FnOnce() -> Option<&'a Procedure>,
+    fields: Fields,
+    now_ms: u64,
+) -> Result<(&'a Procedure, Option<u64>), ErrorNumber> {
+    if portal.suspended {
+        return Err(ErrorNumber::PortalSuspended);
+    }
+    if official.is_some_and(|official| !portal.enrolled(official)) {
+        return Err(ErrorNumber::OfficialUnknown);
+    }
+    let procedure = procedure().ok_or(ErrorNumber::ProcedureUnknown)?;
+    if !portal.may_use(procedure) {
+        return Err(ErrorNumber::ProcedureNotGranted);
+    }
+    if official.is_some_and(|official| !portal.granted(official, procedure)) {
+        return Err(ErrorNumber::OfficialNotGranted);
+    }
+    let until_ms =
+        official.map_or_else(|| portal.until_ms(procedure), |official| portal.granted_until_ms(official, procedure));
+    if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+        return Err(ErrorNumber::GrantEnded);
+    }
+    if fields.claims & !procedure.claims != 0 {
+        return Err(ErrorNumber::ClaimNotAllowed);
+    }
+    if !fields.attributes.without(procedure.attributes).is_empty() {
+        return Err(ErrorNumber::AttributeNotAllowed);
+    }
+    Ok((procedure, until_ms))
 }
 
 /// The tightest age over what the question touches. Identity is always touched: the three keys are compared with it.
