@@ -251,7 +251,7 @@ fn line_of_input() -> Result<String, CliError> {
 }
 
 /// Midnight in Vietnam of a day, or a moment with its own offset.
-fn moment_ms(typed: &str) -> Result<u64, String> {
+pub(in crate::cli) fn moment_ms(typed: &str) -> Result<u64, String> {
     let day = time::Date::parse(typed, format_description!("[year]-[month]-[day]"));
     let moment = match day {
         Ok(day) => day.midnight().assume_offset(time::macros::offset!(+7)),

@@ -5,14 +5,18 @@
 //! procedures  what may be asked for whose sake, and what procedures have in common
 //! grants      what portals and officials were granted, and until when
 //! permit      whether one question may be asked, and under which terms
+//! diff        what changes from one register to another, and for whom
+//! replay      what another register says of the questions of the past
 //! error       what is wrong with a document, by line and name
 //! ```
 
+mod diff;
 mod document;
 mod error;
 mod grants;
 mod permit;
 mod procedures;
+mod replay;
 
 use std::collections::BTreeMap;
 
@@ -22,9 +26,11 @@ use crate::matching::names::NameThreshold;
 
 use grants::{Enrolment, Grant, Grants};
 
+pub use diff::{Difference, Party, Turn, diff};
 pub use document::{MISSES_PER_OFFICIAL_HOUR, QUESTIONS_IN_FLIGHT_MAX, REGISTER_BYTES_MAX};
 pub use error::{Problem, RegisterError};
-pub use permit::{Grounds, Permit, permit};
+pub use permit::{Asker, Grounds, Permit, permit};
+pub use replay::Terms;
 
 /// One revision of the register. Looking something up allocates nothing and takes O(log n).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,9 +209,15 @@ impl Portal {
     }
 
     /// When the portal's own right to a procedure ends, Unix milliseconds; never if none.
-    fn until_ms(&self, procedure: &Procedure) -> Option<u64> {
+    #[must_use]
+    pub fn until_ms(&self, procedure: &Procedure) -> Option<u64> {
         let granted = grants::find(&self.procedures, procedure.id).and_then(|grant| grant.until_ms);
         grants::earlier(self.until_ms, granted)
+    }
+
+    /// The officials it enrolled.
+    pub fn officials(&self) -> impl Iterator<Item = &OfficialId> {
+        self.officials.keys()
     }
 
     /// Whether it enrolled an official. Two portals may use one id for two people: an id counts within its portal.

@@ -1,6 +1,8 @@
 //! Whether one question may be asked, and under which terms.
 
-use xacminh_proto::vocab::{AttributeClass, AttributeSet, ErrorNumber, OfficialId, ProcedureCode};
+use xacminh_proto::vocab::{
+    Attribute, AttributeClass, AttributeSet, ClaimKind, ErrorNumber, OfficialId, ProcedureCode,
+};
 
 use crate::{matching::names::NameThreshold, question::Question};
 
@@ -53,12 +55,13 @@ pub fn permit(question: &Question, register: &Register, now_ms: u64) -> Result<P
     let portal = register.portal(question.portal).ok_or(ErrorNumber::PortalUnknown)?;
     let fields = Fields { claims: question.claim_bits(), attributes: question.attributes };
     let find = || register.procedure(&question.procedure);
-    let (procedure, granted_until_ms) = rule(portal, Some(&question.official), find, fields, now_ms)?;
+    let (procedure, granted_until_ms) = rule(portal, Asker::Named(&question.official), find, fields, now_ms)?;
+    let contract_ms = max_age_ms(fields, procedure);
     Ok(Permit {
         purpose: procedure.purpose,
         procedure: procedure.id,
         register_revision: register.revision,
-        max_age_ms: max_age_ms(question, procedure),
+        max_age_ms: question.max_age_ms.map_or(contract_ms, |wished_ms| wished_ms.min(contract_ms)),
         name_threshold: procedure.name_threshold,
         misses_per_official_hour: portal.misses_per_official_hour,
         questions_in_flight_max: portal.questions_in_flight_max,
@@ -77,13 +80,23 @@ pub(super) struct Fields {
     pub(super) attributes: AttributeSet,
 }
 
-/// The rules in their order, from the caller inwards; `None` for an official whom nobody can name any more, of whom
-/// nothing is asked then.
+/// Who asks, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker<'a> {
+    /// This official.
+    Named(&'a OfficialId),
+    /// An official of no register at hand.
+    Stranger,
+    /// Somebody to whom no rule about officials is to be applied.
+    Anybody,
+}
+
+/// The rules in their order, from the caller inwards.
 ///
 /// Gives the procedure, and when what was granted ends.
 pub(super) fn rule<'a>(
     portal: &Portal,
-    official: Option<&OfficialId>,
+    asker: Asker<'_>,
     procedure: impl FnOnce() -> Option<&'a Procedure>,
     fields: Fields,
     now_ms: u64,
@@ -91,18 +104,23 @@ pub(super) fn rule<'a>(
     if portal.suspended {
         return Err(ErrorNumber::PortalSuspended);
     }
-    if official.is_some_and(|official| !portal.enrolled(official)) {
+    let enrolled = match asker {
+        Asker::Named(official) => portal.enrolled(official),
+        Asker::Stranger => false,
+        Asker::Anybody => true,
+    };
+    if !enrolled {
         return Err(ErrorNumber::OfficialUnknown);
     }
     let procedure = procedure().ok_or(ErrorNumber::ProcedureUnknown)?;
     if !portal.may_use(procedure) {
         return Err(ErrorNumber::ProcedureNotGranted);
     }
-    if official.is_some_and(|official| !portal.granted(official, procedure)) {
-        return Err(ErrorNumber::OfficialNotGranted);
-    }
-    let until_ms =
-        official.map_or_else(|| portal.until_ms(procedure), |official| portal.granted_until_ms(official, procedure));
+    let until_ms = match asker {
+        Asker::Named(official) if !portal.granted(official, procedure) => return Err(ErrorNumber::OfficialNotGranted),
+        Asker::Named(official) => portal.granted_until_ms(official, procedure),
+        Asker::Stranger | Asker::Anybody => portal.until_ms(procedure),
+    };
     if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
         return Err(ErrorNumber::GrantEnded);
     }
@@ -115,14 +133,13 @@ pub(super) fn rule<'a>(
     Ok((procedure, until_ms))
 }
 
-/// The tightest age over what the question touches. Identity is always touched: the three keys are compared with it.
-fn max_age_ms(question: &Question, procedure: &Procedure) -> u64 {
-    let claimed = question.claims.iter().map(|claim| claim.kind().class());
-    let disclosed = question.attributes.iter().map(|attribute| attribute.class());
+/// The tightest age over what is touched. Identity always is: the three keys are compared with it.
+pub(super) fn max_age_ms(fields: Fields, procedure: &Procedure) -> u64 {
+    let claimed = ClaimKind::ALL.into_iter().filter(|kind| fields.claims & kind.bit() != 0).map(ClaimKind::class);
+    let disclosed = fields.attributes.iter().map(Attribute::class);
     let classes = claimed.chain(disclosed).chain([AttributeClass::Identity]);
     // A class without an age cannot be asked for; if it could, nothing remembered would be young enough.
-    let contract = classes.map(|class| procedure.max_age_ms(class).unwrap_or(0)).min().unwrap_or(0);
-    question.max_age_ms.map_or(contract, |wished| wished.min(contract))
+    classes.map(|class| procedure.max_age_ms(class).unwrap_or(0)).min().unwrap_or(0)
 }
 
 impl Permit {

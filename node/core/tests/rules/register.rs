@@ -74,12 +74,12 @@ const SLIPS: &[(&str, &str, &str)] = &[
     (
         "portal = 3\nprocedures = [\"*\"]",
         "portal = 3\nprocedures = [\"*\"]\nuntil = \"2027-02-29\"",
-        "line 43: `2027-02-29` is no day: `until` is the last day of a grant, written YYYY-MM-DD",
+        "line 42: `2027-02-29` is no day: `until` is the last day of a grant, written YYYY-MM-DD",
     ),
     (
         "portal = 3\nprocedures = [\"*\"]",
         "portal = 3\nprocedures = [{ code = \"1.004222\", until = \"soon\" }]",
-        "line 42: `soon` is no day",
+        "line 41: `soon` is no day",
     ),
     ("portal = 3\nprocedures = [\"*\"]", "portal = 3\nprocedures = [{ code = \"1.004222\" }]", "missing field `until`"),
     (
