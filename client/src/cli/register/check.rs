@@ -74,7 +74,8 @@ fn remarks(register: &Register, now_ms: u64) -> Vec<Remark> {
                 "granted, and no source confirms its code",
             );
         }
-        if users().next().is_none() {
+        // A catalogue declares no portal: nothing is used, and nothing is meant to be.
+        if register.portals().next().is_some() && users().next().is_none() {
             remark("unused", code(), "chưa giao cho cổng nào", "granted to no portal");
         }
         for portal in users().filter(|portal| portal.until_ms(procedure).is_some_and(|ms| ms <= now_ms)) {

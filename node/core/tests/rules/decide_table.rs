@@ -133,13 +133,15 @@ fn claim_by_claim() {
     }
 }
 
-fn change(record: &mut Record, text: &str) {
+pub(crate) fn change(record: &mut Record, text: &str) {
     let (field, value) = text.split_once(' ').expect("field and value");
     let number = || (value != "none").then(|| citizen(value));
     match field {
         "birth" => record.birth = birth(value),
         "sex" => record.sex = sex(value),
         "permanent" => record.permanent = None,
+        "current" => record.current = None,
+        "father" => record.father = number(),
         "marital" => record.marital = marital(value),
         "living" => record.living = living(value),
         "old_number" => record.old_number = None,

@@ -6,8 +6,8 @@ use xacminh_core::{
     register::{Permit, Register, permit},
 };
 use xacminh_proto::vocab::{
-    Address, AttributeSet, BirthDate, CitizenNumber, Claim, Date, DossierId, FullName, Living, Marital, OfficialId,
-    OldNumber, PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
+    Address, AttributeSet, BirthDate, CardAddress, CitizenNumber, Claim, Date, DossierId, FullName, Living, Marital,
+    OfficialId, OldNumber, PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
 };
 
 /// Noon of 21 November 2026 in Vietnam.
@@ -209,11 +209,15 @@ pub(crate) fn claim(text: &str) -> Claim {
         "birth_date" => Claim::BirthDate(birth(argument)),
         "sex" => Claim::Sex(sex(argument)),
         "nationality" => Claim::Nationality(argument.as_bytes().try_into().expect("two letters")),
-        "age_at_least" => {
+        "age_at_least" | "age_at_most" => {
             let (years, on) =
                 argument.split_once(" on ").map_or((argument, None), |(years, on)| (years, Some(day(on))));
-            Claim::AgeAtLeast { years: years.parse().expect("years"), on }
+            let years = years.parse().expect("years");
+            if kind == "age_at_least" { Claim::AgeAtLeast { years, on } } else { Claim::AgeAtMost { years, on } }
         }
+        "card_number" => Claim::CardNumber(citizen(argument)),
+        "card_valid" => Claim::CardValid((!argument.is_empty()).then(|| day(argument))),
+        "card_address" => Claim::CardAddress(CardAddress::parse(argument).expect("an address")),
         "residence" => residence(argument),
         "marital_status" => Claim::MaritalStatus(marital(argument)),
         "living_status" => Claim::LivingStatus(living(argument)),

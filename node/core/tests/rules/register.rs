@@ -1,6 +1,6 @@
 //! Register documents that are wrong, and what their authors are told.
 
-use xacminh_core::register::{Register, RegisterError, Visibility};
+use xacminh_core::register::{Register, RegisterError, Values, Visibility};
 use xacminh_proto::vocab::{AttributeClass, ClaimKind, PortalId};
 
 use crate::fixtures::{REGISTER, procedure, the_register};
@@ -172,6 +172,25 @@ max_age_s = { identity = 1, origin = 2, residence = 3, family = 4, status = 5, s
     assert!(that.allows(ClaimKind::Sex) && !that.allows(ClaimKind::FullName));
     assert!(!that.example, "whether a code is confirmed is not inherited");
     assert_eq!(that.max_age_ms(AttributeClass::Sensitive), Some(6_000));
+}
+
+/// The catalogue to start from: real procedures, marked where no source confirms a code, and no more than they need.
+#[test]
+fn the_catalogue_is_a_register_of_forty_procedures_and_more() {
+    let catalogue = include_str!("../../../../cluster-configs/registers/catalogue.toml");
+    let register = Register::parse(catalogue).expect("sound");
+    let (examples, real): (Vec<_>, Vec<_>) = register.procedures().partition(|procedure| procedure.example);
+    assert!(real.len() >= 40, "{} procedures", real.len());
+    assert!(real.iter().all(|it| matches!(it.source.as_deref(), Some("survey" | "form" | "copies" | "copy"))));
+    assert!(examples.iter().all(|it| it.source.is_none()));
+    for procedure in register.procedures() {
+        let code = &procedure.code;
+        assert!(!procedure.name_vi.is_empty() && !procedure.name_en.is_empty(), "{code}");
+        assert!(ClaimKind::ALL.into_iter().any(|kind| procedure.allows(kind)), "{code} asks nothing");
+        assert_ne!(procedure.values, Values::Relatives, "{code}: relatives are asked about by claims");
+        assert!(procedure.id > 100, "{code}: 1 to 99 are a province's own");
+    }
+    assert!(real.iter().filter(|it| it.attributes.is_empty()).count() >= 10, "many need no value at all");
 }
 
 #[test]
