@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 use xacminh_core::{
     command::{Command, Ticket},
+    record::Record,
     register::REGISTER_BYTES_MAX,
 };
 use xacminh_proto::transparency::{Policy, Receipt, Stated, Verified, merkle, trail};
@@ -26,6 +27,7 @@ use crate::{
     },
 };
 
+mod numbers;
 mod trails;
 
 const NOW_MS: u64 = 1_793_000_000_000;
@@ -103,16 +105,26 @@ pub(super) struct Office {
 }
 
 pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
-    assert!(REGISTER.len() < REGISTER_BYTES_MAX);
+    office_of((1..=people).map(record).collect(), script, REGISTER, (NOW_MS, NOW_MS - 1)).await
+}
+
+/// An office whose clock stands at one moment, and whose register came into force at another.
+pub(super) async fn office_of(
+    people: Vec<Record>,
+    script: Vec<Step>,
+    register: &str,
+    (now_ms, stamped_ms): (u64, u64),
+) -> Office {
+    assert!(register.len() < REGISTER_BYTES_MAX);
     let folder = tempfile::tempdir().expect("a folder");
-    let clock = ManualClock::at_ms(NOW_MS);
+    let clock = ManualClock::at_ms(now_ms);
     let (submitter, pump) = Submitter::new(1, 1);
     let data = folder.path().join("data");
     let options =
         Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
     let sink = Arc::new(Settling(submitter.clone()));
     let store = Store::open(&options, sink, Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
-    let authority = Arc::new(Scripted::new((1..=people).map(record), script));
+    let authority = Arc::new(Scripted::new(people, script));
     let keyring = folder.path().join("keyring.toml");
     let keyring = Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring"));
     let log = Authority { domain: "example.vn".into(), province: "48".into(), keyring: Arc::clone(&keyring) };
@@ -132,8 +144,8 @@ pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
         crowd: Crowd::default(),
     };
     let log = AtOnce::new(store.machine);
-    let mut change = desk.register_change("bootstrap", 1, REGISTER.to_owned()).expect("sealed");
-    change.at_ms = NOW_MS - 1;
+    let mut change = desk.register_change("bootstrap", 1, register.to_owned()).expect("sealed");
+    change.at_ms = stamped_ms;
     Leaf::stamp(&mut change.leaf, change.at_ms);
     log.apply(&Command::Register(change)).await;
 
