@@ -27,7 +27,7 @@ use super::{
 };
 
 pub(super) use leaf::{decoded, hex, kind, verdict};
-pub(super) use read::moment_ms;
+pub(super) use read::{moment_ms, remark_pruned};
 
 /// Entries a node gives at once.
 const PAGE_ENTRIES: u16 = AUDIT_PAGE_MAX;

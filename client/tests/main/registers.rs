@@ -149,7 +149,7 @@ fn found(query: &AuditQuery) -> AuditFound {
             AuditEntry { position, leaf: leaf.encode().to_vec() }
         },
     );
-    AuditFound { leaves: 16, indexed: 16, recorded: None, next: None, entries: entries.collect() }
+    AuditFound { leaves: 16, indexed: 16, pruned: 0, recorded: None, next: None, entries: entries.collect() }
 }
 
 #[test]

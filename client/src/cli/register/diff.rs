@@ -37,6 +37,7 @@ pub(super) fn diff(screen: Screen, old: &Register, new: &Register) -> Result<Exi
 
 fn title(party: &Party, lang: Lang) -> String {
     match party {
+        Party::Everybody => lang.say("mọi người", "everybody").to_owned(),
         Party::Portal(id) => format!("{} {id}", lang.say("cổng", "portal")),
         Party::Official(portal, id) => {
             format!("{} {id} ({} {portal})", lang.say("cán bộ", "official"), lang.say("cổng", "portal"))
@@ -63,6 +64,7 @@ fn word(what: &str, lang: Lang) -> &str {
         "name" => lang.say("tên", "name"),
         "purpose" => lang.say("mục đích", "purpose"),
         "example" => lang.say("mã ví dụ", "example"),
+        "retention" => lang.say("giữ mục kiểm toán", "entries kept"),
         other => other,
     }
 }
@@ -75,6 +77,7 @@ fn json_of(difference: &Difference) -> serde_json::Value {
         Turn::Changes => "changes",
     };
     let (portal, official, procedure) = match party {
+        Party::Everybody => (None, None, None),
         Party::Portal(id) => (Some(*id), None, None),
         Party::Official(portal, id) => (Some(*portal), Some(id.as_str()), None),
         Party::Procedure(code) => (None, None, Some(code.as_str())),

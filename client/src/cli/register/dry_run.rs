@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Client,
     cli::{
-        audit::{decoded, moment_ms},
+        audit::{decoded, moment_ms, remark_pruned},
         report::advice,
         screen::{Lang, Screen, table},
     },
@@ -51,7 +51,8 @@ pub(super) async fn dry_run(global: &GlobalArgs, args: DryRunArgs, deadline: Dur
         let askers = askers(&client, &base, &draft, args.since, deadline).await?;
         let mut tally = Tally::new(&base, &draft, askers);
         let query = query(args.since);
-        each(&client, query, deadline, |position, leaf| tally.add(position, leaf)).await?;
+        let pruned = each(&client, query, deadline, |position, leaf| tally.add(position, leaf)).await?;
+        remark_pruned(global.screen(), pruned);
         show(global.screen(), &base, &draft, &tally)
     }
     .await;
@@ -71,7 +72,7 @@ async fn askers(
     let differences = register::diff(base, draft);
     let portals = differences.iter().filter_map(|difference| match difference.party {
         Party::Portal(id) | Party::Official(id, _) => Some(id),
-        Party::Procedure(_) => None,
+        Party::Procedure(_) | Party::Everybody => None,
     });
     let mut askers = Askers { portals: portals.collect(), ..Askers::default() };
     for id in &askers.portals {
@@ -96,13 +97,13 @@ fn query(since: u64) -> AuditQuery {
     AuditQuery { from_ms: Some(since), order: AuditOrder::OldestFirst, limit: AUDIT_PAGE_MAX, ..AuditQuery::default() }
 }
 
-/// Every entry of a query, page by page.
+/// Every entry of a query, page by page; gives the position before which entries are kept no longer.
 async fn each(
     client: &Client,
     mut query: AuditQuery,
     deadline: Duration,
     mut visit: impl FnMut(u64, &xacminh_proto::transparency::Leaf),
-) -> Result<(), CliError> {
+) -> Result<u64, CliError> {
     loop {
         let found = client.audit_query(query.clone(), deadline).await?;
         for entry in &found.entries {
@@ -111,7 +112,7 @@ async fn each(
         }
         query.cursor = found.next;
         if found.next.is_none() {
-            return Ok(());
+            return Ok(found.pruned);
         }
     }
 }

@@ -10,6 +10,8 @@ use super::{CLASSES, Portal, Procedure, Register, Values, Visibility, class_name
 /// Whom a change is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Party {
+    /// Everybody: what holds for the register as a whole.
+    Everybody,
     /// A portal, by number.
     Portal(u32),
     /// An official of a portal.
@@ -37,7 +39,7 @@ pub struct Difference {
     /// Which way it goes.
     pub turn: Turn,
     /// What it is about, as a stable word: `declared`, `suspended`, `procedure`, `until`, `limit`, `enrolled`, `claim`,
-    /// `attribute`, `max_age`, `threshold`, `visibility`, `values`, `number`, `name`, `purpose`, `example`.
+    /// `attribute`, `max_age`, `threshold`, `visibility`, `values`, `number`, `name`, `purpose`, `example`, `retention`.
     pub what: &'static str,
     /// The name or value, for people.
     pub detail: String,
@@ -47,6 +49,8 @@ pub struct Difference {
 #[must_use]
 pub fn diff(old: &Register, new: &Register) -> Vec<Difference> {
     let mut found = Found(Vec::new());
+    let days = |days: u32| if days == 0 { "for ever".to_owned() } else { format!("{days} days") };
+    found.otherwise(&Party::Everybody, "retention", &days(old.entries_days), &days(new.entries_days));
     let numbers: BTreeSet<_> = old.portals.keys().chain(new.portals.keys()).collect();
     for id in numbers {
         let party = Party::Portal(id.0);
