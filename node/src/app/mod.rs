@@ -245,10 +245,10 @@ fn stop_at_once(fatal: &Fatal) {
     });
 }
 
-/// Ends the process: what was signed and what is here are two histories.
+/// Ends the process: what was signed and what is here are two histories, or what is signed cannot be written down.
 fn stop_for(error: &NotaryError) {
     tracing::error!(%error, "the node stops itself");
-    exit(ExitCode::InvariantBroken);
+    exit(error.exit_code().unwrap_or(ExitCode::InvariantBroken));
 }
 
 /// Sees after a start that the log has brought back everything that was signed before it.

@@ -17,6 +17,9 @@ use std::{
 
 use xacminh_proto::transparency::{Hash, witness::Head};
 
+/// The record, in its folder.
+const FILE: &str = "signed-heads";
+
 const MAGIC: &[u8] = b"XMNOTARY\x01";
 const SLOT_BYTES: usize = 4096;
 const SLOT_BYTES_U64: u64 = 4096;
@@ -32,6 +35,8 @@ pub(super) struct Record {
     /// Writes so far; the slot with the greater count is the newer one.
     count: u64,
     heads: BTreeMap<u16, Head>,
+    /// A write failed: what is on the disk is unknown, and it is never tried again.
+    has_failed: bool,
 }
 
 impl Record {
@@ -41,14 +46,14 @@ impl Record {
     /// If the disk refuses, or neither slot is whole: whatever was signed last is then unknown.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let path = folder.join("signed-heads");
+        let path = folder.join(FILE);
         let is_new = !path.exists();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         if is_new {
-            let mut record = Self { file, count: 0, heads: BTreeMap::new() };
+            let mut record = Self { file, count: 0, heads: BTreeMap::new(), has_failed: false };
             // Both slots, so that a crash in the middle of the next write leaves a whole one.
-            record.write()?;
-            record.write()?;
+            record.write(BTreeMap::new())?;
+            record.write(BTreeMap::new())?;
             File::open(folder)?.sync_all()?;
             return Ok(record);
         }
@@ -60,7 +65,7 @@ impl Record {
         let Some((count, heads)) = newest else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the record of signed heads is damaged"));
         };
-        Ok(Self { file, count, heads })
+        Ok(Self { file, count, heads, has_failed: false })
     }
 
     /// The newest head signed of each shard.
@@ -70,19 +75,36 @@ impl Record {
 
     /// Makes a head durable. If we crash before it is, no signature over it has left; after it, none was lost that
     /// could not be made again.
+    ///
+    /// # Errors
+    /// If the disk refuses, and ever after: the kernel may have forgotten the bytes of a failed fsync, and the slot that
+    /// is still whole is not to be written over. [`Self::heads`] tells of what is durable only.
     pub(super) fn keep(&mut self, year: u16, head: Head) -> io::Result<()> {
-        self.heads.insert(year, head);
-        self.write()
+        let mut heads = self.heads.clone();
+        heads.insert(year, head);
+        self.write(heads)
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        if self.heads.len() > SHARDS_MAX {
+    fn write(&mut self, heads: BTreeMap<u16, Head>) -> io::Result<()> {
+        if self.has_failed {
+            return Err(io::Error::other("an earlier write of the record failed"));
+        }
+        if heads.len() > SHARDS_MAX {
             return Err(io::Error::other("more shards than a record holds"));
         }
-        self.count += 1;
-        let at = if self.count.is_multiple_of(2) { 0 } else { SLOT_BYTES_U64 };
-        self.file.write_all_at(&encode(self.count, &self.heads), at)?;
-        self.file.sync_data()
+        let count = self.count + 1;
+        let at = if count.is_multiple_of(2) { 0 } else { SLOT_BYTES_U64 };
+        let written = self.file.write_all_at(&encode(count, &heads), at).and_then(|()| self.file.sync_data());
+        self.has_failed = written.is_err();
+        written?;
+        (self.count, self.heads) = (count, heads);
+        Ok(())
+    }
+
+    /// The disk fails from now on: the file cannot be written.
+    #[cfg(test)]
+    pub(super) fn break_disk(&mut self, folder: &Path) {
+        self.file = File::open(folder.join(FILE)).expect("the record is there");
     }
 }
 
@@ -139,6 +161,22 @@ mod tests {
         }
         let record = Record::open(folder.path()).unwrap();
         assert_eq!(record.heads(), &BTreeMap::from([(2026, head(5)), (2027, head(1))]));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_not_kept_and_not_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = Record::open(folder.path()).unwrap();
+        record.keep(2026, head(3)).unwrap();
+        let whole = fs::read(folder.path().join(FILE)).unwrap();
+        let file = record.file.try_clone().unwrap();
+        record.break_disk(folder.path());
+        assert!(record.keep(2026, head(5)).is_err());
+        assert_eq!(record.heads(), &BTreeMap::from([(2026, head(3))]), "only what is durable");
+        // The disk takes writes again, and has perhaps lost some.
+        record.file = file;
+        assert!(record.keep(2026, head(7)).is_err());
+        assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), whole);
     }
 
     #[test]

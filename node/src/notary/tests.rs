@@ -177,3 +177,24 @@ async fn without_a_key_for_the_time_nothing_is_signed() {
     let (notary, _) = notary(record.path(), &keys, &state);
     assert!(matches!(notary.head(1).await, Err(NotaryError::NoKey(_))));
 }
+
+/// A signature that left without its durable record could be contradicted by the next start.
+#[tokio::test]
+async fn a_head_whose_record_cannot_be_written_is_never_signed_and_stops_the_node() {
+    let (data, folder, keys) = (folder(), folder(), keyring());
+    let (state, _log) = history(data.path(), 1..=4, 0).await;
+    let mut record = Record::open(folder.path()).expect("a record");
+    record.break_disk(folder.path());
+    let keyring = Arc::new(Keyring::from_file(&keys).expect("a keyring"));
+    let authority = Authority { domain: "example.vn".into(), province: "48".into(), keyring };
+    let codes = Arc::new(Mutex::new(Vec::new()));
+    let alarm: Alarm = {
+        let codes = Arc::clone(&codes);
+        Arc::new(move |error| codes.lock().expect("nobody panicked").push(error.exit_code()))
+    };
+    let notary = Notary::over(record, authority, state, alarm).expect("a notary");
+    for again in 1..=2 {
+        assert!(matches!(notary.head(4).await, Err(NotaryError::Record(_))), "{again}");
+        assert_eq!(*codes.lock().expect("nobody panicked"), vec![Some(ExitCode::StorageFailed); again]);
+    }
+}
