@@ -19,12 +19,12 @@ use xacminh_node::{
     serve::{self, Bounds, Desk, Leaves, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
-    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
     codec,
     transparency::{Hash, LEAF_BYTES, LeafBytes},
-    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, PortalId, RequestId, ResidenceKind},
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, RequestId, ResidenceKind},
     wire::{
         Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
         ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
@@ -86,8 +86,15 @@ impl Office for Scripted {
         unreachable!("nobody asks")
     }
 
-    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(async move { Ok(format!("{RECEIPT} {} {id}", portal.0)) })
+    fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(async move {
+            match holder {
+                ReceiptHolder::Portal(portal) => Ok(format!("{RECEIPT} {} {id}", portal.0)),
+                ReceiptHolder::Official(portal, official) => {
+                    Ok(format!("{RECEIPT} {} {} {id}", portal.0, official.as_str()))
+                }
+            }
+        })
     }
 
     fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>> {
@@ -265,27 +272,50 @@ async fn a_caller_that_gives_a_question_up_frees_its_place() {
     scene.until_in_work(0).await;
 }
 
-/// A receipt asked for again costs a signature and a proof: it waits its turn like a question.
+/// What costs a leaf, a signature or reads of the disk waits its turn like a question; how the node is can always be asked.
 #[tokio::test]
-async fn receipts_asked_for_again_share_the_room_of_questions() {
-    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
+async fn everything_that_costs_shares_the_room_of_questions() {
     let receipt = || Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10]));
-    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-    send.write_all(&[STREAM_SESSION]).await.unwrap();
-    send.write_all(&tagged(1, ask("HANG", Claim::HeadOfHousehold))).await.unwrap();
-    scene.until_in_work(1).await;
-    send.write_all(&tagged(2, receipt())).await.unwrap();
-    let (tag, body) = reply(&mut recv).await;
-    assert!(matches!(&body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded), "{body:?}");
-    assert_eq!(tag, 2);
+    let number = || "048090000001".to_owned();
+    let order = ErasureOrder { number: number(), ground: "Law 91/2025".to_owned(), ordered_by: "12/2027".to_owned() };
+    let query = AuditQuery { dossier: Some("H17.1".to_owned()), limit: 3, ..AuditQuery::default() };
+    let page = TrailPage { number: number(), at: 0, from: 0 };
+    let table = [
+        ("portal/1", receipt()),
+        ("official-client/1-clerk-01", receipt()),
+        ("portal/1", Request::Checkpoint),
+        ("portal/1", Request::Consistency(ConsistencyWish { year: 2027, old: 1, new: 2 })),
+        ("auditor/thanh-tra", Request::AuditOpen(3)),
+        ("auditor/thanh-tra", Request::AuditQuery(Box::new(query))),
+        ("auditor/thanh-tra", Request::Trail(Box::new(page))),
+        ("operator/lan", Request::Erase(Box::new(order))),
+    ];
+    for (caller, request) in table {
+        let is_overloaded =
+            |body: &Reply| matches!(body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded);
+        for (room, expected) in [(0, true), (1, false)] {
+            let scene = Scene::with_room(&format!("xacminh://dev/{caller}"), room).await;
+            let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+            send.write_all(&[STREAM_SESSION]).await.unwrap();
+            send.write_all(&tagged(2, request.clone())).await.unwrap();
+            let (_, body) = reply(&mut recv).await;
+            assert_eq!(is_overloaded(&body), expected, "{caller} with room for {room}: {request:?} {body:?}");
+        }
+    }
+}
 
-    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
-    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-    send.write_all(&[STREAM_SESSION]).await.unwrap();
-    send.write_all(&tagged(3, receipt())).await.unwrap();
-    let (tag, body) = reply(&mut recv).await;
-    assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(RECEIPT)), "{body:?}");
-    assert_eq!(tag, 3);
+/// An official's certificate asks as the official, and a portal's for all of them.
+#[tokio::test]
+async fn a_receipt_is_asked_for_as_whom_the_certificate_names() {
+    for (caller, expected) in [("portal/1", "a receipt 1 "), ("official-client/1-clerk-01", "a receipt 1 clerk-01 ")] {
+        let scene = Scene::of(&format!("xacminh://dev/{caller}")).await;
+        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+        send.write_all(&[STREAM_SESSION]).await.unwrap();
+        send.write_all(&tagged(3, Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10])))).await.unwrap();
+        let (tag, body) = reply(&mut recv).await;
+        assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(expected)), "{body:?}");
+        assert_eq!(tag, 3);
+    }
 }
 
 #[tokio::test]
