@@ -160,6 +160,7 @@ impl Rooms {
     async fn open(self, config: Config, door: crate::quic::Door, form: bool) -> Result<Arc<Node>, Refusal> {
         let Self { clock, metrics, keyring, submitter, pump, store, upstream } = self;
         let state = store.state.clone();
+        let is_new = store.is_new();
         let parts = Parts {
             node: config.node.id,
             cluster: &config.cluster.name,
@@ -176,7 +177,7 @@ impl Rooms {
             keyring: Arc::clone(&keyring),
         };
         let alarm = Arc::new(|error: &NotaryError| stop_for(error));
-        let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
+        let notary = Notary::start(&config.node.data_dir.join("notary"), is_new, authority, state.clone(), alarm)
             .map_err(Refusal::Notary)?;
         let kept = Cosigned::open(&config.node.data_dir.join("notary"), |year| {
             notary.authority().verifier_keys(year).unwrap_or_default()
@@ -273,6 +274,8 @@ async fn compare_with_record(node: Arc<Node>) {
         }
         tokio::time::sleep(RECORD_LOOK_INTERVAL).await;
     }
+    // Long enough is not the same yet.
+    node.desk.notary.compare().await;
 }
 
 fn members(config: &Config) -> BTreeMap<u64, Member> {

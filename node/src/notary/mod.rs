@@ -207,12 +207,13 @@ impl Authority {
 }
 
 impl Notary {
-    /// Starts the notary of a state, with its record in `folder`.
+    /// Starts the notary of a state, with its record in `folder`. Only a node that `is_new`, with neither leaves nor entries
+    /// of a log, begins a record.
     ///
     /// # Errors
     /// If the record cannot be opened: what was signed last is unknown then.
-    pub fn start(folder: &Path, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
-        Self::over(Record::open(folder)?, authority, state, alarm)
+    pub fn start(folder: &Path, is_new: bool, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
+        Self::over(Record::open(folder, is_new)?, authority, state, alarm)
     }
 
     fn over(record: Record, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
@@ -260,6 +261,19 @@ impl Notary {
             let here = at.map_or(0, |at| shards.get(at + 1).map_or(leaves, |next| next.first) - shards[at].first);
             (here < head.size).then_some(Behind { year: *year, signed: head.size, here })
         })
+    }
+
+    /// Compares the tree with every head that was signed before the start, once [`Self::behind`] is over: a tree that grew
+    /// to the size of another history raises the alarm.
+    pub async fn compare(&self) {
+        for (year, head) in self.recorded.iter().filter(|(_, head)| head.size > 0) {
+            let first = self.state.shards().iter().find(|shard| shard.year == *year).map(|shard| shard.first);
+            let Some(first) = first else { continue };
+            // To sign it again is to judge it; whatever else is in the way of a signature does not matter here.
+            if let Err(error) = self.head(first + head.size).await {
+                tracing::warn!(year, size = head.size, %error, "a head signed before the start was not signed again");
+            }
+        }
     }
 
     /// The newest head signed here since the start.

@@ -40,23 +40,21 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Opens the record in a folder, making it if there is none.
+    /// Opens the record in a folder; a node that `is_new` has nothing yet, and its record is made.
     ///
     /// # Errors
-    /// If the disk refuses, or neither slot is whole: whatever was signed last is then unknown.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+    /// If the disk refuses, neither slot is whole, or there is no record although the node has a history: whatever was
+    /// signed last is then unknown.
+    pub(super) fn open(folder: &Path, is_new: bool) -> io::Result<Self> {
         let path = folder.join(FILE);
-        let is_new = !path.exists();
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-        if is_new {
-            let mut record = Self { file, count: 0, heads: BTreeMap::new(), has_failed: false };
-            // Both slots, so that a crash in the middle of the next write leaves a whole one.
-            record.write(BTreeMap::new())?;
-            record.write(BTreeMap::new())?;
-            File::open(folder)?.sync_all()?;
-            return Ok(record);
-        }
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => return Self::make(folder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is missing", path.display())));
+            }
+            Err(error) => return Err(error),
+        };
         let slots = [0, SLOT_BYTES_U64].map(|at| {
             let mut bytes = vec![0; SLOT_BYTES];
             file.read_exact_at(&mut bytes, at).ok().and_then(|()| decode(&bytes))
@@ -66,6 +64,26 @@ impl Record {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the record of signed heads is damaged"));
         };
         Ok(Self { file, count, heads, has_failed: false })
+    }
+
+    /// Makes an empty record. If we crash here there is none, or a whole one: it gets its name once it is durable.
+    fn make(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let path = folder.join(FILE);
+        let unfinished = path.with_extension("new");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut record = Self { file, count: 0, heads: BTreeMap::new(), has_failed: false };
+        // Both slots, so that a crash in the middle of the next write leaves a whole one.
+        record.write(BTreeMap::new())?;
+        record.write(BTreeMap::new())?;
+        record.file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        File::open(folder)?.sync_all()?;
+        if let Some(parent) = folder.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(record)
     }
 
     /// The newest head signed of each shard.
@@ -153,20 +171,43 @@ mod tests {
     fn what_was_kept_last_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         {
-            let mut record = Record::open(folder.path()).unwrap();
+            let mut record = Record::open(folder.path(), true).unwrap();
             assert!(record.heads().is_empty());
             record.keep(2026, head(3)).unwrap();
             record.keep(2026, head(5)).unwrap();
             record.keep(2027, head(1)).unwrap();
         }
-        let record = Record::open(folder.path()).unwrap();
+        let record = Record::open(folder.path(), false).unwrap();
         assert_eq!(record.heads(), &BTreeMap::from([(2026, head(5)), (2027, head(1))]));
+    }
+
+    #[test]
+    fn a_node_with_a_history_does_not_begin_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let notary = folder.path().join("notary");
+        let error = Record::open(&notary, false).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("signed-heads is missing"), "{error}");
+        assert!(!notary.exists(), "the next start refuses, too");
+        // A first start that was cut short left a part of a record, which has no name yet.
+        fs::create_dir(&notary).unwrap();
+        fs::write(notary.join("signed-heads.new"), b"XMNO").unwrap();
+        Record::open(&notary, true).unwrap().keep(2026, head(3)).unwrap();
+        assert_eq!(
+            Record::open(&notary, true).unwrap().heads(),
+            &BTreeMap::from([(2026, head(3))]),
+            "it is not begun anew"
+        );
+        assert!(!notary.join("signed-heads.new").exists());
+        // Where there is a file, an empty one is a damaged one.
+        fs::write(notary.join(FILE), b"").unwrap();
+        assert!(Record::open(&notary, true).is_err());
     }
 
     #[test]
     fn what_could_not_be_written_is_not_kept_and_not_tried_again() {
         let folder = tempfile::tempdir().unwrap();
-        let mut record = Record::open(folder.path()).unwrap();
+        let mut record = Record::open(folder.path(), true).unwrap();
         record.keep(2026, head(3)).unwrap();
         let whole = fs::read(folder.path().join(FILE)).unwrap();
         let file = record.file.try_clone().unwrap();
@@ -183,7 +224,7 @@ mod tests {
     fn a_write_cut_short_leaves_the_head_before_it_and_two_leave_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signed-heads");
-        let mut record = Record::open(folder.path()).unwrap();
+        let mut record = Record::open(folder.path(), true).unwrap();
         for size in 1..=4 {
             record.keep(2026, head(size)).unwrap();
         }
@@ -192,9 +233,9 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[newest + 40] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(Record::open(folder.path()).unwrap().heads(), &BTreeMap::from([(2026, head(3))]));
+        assert_eq!(Record::open(folder.path(), false).unwrap().heads(), &BTreeMap::from([(2026, head(3))]));
         bytes[SLOT_BYTES - newest + 40] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert!(Record::open(folder.path()).is_err());
+        assert!(Record::open(folder.path(), false).is_err());
     }
 }
