@@ -92,6 +92,10 @@ impl LeaderLink for Nowhere {
     }
 }
 
+fn the_register(text: &str) -> Register {
+    Register::parse(text).expect("a register")
+}
+
 /// A desk with everything behind it.
 pub(super) struct Office {
     pub(super) desk: Arc<Desk>,
@@ -132,7 +136,7 @@ pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
         crowd: Crowd::default(),
     };
     let log = AtOnce::new(store.machine);
-    let mut change = desk.register_change("bootstrap", 1, REGISTER.to_owned()).expect("sealed");
+    let mut change = desk.register_change("bootstrap", &the_register(REGISTER), REGISTER.to_owned()).expect("sealed");
     change.at_ms = NOW_MS - 1;
     Leaf::stamp(&mut change.leaf, change.at_ms);
     log.apply(&Command::Register(change)).await;
@@ -373,7 +377,8 @@ async fn a_receipt_is_given_again_to_who_asked_and_to_the_portal_only() {
     let name = "name = \"Cổng dịch vụ công (thử)\"";
     let suspended =
         REGISTER.replace("revision = 1", "revision = 2").replace(name, &format!("{name}\nsuspended = true"));
-    let mut change = office.desk.register_change("lan", 2, suspended).expect("sealed");
+    let register = Register::parse(&suspended).expect("a register");
+    let mut change = office.desk.register_change("lan", &register, suspended).expect("sealed");
     change.at_ms = NOW_MS + 60_000;
     Leaf::stamp(&mut change.leaf, change.at_ms);
     office.log.apply(&Command::Register(change)).await;
@@ -393,7 +398,7 @@ async fn a_persons_leaves_are_linked_in_order() {
     let key = office.desk.keyring.row_key(keys(1).number);
     let (_, first, _) = state.person(&key).expect("read").expect("known");
     let trail = state.trail(&key).expect("read").expect("known");
-    let positions = state.accesses(&trail::id(&first), 0, 10).expect("read");
+    let positions = state.accesses(&trail).expect("read");
     assert_eq!((positions.len(), trail.count, trail.last), (3, 3, positions[2]));
     let chain = positions.iter().fold(first, |chain, position| {
         let leaf = state.leaf(*position).expect("read").expect("there");
