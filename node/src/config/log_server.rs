@@ -14,7 +14,8 @@ pub struct LogServer {
     pub listen: SocketAddr,
     /// Who may read tiles and entries: `required` (default), callers with an auditor's certificate of this cluster;
     /// `none`, everybody who reaches the port. Checkpoints are for everybody either way.
-    /// Entries tell how often each portal asked, to the second: `none` is for a closed network or a proxy that asks.
+    /// Entries tell how often each portal asked, to the second, and undo `visibility = "delayed"`: `none` is for a closed
+    /// network or a proxy that asks.
     #[serde(default)]
     pub client_certificates: ClientCertificates,
     /// Required: `[log_server.tls]`.
