@@ -292,7 +292,7 @@ fn load(generation: &Arc<Generation>, head: &mut Head, wanted: &Wanted) -> io::R
             loaded.requests.insert(*key, tables::seen_of(&bytes)?);
         }
     }
-    let keys: Vec<[u8; 20]> = wanted.budgets.iter().map(tables::budget_key).collect();
+    let keys: Vec<[u8; 21]> = wanted.budgets.iter().map(tables::budget_key).collect();
     let found = generation.db.batched_multi_get_cf(family(tables::BUDGETS), &keys, keys.is_sorted());
     for (key, found) in wanted.budgets.iter().zip(found) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
@@ -348,8 +348,8 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     for (key, seen) in &changes.requests {
         batch.put_cf(family(tables::SEEN), key.bytes(), tables::seen_bytes(seen));
     }
-    for (key, misses) in &changes.budgets {
-        batch.put_cf(family(tables::BUDGETS), tables::budget_key(key), tables::budget_bytes(*misses));
+    for (key, points) in &changes.budgets {
+        batch.put_cf(family(tables::BUDGETS), tables::budget_key(key), tables::budget_bytes(*points));
     }
     if let Some(document) = &changes.register {
         let revision = changes.meta.register_revision.to_be_bytes();
@@ -357,7 +357,7 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     }
 }
 
-/// Once an hour of the log's own time, requests out of their window and budgets of past hours are dropped.
+/// Once an hour of the log's own time, requests out of their window and budgets whose windows are over are dropped.
 ///
 /// It depends on nothing but the log, so that replicas drop the same at the same entry and stay equal.
 fn forget_old(generation: &Generation, batch: &mut WriteBatch, before_ms: u64, now_ms: u64) {
@@ -367,6 +367,6 @@ fn forget_old(generation: &Generation, batch: &mut WriteBatch, before_ms: u64, n
     let family = |name| rocks::family(&generation.db, name);
     let expired = tables::seen_from(now_ms.saturating_sub(REQUEST_WINDOW_MS));
     batch.delete_range_cf(family(tables::SEEN), tables::seen_from(0), expired);
-    let past = BudgetKey::new(now_ms, [0; 16]);
-    batch.delete_range_cf(family(tables::BUDGETS), [0; 20], tables::budget_key(&past));
+    let open = BudgetKey::first_open(now_ms);
+    batch.delete_range_cf(family(tables::BUDGETS), [0; 21], tables::budget_key(&open));
 }

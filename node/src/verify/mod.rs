@@ -25,8 +25,8 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 use xacminh_core::{
-    apply::{BudgetKey, ItemOutcome, REQUEST_WINDOW_MS},
-    command::{OwnKey, Person, RecordChange, RecordKey, RecordRead, RequestKey},
+    apply::{Budget, BudgetKey, ItemOutcome, REQUEST_WINDOW_MS, spent},
+    command::{Miss, MissLimits, OwnKey, Person, RecordChange, RecordKey, RecordRead, RequestKey},
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
@@ -109,16 +109,16 @@ struct Learnt {
     said: Option<Known>,
     /// It was asked and could not be reached.
     unavailable: bool,
-    /// The official's misses are spent: the question is to be refused.
-    over_budget: bool,
+    /// A budget of misses is spent: the question is to be refused.
+    over_budget: Option<Budget>,
 }
 
 /// A decision on its way into the log.
 struct Decided {
     decision: Decision,
     grounds: Grounds,
-    /// How many misses the official may have this hour, where a miss counts.
-    misses_max: u32,
+    /// How many misses there may be, where a miss counts.
+    misses: Option<MissLimits>,
     /// What was read, or what is to be remembered with the leaf.
     basis: Basis,
 }
@@ -172,7 +172,7 @@ impl Desk {
                     return self.answered_before(position, receipt).await;
                 }
                 ItemOutcome::Stale => {}
-                ItemOutcome::OverBudget => learnt.over_budget = true,
+                ItemOutcome::OverBudget(budget) => learnt.over_budget = Some(budget),
                 ItemOutcome::Conflict => return Err(ErrorNumber::RequestIdReused),
                 ItemOutcome::Expired => return Err(ErrorNumber::RequestIdExpired),
                 ItemOutcome::ClockSkewed => return Err(self.skewed(settled)),
@@ -192,12 +192,13 @@ impl Desk {
     ) -> Result<Decided, ErrorNumber> {
         let register = self.register()?;
         let permit = match register::permit(question, &register) {
-            Ok(permit) if learnt.over_budget => {
-                return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
-            }
             Ok(permit) => permit,
             Err(number) => return Ok(Decided::refused(number, register.grounds(&question.procedure))),
         };
+        // Before anything is looked up: how long a refusal takes must not tell what it refuses to say.
+        if let Some(budget) = self.spent(question, &permit.misses, learnt)? {
+            return Ok(Decided::refused(refusal_of(budget), permit.grounds()));
+        }
         watch.lap(Stage::Register, &self.metrics);
         let key = self.keyring.row_key(question.person.number);
         let (version, remembered) = self.recall(&key)?;
@@ -212,11 +213,7 @@ impl Desk {
                         Some(said) => Basis::Said(self.change(key, version, said)?),
                         None => Basis::Read(RecordRead { key, version }),
                     };
-                    let misses_max = permit.misses_per_official_hour;
-                    return Ok(Decided { decision, grounds: permit.grounds(), misses_max, basis });
-                }
-                Next::AskAuthority if self.is_spent(question, permit.misses_per_official_hour, now_ms)? => {
-                    return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
+                    return Ok(Decided { decision, grounds: permit.grounds(), misses: Some(permit.misses), basis });
                 }
                 Next::AskAuthority => {
                     self.ask(question, learnt, now_ms, deadline).await;
@@ -272,12 +269,19 @@ impl Desk {
         Ok(portal.map_or(STRANGERS_IN_FLIGHT_MAX, |portal| portal.questions_in_flight_max))
     }
 
-    /// Whether the official's misses are spent, as far as this node knows: who can only be refused does not cost the
-    /// authority anything. Apply counts for everybody, and has the last word.
-    fn is_spent(&self, question: &Question, misses_max: u32, now_ms: u64) -> Result<bool, ErrorNumber> {
+    /// The budget that is spent, as far as this node knows: who can only be refused does not cost the authority anything.
+    /// Apply counts for everybody, and has the last word.
+    fn spent(&self, question: &Question, limits: &MissLimits, learnt: &Learnt) -> Result<Option<Budget>, ErrorNumber> {
+        if learnt.over_budget.is_some() {
+            return Ok(learnt.over_budget);
+        }
+        let now_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
-        let counted = self.state.misses(&BudgetKey::new(now_ms, official)).map_err(internal)?;
-        Ok(counted >= misses_max)
+        let mut keys: Vec<BudgetKey> = BudgetKey::all(now_ms, official, question.portal).collect();
+        keys.sort_unstable();
+        let points = self.state.points(&keys).map_err(internal)?;
+        let counted = |key: &BudgetKey| keys.binary_search(key).map_or(0, |at| points[at]);
+        Ok(spent(&Miss { official, limits: *limits, points: 0 }, question.portal, now_ms, counted))
     }
 
     /// Where the answer of a request is that has one already, without asking anybody: also while the authority is away.
@@ -411,7 +415,16 @@ impl Learnt {
 
 impl Decided {
     fn refused(number: ErrorNumber, grounds: Grounds) -> Self {
-        Self { decision: Decision::refused(number), grounds, misses_max: 0, basis: Basis::Nothing }
+        Self { decision: Decision::refused(number), grounds, misses: None, basis: Basis::Nothing }
+    }
+}
+
+/// What the refusal of a spent budget says: whose it is, so that its owner is asked and not everybody.
+const fn refusal_of(budget: Budget) -> ErrorNumber {
+    match budget {
+        Budget::OfficialHour | Budget::OfficialDay => ErrorNumber::MissBudgetSpent,
+        Budget::PortalHour | Budget::PortalDay => ErrorNumber::PortalMissesSpent,
+        Budget::ClusterHour | Budget::ClusterDay => ErrorNumber::ClusterMissesSpent,
     }
 }
 
