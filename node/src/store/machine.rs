@@ -66,6 +66,9 @@ const HOUR_MS: u64 = 3_600_000;
 pub trait ApplySink: Send + Sync + 'static {
     /// The entry at `log_index`, stamped `at_ms`, has been applied; the log has so many `leaves` now.
     fn applied(&self, log_index: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>);
+
+    /// The same entry once more, when nobody waits for it any longer: what it said, and the budgets it counted against.
+    fn saw(&self, _command: &Command, _budgets: &[(BudgetKey, u32)], _outcomes: &[(Ticket, ItemOutcome)]) {}
 }
 
 /// openraft's state machine over the state.
@@ -234,7 +237,7 @@ impl Applier {
                     grown = Some(changes.growth);
                 }
                 document = changes.register;
-                told = Some((at_ms(&command), applied.outcomes));
+                told = Some((command, changes.budgets, applied.outcomes));
             }
         }
         head.put(&generation.db, &mut batch);
@@ -244,8 +247,9 @@ impl Applier {
         let leaves = head.meta.leaves;
         generation.publish(head, document, grown.as_ref());
         self.shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Some((at_ms, outcomes)) = told {
-            self.sink.applied(entry.log_id.index, at_ms, leaves, outcomes);
+        if let Some((command, budgets, outcomes)) = told {
+            self.sink.applied(entry.log_id.index, at_ms(&command), leaves, outcomes.clone());
+            self.sink.saw(&command, &budgets, &outcomes);
         }
         Ok(())
     }

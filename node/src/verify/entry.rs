@@ -23,7 +23,7 @@ impl Desk {
         digest: [u8; 16],
         decided: Decided,
     ) -> Result<(Item, Addendum), ErrorNumber> {
-        let Decided { decision, grounds, misses, basis } = decided;
+        let Decided { decision, grounds, misses, basis, .. } = decided;
         let decided_at_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
         let salts = draft::Salts {

@@ -18,6 +18,7 @@ mod auditing;
 mod crowd;
 mod entry;
 mod erasure;
+mod sights;
 mod trail;
 
 use std::{sync::Arc, time::Duration};
@@ -34,10 +35,11 @@ use xacminh_core::{
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
-    vocab::{ErrorNumber, Outcome, PortalId, RequestId},
+    vocab::{CitizenNumber, ErrorNumber, Outcome, PortalId, RequestId},
 };
 
 use crate::{
+    alarms,
     env::{self, Clock},
     keyring::{Keyring, KeyringError, PersonKey},
     notary::{Notary, NotaryError},
@@ -87,6 +89,8 @@ pub struct Desk {
     pub register: ArcSwapOption<Register>,
     /// Questions in work, by portal.
     pub crowd: Crowd,
+    /// Who is told what nobody should ask.
+    pub alarms: alarms::Feed,
 }
 
 /// A decided question whose leaf is durable on a quorum.
@@ -121,6 +125,8 @@ struct Decided {
     misses: Option<MissLimits>,
     /// What was read, or what is to be remembered with the leaf.
     basis: Basis,
+    /// The head and the members of the household, if a person was confirmed.
+    household: Vec<CitizenNumber>,
 }
 
 enum Basis {
@@ -156,14 +162,17 @@ impl Desk {
         }
         let mut learnt = Learnt::default();
         for _ in 0..ROUNDS_MAX {
-            let decided = self.decide(question, &mut learnt, deadline, watch).await?;
+            let mut decided = self.decide(question, &mut learnt, deadline, watch).await?;
             let outcome = decided.decision.outcome.clone();
+            let household = std::mem::take(&mut decided.household);
             let (item, addendum) = self.item(question, digest, decided)?;
             watch.lap(Stage::Decide, &self.metrics);
+            let seen = Self::seen(&item);
             let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;
             watch.lap(Stage::Commit, &self.metrics);
             match settled.outcome {
                 ItemOutcome::Appended { position } => {
+                    self.tell_alarms(question, seen, position, settled.at_ms, household);
                     let receipt = self.receipt(receipt, position, settled.leaves, &addendum).await?;
                     watch.lap(Stage::Receipt, &self.metrics);
                     return Ok(Answered { outcome, position, at_ms: settled.at_ms, receipt });
@@ -213,7 +222,9 @@ impl Desk {
                         Some(said) => Basis::Said(self.change(key, version, said)?),
                         None => Basis::Read(RecordRead { key, version }),
                     };
-                    return Ok(Decided { decision, grounds: permit.grounds(), misses: Some(permit.misses), basis });
+                    let household = sights::household(&decision, known);
+                    let (grounds, misses) = (permit.grounds(), Some(permit.misses));
+                    return Ok(Decided { decision, grounds, misses, basis, household });
                 }
                 Next::AskAuthority => {
                     self.ask(question, learnt, now_ms, deadline).await;
@@ -415,7 +426,13 @@ impl Learnt {
 
 impl Decided {
     fn refused(number: ErrorNumber, grounds: Grounds) -> Self {
-        Self { decision: Decision::refused(number), grounds, misses: None, basis: Basis::Nothing }
+        Self {
+            decision: Decision::refused(number),
+            grounds,
+            misses: None,
+            basis: Basis::Nothing,
+            household: Vec::new(),
+        }
     }
 }
 
