@@ -242,9 +242,10 @@ async fn a_restart_brings_no_misses_back() {
     let official = office.desk.keyring.official_pseudonym(PortalId(1), &OfficialId::parse("clerk-01").expect("an id"));
     let key = BudgetKey::new(Budget::OfficialHour, NOW_MS, official, PortalId(1));
     office.desk.state.flush().expect("flushed");
-    let Office { desk, folder, log, .. } = office;
+    // The pump ends with the last word about who leads, and lets go of the store.
+    let Office { desk, folder, log, leader, .. } = office;
     desk.notary.stop();
-    drop((desk, log));
+    drop((desk, log, leader));
     let data = folder.path().join("data");
     let options =
         Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
