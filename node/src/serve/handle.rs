@@ -9,7 +9,7 @@ use xacminh_proto::{
     wire::{Answer, Ask, ErasureOrder, Failure, Reply, Request, TrailPage},
 };
 
-use super::{Hall, parse};
+use super::{Hall, parse, steps};
 use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
 use crate::verify::{Answered, ErasureReason, ReceiptHolder, TrailPart, TrailReader};
 
@@ -166,9 +166,10 @@ impl Hall {
     }
 
     async fn ask(&self, portal: PortalId, ask: Box<Ask>, watch: &mut Stopwatch) -> Reply {
+        let began = Instant::now();
         let _counted = self.metrics.enter();
         // Admission comes before everything else: a question too many must cost next to nothing.
-        let Ok(_place) = self.in_flight.try_acquire() else {
+        let Ok(place) = self.in_flight.try_acquire() else {
             return self.turned_away(ErrorNumber::Overloaded, "", watch);
         };
         if *self.stop.borrow() {
@@ -181,7 +182,8 @@ impl Hall {
         watch.lap(Stage::Door, &self.metrics);
         let question = &asked.question;
         let span = question_span(question.request_id, portal, &question.procedure);
-        let deadline = Instant::now() + Duration::from_millis(u64::from(asked.deadline_ms));
+        let step = self.bounds.unconfirmed_step;
+        let deadline = steps::deadline(began, Duration::from_millis(u64::from(asked.deadline_ms)), step);
         let answered = {
             use tracing::Instrument;
             self.office
@@ -198,6 +200,11 @@ impl Hall {
             self.metrics.refusal(number);
         }
         log_question(&span, outcome, error, watch);
+        if steps::is_evened(&answered) {
+            // The work is done: an answer that waits keeps nobody out.
+            drop(place);
+            tokio::time::sleep_until(steps::leaves(began, Instant::now(), deadline, step)).await;
+        }
         match answered {
             Ok(Answered { outcome, position, at_ms, receipt }) => {
                 let request_id = question.request_id;

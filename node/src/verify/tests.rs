@@ -20,12 +20,14 @@ use crate::{
         submit::LeaderLink,
     },
     store::{ApplySink, Options, Store, at_once::AtOnce},
+    telemetry::AlarmMetrics,
     upstream::{
         AuthorityError, FlightLimits,
         scripted::{Scripted, Step, keys, record},
     },
 };
 
+mod oracle;
 mod trails;
 
 const NOW_MS: u64 = 1_793_000_000_000;
@@ -76,11 +78,15 @@ visibility = "delayed"
 delay_days = 10
 "#;
 
-struct Settling(Submitter);
+struct Settling(Submitter, alarms::Feed);
 
 impl ApplySink for Settling {
     fn applied(&self, _: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
         self.0.settle(at_ms, leaves, &outcomes);
+    }
+
+    fn saw(&self, command: &Command, budgets: &[(BudgetKey, u32)], outcomes: &[(Ticket, ItemOutcome)]) {
+        self.1.applied(command, budgets, outcomes);
     }
 }
 
@@ -104,17 +110,27 @@ pub(super) struct Office {
     log: AtOnce,
     pub(super) leader: watch::Sender<Option<u64>>,
     pub(super) folder: tempfile::TempDir,
+    sights: Option<alarms::Queue>,
+    alarm_metrics: Arc<AlarmMetrics>,
 }
 
 pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
-    assert!(REGISTER.len() < REGISTER_BYTES_MAX);
+    office_with(people, script, REGISTER).await
+}
+
+/// An office with a register of its own.
+async fn office_with(people: u64, script: Vec<Step>, register: &str) -> Office {
+    assert!(register.len() < REGISTER_BYTES_MAX);
     let folder = tempfile::tempdir().expect("a folder");
     let clock = ManualClock::at_ms(NOW_MS);
     let (submitter, pump) = Submitter::new(1, 1);
     let data = folder.path().join("data");
     let options =
         Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
-    let sink = Arc::new(Settling(submitter.clone()));
+    let metrics = Arc::new(Metrics::new());
+    let alarm_metrics = Arc::new(AlarmMetrics::new(&metrics).expect("new"));
+    let (feed, sights) = alarms::Feed::new(Arc::clone(&alarm_metrics));
+    let sink = Arc::new(Settling(submitter.clone(), feed.clone()));
     let store = Store::open(&options, sink, Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
     let authority = Arc::new(Scripted::new((1..=people).map(record), script));
     let keyring = folder.path().join("keyring.toml");
@@ -131,12 +147,13 @@ pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
             Upstream::new(Arc::<Scripted>::clone(&authority), FlightLimits::default()).expect("sound limits"),
         ),
         submitter,
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         register: ArcSwapOption::empty(),
         crowd: Crowd::default(),
+        alarms: feed,
     };
     let log = AtOnce::new(store.machine);
-    let mut change = desk.register_change("bootstrap", &the_register(REGISTER), REGISTER.to_owned()).expect("sealed");
+    let mut change = desk.register_change("bootstrap", &the_register(register), register.to_owned()).expect("sealed");
     change.at_ms = NOW_MS - 1;
     Leaf::stamp(&mut change.leaf, change.at_ms);
     log.apply(&Command::Register(change)).await;
@@ -150,7 +167,7 @@ pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
     tokio::spawn(task.run(log.clone(), stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, log, leader, folder }
+    Office { desk: Arc::new(desk), authority, clock, log, leader, folder, sights: Some(sights), alarm_metrics }
 }
 
 impl Office {

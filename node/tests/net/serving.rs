@@ -23,12 +23,11 @@ use xacminh_node::{
     verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
-    codec,
     transparency::{Hash, LEAF_BYTES, LeafBytes},
     vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, RequestId, ResidenceKind},
     wire::{
         Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
+        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame, padding,
     },
 };
 
@@ -169,7 +168,12 @@ impl Scene {
         let office = Scripted::default();
         let in_work = Arc::clone(&office.in_work);
         let (stop, stopped) = watch::channel(false);
-        let bounds = Bounds { in_flight_connection_max: 16, in_flight_max, frame_time: Duration::from_secs(10) };
+        let bounds = Bounds {
+            in_flight_connection_max: 16,
+            in_flight_max,
+            frame_time: Duration::from_secs(10),
+            unconfirmed_step: Duration::from_millis(50),
+        };
         tokio::spawn(serve::run(door, Arc::new(office), bounds, Arc::new(Metrics::new()), stopped, SOON));
         let caller = ca.issue("caller", &Spec::of(caller));
         let connection = Client::new(Some(&caller), &node, b"xacminh/1").call(address).await.unwrap();
@@ -218,7 +222,7 @@ async fn read_frame(recv: &mut quinn::RecvStream) -> Vec<u8> {
 }
 
 async fn reply(recv: &mut quinn::RecvStream) -> (u64, Reply) {
-    let Tagged { tag, body } = codec::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
+    let Tagged { tag, body } = padding::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
     (tag, body)
 }
 
@@ -330,7 +334,7 @@ async fn a_province_of_before_july_2025_is_sent_back_and_never_denied() {
         let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
         send.write_all(&bytes).await.unwrap();
         send.finish().unwrap();
-        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        let body = padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
         match body {
             Reply::Answer(_) => assert!(is_known, "{code}"),
             Reply::Failure(failure) => assert!(!is_known && failure.number == ErrorNumber::BadPlace, "{code}"),
@@ -354,7 +358,7 @@ async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_mu
             // Who is refused by the length is not read any further.
             async move { send.write_all(&bytes).await.is_ok() && send.finish().is_ok() }
         });
-        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        let body = padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
         match body {
             Reply::RegisterAccepted { revision } => {
                 assert_eq!((is_operator, revision), (true, 1024 * 1024));
@@ -445,7 +449,7 @@ impl Scene {
         let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
         send.write_all(&bytes).await.unwrap();
         send.finish().unwrap();
-        match codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap() {
+        match padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap() {
             Reply::Trail(part) => Ok(part.from),
             Reply::Erased { position } => Ok(position),
             Reply::Failure(failure) => Err(failure.number),
