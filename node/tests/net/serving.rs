@@ -293,7 +293,7 @@ async fn a_province_of_before_july_2025_is_sent_back_and_never_denied() {
     let scene = Scene::new().await;
     for (code, is_known) in [(48, true), (49, false), (60, false)] {
         let place = Place::new(code, None).expect("a code that once was a province");
-        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None };
+        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, as_of: None, detail: None };
         let mut bytes = vec![STREAM_ONE];
         frame::append::<REQUEST_BYTES_MAX, _>(&ask("H17", claim), &mut bytes).unwrap();
         let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();

@@ -237,7 +237,12 @@ fn residence(argument: &str) -> Claim {
         Some("current") => ResidenceKind::Current,
         other => panic!("no such residence: {other:?}"),
     };
-    Claim::Residence { kind, place: place(words.next().expect("a place")), detail: words.next().map(str::to_owned) }
+    Claim::Residence {
+        kind,
+        place: place(words.next().expect("a place")),
+        as_of: None,
+        detail: words.next().map(str::to_owned),
+    }
 }
 
 pub(crate) fn sex(text: &str) -> Sex {
