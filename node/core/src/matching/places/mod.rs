@@ -152,14 +152,9 @@ fn among(communes: &[&FormerCommune], province: u8, district: Option<u16>, commu
     if !communes.iter().any(|found| found.province == province) {
         return Finding::no(Reason::ElsewherePlace);
     }
-    let agrees = |found: &&FormerCommune| {
-        lies_in(found, province, district) && commune.is_none_or(|code| code == found.code)
-    };
-    if communes.iter().any(agrees) {
-        Finding::yes(Reason::SuccessorPlace)
-    } else {
-        Finding::no(Reason::OtherCommune)
-    }
+    let agrees =
+        |found: &&FormerCommune| lies_in(found, province, district) && commune.is_none_or(|code| code == found.code);
+    if communes.iter().any(agrees) { Finding::yes(Reason::SuccessorPlace) } else { Finding::no(Reason::OtherCommune) }
 }
 
 fn lies_in(commune: &FormerCommune, province: u8, district: Option<u16>) -> bool {

@@ -260,7 +260,11 @@ mod tests {
             ("h\n", "h\n00004,001,01,2025-07-01,\n", "communes.csv", 2),
             ("h\n", "h\n00004,001,01,,\n", "communes.csv", 2),
         ] {
-            assert_eq!(Geography::read(provinces, communes).err(), Some(TableError { table, line }), "{provinces}{communes}");
+            assert_eq!(
+                Geography::read(provinces, communes).err(),
+                Some(TableError { table, line }),
+                "{provinces}{communes}"
+            );
         }
     }
 }

@@ -30,7 +30,8 @@ fn address(text: &str, detail: &str) -> Option<Address> {
 
 fn check_table(table: &str) {
     for row in table.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#')) {
-        let [claimed, street, recorded, recorded_street, ruling] = row.split('|').map(str::trim).collect::<Vec<_>>()[..]
+        let [claimed, street, recorded, recorded_street, ruling] =
+            row.split('|').map(str::trim).collect::<Vec<_>>()[..]
         else {
             panic!("a row has five columns: {row}")
         };
