@@ -24,7 +24,7 @@ use xacminh_node::{
 };
 use xacminh_proto::{
     transparency::{Hash, LEAF_BYTES, LeafBytes},
-    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, RequestId, ResidenceKind},
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, RequestId},
     wire::{
         Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
         ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame, padding,
@@ -143,7 +143,7 @@ impl Office for Scripted {
 }
 
 /// A door that is served, and a portal's connection to it.
-struct Scene {
+pub(super) struct Scene {
     _folder: tempfile::TempDir,
     connection: quinn::Connection,
     in_work: Arc<AtomicUsize>,
@@ -151,7 +151,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::of("xacminh://dev/portal/1").await
     }
 
@@ -190,7 +190,7 @@ impl Scene {
     }
 }
 
-fn ask(dossier: &str, claim: Claim) -> Request {
+pub(super) fn ask(dossier: &str, claim: Claim) -> Request {
     Request::Ask(Box::new(Ask {
         request_id: RequestId::new(1_793_000_000_000, [1; 10]),
         official: "clerk-01".to_owned(),
@@ -324,26 +324,6 @@ async fn a_receipt_is_asked_for_as_whom_the_certificate_names() {
 }
 
 #[tokio::test]
-async fn a_province_of_before_july_2025_is_sent_back_and_never_denied() {
-    let scene = Scene::new().await;
-    for (code, is_known) in [(48, true), (49, false), (60, false)] {
-        let place = Place::new(code, None).expect("a code that once was a province");
-        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None };
-        let mut bytes = vec![STREAM_ONE];
-        frame::append::<REQUEST_BYTES_MAX, _>(&ask("H17", claim), &mut bytes).unwrap();
-        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-        send.write_all(&bytes).await.unwrap();
-        send.finish().unwrap();
-        let body = padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
-        match body {
-            Reply::Answer(_) => assert!(is_known, "{code}"),
-            Reply::Failure(failure) => assert!(!is_known && failure.number == ErrorNumber::BadPlace, "{code}"),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_much() {
     // Some thousand officials: more than a question's limit.
     let document = "x".repeat(1024 * 1024);
@@ -444,16 +424,21 @@ async fn trails_and_erasures_are_for_their_roles() {
 impl Scene {
     /// One request on a stream of its own: a number out of the reply, or why not.
     async fn exchange(&self, request: Request) -> Result<u64, ErrorNumber> {
-        let mut bytes = vec![STREAM_ONE];
-        frame::append::<REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
-        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
-        send.write_all(&bytes).await.unwrap();
-        send.finish().unwrap();
-        match padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap() {
+        match self.ask_one(request).await {
             Reply::Trail(part) => Ok(part.from),
             Reply::Erased { position } => Ok(position),
             Reply::Failure(failure) => Err(failure.number),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// One request on a stream of its own.
+    pub(super) async fn ask_one(&self, request: Request) -> Reply {
+        let mut bytes = vec![STREAM_ONE];
+        frame::append::<REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
+        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
+        send.write_all(&bytes).await.unwrap();
+        send.finish().unwrap();
+        padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap()
     }
 }
