@@ -68,6 +68,7 @@ fn batch(criterion: &mut Criterion) {
         leaves: 1_000,
         last_at_ms: fixtures::NOW_MS - 1,
         register_revision: 7,
+        entries_days: 0,
         shard: Shard { year: 2026, first: 0 },
     };
     group.bench_function("wanted", |bencher| bencher.iter(|| wanted(black_box(&command))));
