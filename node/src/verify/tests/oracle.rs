@@ -274,7 +274,7 @@ async fn a_honey_number_is_answered_and_told() {
             REGISTER.replace("revision = 1", "revision = 2") + &format!("\n[alarms]\nhoney = [\"{}\"]\n", row_key(1));
         let text =
             text.replacen("id = \"clerk-02\"", &format!("own_number = \"{}\"\nid = \"clerk-02\"", row_key(2)), 1);
-        let mut change = office.desk.register_change("operator", 2, text).expect("sealed");
+        let mut change = office.desk.register_change("operator", &the_register(&text), text.clone()).expect("sealed");
         change.at_ms = NOW_MS;
         Leaf::stamp(&mut change.leaf, change.at_ms);
         office.log.apply(&Command::Register(change)).await;
