@@ -173,7 +173,7 @@ fn confirm(question: &Question, permit: &Permit, record: &Record, read_at_ms: u6
     let today = Date::in_vietnam(now_ms);
     let mut verdicts = Vec::with_capacity(question.claims.len());
     for claim in &question.claims {
-        match verdict(claim, permit, record, asked, today) {
+        match verdict(claim, question, permit, record, asked, today) {
             Some(verdict) => verdicts.push(verdict),
             None => return Next::AskAuthority,
         }
@@ -185,7 +185,14 @@ fn confirm(question: &Question, permit: &Permit, record: &Record, read_at_ms: u6
 }
 
 /// The verdict on one claim, or none if memory would deny it and the authority was not asked yet.
-fn verdict(claim: &Claim, permit: &Permit, record: &Record, asked: Asked, today: Date) -> Option<ClaimVerdict> {
+fn verdict(
+    claim: &Claim,
+    question: &Question,
+    permit: &Permit,
+    record: &Record,
+    asked: Asked,
+    today: Date,
+) -> Option<ClaimVerdict> {
     let found = claims::check(claim, record, permit.name_threshold, today);
     let (verdict, reason) = match (found.verdict, asked) {
         (Verdict::NoMatch, Asked::NotYet) => return None,
@@ -193,7 +200,7 @@ fn verdict(claim: &Claim, permit: &Permit, record: &Record, asked: Asked, today:
         (Verdict::NoMatch, Asked::Unavailable) => {
             (Verdict::Undetermined(Cause::AuthorityUnavailable), Reason::NotChecked)
         }
-        (verdict, _) => (verdict, found.reason),
+        (verdict, _) => (verdict, dates::told(found.reason, question.person.birth)),
     };
     Some(ClaimVerdict { kind: claim.kind(), verdict, reason })
 }

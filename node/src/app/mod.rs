@@ -168,6 +168,7 @@ impl Rooms {
     async fn open(self, config: Config, door: crate::quic::Door, form: bool) -> Result<Arc<Node>, Refusal> {
         let Self { clock, metrics, keyring, submitter, pump, store, upstream, feed } = self;
         let state = store.state.clone();
+        let is_new = store.is_new();
         let parts = Parts {
             node: config.node.id,
             cluster: &config.cluster.name,
@@ -184,7 +185,7 @@ impl Rooms {
             keyring: Arc::clone(&keyring),
         };
         let alarm = Arc::new(|error: &NotaryError| stop_for(error));
-        let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
+        let notary = Notary::start(&config.node.data_dir.join("notary"), is_new, authority, state.clone(), alarm)
             .map_err(Refusal::Notary)?;
         let kept = Cosigned::open(&config.node.data_dir.join("notary"), |year| {
             notary.authority().verifier_keys(year).unwrap_or_default()
@@ -258,10 +259,10 @@ fn stop_at_once(fatal: &Fatal) {
     });
 }
 
-/// Ends the process: what was signed and what is here are two histories.
+/// Ends the process: what was signed and what is here are two histories, or what is signed cannot be written down.
 fn stop_for(error: &NotaryError) {
     tracing::error!(%error, "the node stops itself");
-    exit(ExitCode::InvariantBroken);
+    exit(error.exit_code().unwrap_or(ExitCode::InvariantBroken));
 }
 
 /// Sees after a start that the log has brought back everything that was signed before it.
@@ -286,6 +287,8 @@ async fn compare_with_record(node: Arc<Node>) {
         }
         tokio::time::sleep(RECORD_LOOK_INTERVAL).await;
     }
+    // Long enough is not the same yet.
+    node.desk.notary.compare().await;
 }
 
 fn members(config: &Config) -> BTreeMap<u64, Member> {

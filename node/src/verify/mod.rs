@@ -18,6 +18,7 @@ mod auditing;
 mod crowd;
 mod entry;
 mod erasure;
+mod receipts;
 mod sights;
 mod trail;
 
@@ -35,7 +36,7 @@ use xacminh_core::{
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
-    vocab::{CitizenNumber, ErrorNumber, Outcome, PortalId, RequestId},
+    vocab::{CitizenNumber, ErrorNumber, Outcome},
 };
 
 use crate::{
@@ -52,6 +53,7 @@ use crate::{
 pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use erasure::ErasureReason;
+pub use receipts::ReceiptHolder;
 pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
 
 /// How often a question is decided again because something it read was changed by another.
@@ -323,20 +325,11 @@ impl Desk {
         let addendum = self.opened(position)?;
         let outcome = addendum.outcome.clone().ok_or_else(missing)?;
         let (leaves, at_ms) = self.state.batch_of(position).map_err(internal)?.ok_or_else(missing)?;
-        debug_assert_eq!(at_ms, Leaf::stamped_ms(&leaf), "a batch has one stamp");
+        if at_ms != Leaf::stamped_ms(&leaf) {
+            return Err(internal("a leaf has another stamp than its batch"));
+        }
         let receipt = self.receipt(receipt, position, leaves, &addendum).await?;
-        Ok(Answered { outcome, position, at_ms: Leaf::stamped_ms(&leaf), receipt })
-    }
-
-    /// The receipt of a portal's request, whenever it was answered: the same bytes as then.
-    ///
-    /// # Errors
-    /// [`ErrorNumber::RequestUnknown`] for requests of other portals too, [`ErrorNumber::Erased`], and those of the node.
-    pub async fn receipt_of(&self, portal: PortalId, id: RequestId) -> Result<String, ErrorNumber> {
-        let seen = self.state.seen(&RequestKey { id, portal }).map_err(internal)?;
-        let position = seen.ok_or(ErrorNumber::RequestUnknown)?.position;
-        let addendum = self.opened(position)?;
-        self.notary.receipt_again(position, &addendum).await.map_err(unsigned)
+        Ok(Answered { outcome, position, at_ms, receipt })
     }
 
     /// The opened addendum of any leaf.

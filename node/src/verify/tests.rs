@@ -137,7 +137,7 @@ async fn office_with(people: u64, script: Vec<Step>, register: &str) -> Office {
     let keyring = Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring"));
     let log = Authority { domain: "example.vn".into(), province: "48".into(), keyring: Arc::clone(&keyring) };
     let alarm = Arc::new(|error: &NotaryError| panic!("{error}"));
-    let notary = Notary::start(&data.join("notary"), log, store.state.clone(), alarm).expect("a notary");
+    let notary = Notary::start(&data.join("notary"), true, log, store.state.clone(), alarm).expect("a notary");
     let desk = Desk {
         clock: Arc::new(clock.clone()),
         keyring,
@@ -368,12 +368,39 @@ async fn every_outcome_has_a_receipt_that_says_it() {
 
     office.clock.advance_ms(60_000);
     for (question, (_, receipt)) in [&hit, &miss, &unreachable, &refused].into_iter().zip(&answers) {
-        let again = office.desk.receipt_of(PortalId(1), question.request_id).await;
+        let again = office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await;
         assert_eq!(again.as_ref(), Ok(receipt), "asked for by its id");
         let retried = office.ask(question).await.expect("answered");
         assert_eq!(retried.receipt.as_ref(), Some(receipt), "with a retry");
-        let other = office.desk.receipt_of(PortalId(2), question.request_id).await;
-        assert_eq!(other, Err(ErrorNumber::RequestUnknown), "another portal's");
+        let other = office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(2)), question.request_id).await;
+        assert_eq!(other, Err(ErrorNumber::PortalUnknown), "a portal that the register does not know");
+    }
+}
+
+/// A receipt holds what was disclosed: an official has their own, of a portal that may ask.
+#[tokio::test]
+async fn a_receipt_is_given_again_to_who_asked_and_to_the_portal_only() {
+    let office = office(1, Vec::new()).await;
+    let question = office.question(1, "clerk-01");
+    let receipt = office.ask(&question).await.expect("answered").receipt.expect("a receipt");
+    let official = |id| ReceiptHolder::Official(PortalId(1), OfficialId::parse(id).expect("an id"));
+    let portal = ReceiptHolder::Portal(PortalId(1));
+    let again = async |holder: &ReceiptHolder| office.desk.receipt_of(holder, question.request_id).await;
+    assert_eq!(again(&portal).await.as_ref(), Ok(&receipt));
+    assert_eq!(again(&official("clerk-01")).await.as_ref(), Ok(&receipt));
+    assert_eq!(again(&official("clerk-02")).await, Err(ErrorNumber::RequestUnknown), "another official's");
+    assert_eq!(again(&official("clerk-09")).await, Err(ErrorNumber::OfficialUnknown));
+
+    let name = "name = \"Cổng dịch vụ công (thử)\"";
+    let suspended =
+        REGISTER.replace("revision = 1", "revision = 2").replace(name, &format!("{name}\nsuspended = true"));
+    let register = Register::parse(&suspended).expect("a register");
+    let mut change = office.desk.register_change("lan", &register, suspended).expect("sealed");
+    change.at_ms = NOW_MS + 60_000;
+    Leaf::stamp(&mut change.leaf, change.at_ms);
+    office.log.apply(&Command::Register(change)).await;
+    for holder in [portal, official("clerk-01")] {
+        assert_eq!(again(&holder).await, Err(ErrorNumber::PortalSuspended), "{holder:?}");
     }
 }
 

@@ -89,6 +89,10 @@ error_numbers! {
     RequestUnknown = 1016, "Không có yêu cầu nào với mã này.", "There is no request of this id.";
     /// What was known about the person was erased by law.
     Erased = 1017, "Dữ liệu về người này đã bị xoá theo quy định.", "What was kept about the person was erased by law.";
+    /// A name in an encoding of before Unicode.
+    NameEncoding = 1018, "Họ tên gõ bằng bảng mã cũ (TCVN3 hoặc VNI); chuyển sang Unicode rồi gửi lại.", "The name is typed in an old encoding (TCVN3 or VNI); convert it to Unicode and send it again.";
+    /// A birth, or the issue of a card, on a day to come.
+    DateInFuture = 1019, "Ngày ở tương lai; kiểm tra lại.", "The day is still to come; check what was typed.";
 
     /// The portal is not in the register.
     PortalUnknown = 2001, "Cổng chưa được đăng ký.", "The portal is not registered.";

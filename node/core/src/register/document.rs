@@ -95,6 +95,7 @@ struct ProcedureRow {
     #[serde(default)]
     attributes: Vec<Spanned<String>>,
     max_age_s: MaxAgeRow,
+    #[serde(default)]
     name_threshold: ThresholdRow,
     #[serde(default)]
     visibility: VisibilityRow,
@@ -112,11 +113,14 @@ struct MaxAgeRow {
     sensitive: Option<u32>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, Default)]
 #[serde(rename_all = "lowercase")]
 enum ThresholdRow {
     Exact,
     Folded,
+    #[default]
+    Spelling,
+    Unsigned,
 }
 
 #[derive(Deserialize, Clone, Copy, Default)]
@@ -206,6 +210,8 @@ fn procedure(row: ProcedureRow) -> Result<Procedure, Wrong> {
         name_threshold: match row.name_threshold {
             ThresholdRow::Exact => NameThreshold::Exact,
             ThresholdRow::Folded => NameThreshold::Folded,
+            ThresholdRow::Spelling => NameThreshold::Spelling,
+            ThresholdRow::Unsigned => NameThreshold::Unsigned,
         },
         visibility: visibility(row.visibility, row.delay_days.as_ref(), &row.code)?,
         code,
