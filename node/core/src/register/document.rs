@@ -162,7 +162,8 @@ fn register(document: Document) -> Result<Register, Wrong> {
         enrol(row, &mut portals, &procedures)?;
     }
     let entries_days = entries_days(&document.retention, &procedures)?;
-    Ok(Register { revision, entries_days, portals, procedures, alarms: alarms::alarms(&document.alarms)? })
+    let alarms = alarms::alarms(&document.alarms)?;
+    Ok(Register { revision, entries_days, portals, procedures, alarms })
 }
 
 /// How long entries are kept; 0 for ever. What is hidden for a while is kept until it was to be seen.
