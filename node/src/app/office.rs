@@ -7,17 +7,18 @@ use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
     transparency::Hash,
-    vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
+    vocab::{ErrorNumber, PersonNumber, RequestId},
 };
 
 use super::Node;
 use crate::{
     admin::{NotReady, Readiness},
+    audit::Page,
     audit::{self, Inquiry},
     raft::submit::SubmitError,
-    serve::{self, Leaves, MemberView, Office, Trouble, View, Work},
+    serve::{self, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
-    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
 };
 
 /// Entries of one page of the log; a page stays far under the largest reply.
@@ -70,8 +71,8 @@ impl Office for Node {
         }
     }
 
-    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(self.desk.receipt_of(portal, id))
+    fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(self.desk.receipt_of(holder, id))
     }
 
     fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
@@ -102,13 +103,11 @@ impl Office for Node {
         proof?.ok_or(ErrorNumber::RequestUnknown)
     }
 
-    fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber> {
-        let all = self.state.meta().leaves;
-        let leaves = self.state.leaves(from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
+    fn leaves(&self, from: u64, limit: usize) -> Result<Page, ErrorNumber> {
+        audit::page(&self.state, from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
             tracing::error!(%error, "the log cannot be read");
             ErrorNumber::Internal
-        })?;
-        Ok(Leaves { all, from, leaves })
+        })
     }
 
     fn trail<'a>(

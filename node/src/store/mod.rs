@@ -20,6 +20,7 @@ pub(crate) mod at_once;
 mod audit_index;
 mod disk;
 mod encoding;
+mod entries;
 mod fatal;
 mod floor;
 mod generation;
@@ -39,6 +40,7 @@ use rocksdb::Cache;
 
 pub use audit_index::{AuditIndex, BLOCK_LEAVES, Postings, Progress, Term};
 pub use disk::{DataDir, DiskError};
+pub use entries::Mark;
 pub use fatal::{Fatal, FatalHook};
 pub use floor::FlushedFloor;
 pub use hashes::TreeReader;
@@ -131,6 +133,13 @@ impl Store {
     #[must_use]
     pub fn incarnation(&self) -> u128 {
         self.directory.incarnation()
+    }
+
+    /// Whether the node has no history yet: no leaf, and no entry of a log.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        let [_, last, _] = self.log.bounds();
+        last.is_none() && self.state.meta().leaves == 0
     }
 
     /// Where snapshots are received.

@@ -14,20 +14,20 @@ use tokio::{
 };
 use xacminh_core::question::Question;
 use xacminh_node::{
+    audit::Page,
     audit::{Found, Inquiry},
     quic::Limits,
-    serve::{self, Bounds, Desk, Leaves, Office, Trouble, View, Work},
+    serve::{self, Bounds, Desk, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
-    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
-    codec,
     transparency::{Hash, LEAF_BYTES, LeafBytes},
-    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, PortalId, RequestId},
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, RequestId},
     wire::{
         Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
+        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame, padding,
     },
 };
 
@@ -86,8 +86,15 @@ impl Office for Scripted {
         unreachable!("nobody asks")
     }
 
-    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(async move { Ok(format!("{RECEIPT} {} {id}", portal.0)) })
+    fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(async move {
+            match holder {
+                ReceiptHolder::Portal(portal) => Ok(format!("{RECEIPT} {} {id}", portal.0)),
+                ReceiptHolder::Official(portal, official) => {
+                    Ok(format!("{RECEIPT} {} {} {id}", portal.0, official.as_str()))
+                }
+            }
+        })
     }
 
     fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>> {
@@ -95,7 +102,7 @@ impl Office for Scripted {
             // Whether the wire's words arrived: the auditor's name, and what was asked.
             let arrived = auditor == "thanh-tra" && inquiry.dossier.is_some_and(|dossier| dossier.as_str() == "H17.1");
             assert!(arrived && inquiry.newest_first && inquiry.limit == 3);
-            let found = Found { leaves: 9, indexed: 8, entries: vec![(5, LEAF), (2, LEAF)], next: Some(1) };
+            let found = Found { leaves: 9, indexed: 8, pruned: 0, entries: vec![(5, LEAF), (2, LEAF)], next: Some(1) };
             Ok(Inquired { found, recorded: None })
         })
     }
@@ -113,7 +120,7 @@ impl Office for Scripted {
         Ok(vec![[7; 32]])
     }
 
-    fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {
+    fn leaves(&self, _: u64, _: usize) -> Result<Page, ErrorNumber> {
         Err(ErrorNumber::Internal)
     }
 
@@ -161,7 +168,12 @@ impl Scene {
         let office = Scripted::default();
         let in_work = Arc::clone(&office.in_work);
         let (stop, stopped) = watch::channel(false);
-        let bounds = Bounds { in_flight_connection_max: 16, in_flight_max, frame_time: Duration::from_secs(10) };
+        let bounds = Bounds {
+            in_flight_connection_max: 16,
+            in_flight_max,
+            frame_time: Duration::from_secs(10),
+            unconfirmed_step: Duration::from_millis(50),
+        };
         tokio::spawn(serve::run(door, Arc::new(office), bounds, Arc::new(Metrics::new()), stopped, SOON));
         let caller = ca.issue("caller", &Spec::of(caller));
         let connection = Client::new(Some(&caller), &node, b"xacminh/1").call(address).await.unwrap();
@@ -210,7 +222,7 @@ async fn read_frame(recv: &mut quinn::RecvStream) -> Vec<u8> {
 }
 
 async fn reply(recv: &mut quinn::RecvStream) -> (u64, Reply) {
-    let Tagged { tag, body } = codec::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
+    let Tagged { tag, body } = padding::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
     (tag, body)
 }
 
@@ -265,27 +277,50 @@ async fn a_caller_that_gives_a_question_up_frees_its_place() {
     scene.until_in_work(0).await;
 }
 
-/// A receipt asked for again costs a signature and a proof: it waits its turn like a question.
+/// What costs a leaf, a signature or reads of the disk waits its turn like a question; how the node is can always be asked.
 #[tokio::test]
-async fn receipts_asked_for_again_share_the_room_of_questions() {
-    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
+async fn everything_that_costs_shares_the_room_of_questions() {
     let receipt = || Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10]));
-    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-    send.write_all(&[STREAM_SESSION]).await.unwrap();
-    send.write_all(&tagged(1, ask("HANG", Claim::HeadOfHousehold))).await.unwrap();
-    scene.until_in_work(1).await;
-    send.write_all(&tagged(2, receipt())).await.unwrap();
-    let (tag, body) = reply(&mut recv).await;
-    assert!(matches!(&body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded), "{body:?}");
-    assert_eq!(tag, 2);
+    let number = || "048090000001".to_owned();
+    let order = ErasureOrder { number: number(), ground: "Law 91/2025".to_owned(), ordered_by: "12/2027".to_owned() };
+    let query = AuditQuery { dossier: Some("H17.1".to_owned()), limit: 3, ..AuditQuery::default() };
+    let page = TrailPage { number: number(), at: 0, from: 0 };
+    let table = [
+        ("portal/1", receipt()),
+        ("official-client/1-clerk-01", receipt()),
+        ("portal/1", Request::Checkpoint),
+        ("portal/1", Request::Consistency(ConsistencyWish { year: 2027, old: 1, new: 2 })),
+        ("auditor/thanh-tra", Request::AuditOpen(3)),
+        ("auditor/thanh-tra", Request::AuditQuery(Box::new(query))),
+        ("auditor/thanh-tra", Request::Trail(Box::new(page))),
+        ("operator/lan", Request::Erase(Box::new(order))),
+    ];
+    for (caller, request) in table {
+        let is_overloaded =
+            |body: &Reply| matches!(body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded);
+        for (room, expected) in [(0, true), (1, false)] {
+            let scene = Scene::with_room(&format!("xacminh://dev/{caller}"), room).await;
+            let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+            send.write_all(&[STREAM_SESSION]).await.unwrap();
+            send.write_all(&tagged(2, request.clone())).await.unwrap();
+            let (_, body) = reply(&mut recv).await;
+            assert_eq!(is_overloaded(&body), expected, "{caller} with room for {room}: {request:?} {body:?}");
+        }
+    }
+}
 
-    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
-    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-    send.write_all(&[STREAM_SESSION]).await.unwrap();
-    send.write_all(&tagged(3, receipt())).await.unwrap();
-    let (tag, body) = reply(&mut recv).await;
-    assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(RECEIPT)), "{body:?}");
-    assert_eq!(tag, 3);
+/// An official's certificate asks as the official, and a portal's for all of them.
+#[tokio::test]
+async fn a_receipt_is_asked_for_as_whom_the_certificate_names() {
+    for (caller, expected) in [("portal/1", "a receipt 1 "), ("official-client/1-clerk-01", "a receipt 1 clerk-01 ")] {
+        let scene = Scene::of(&format!("xacminh://dev/{caller}")).await;
+        let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+        send.write_all(&[STREAM_SESSION]).await.unwrap();
+        send.write_all(&tagged(3, Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10])))).await.unwrap();
+        let (tag, body) = reply(&mut recv).await;
+        assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(expected)), "{body:?}");
+        assert_eq!(tag, 3);
+    }
 }
 
 #[tokio::test]
@@ -303,7 +338,7 @@ async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_mu
             // Who is refused by the length is not read any further.
             async move { send.write_all(&bytes).await.is_ok() && send.finish().is_ok() }
         });
-        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        let body = padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
         match body {
             Reply::RegisterAccepted { revision } => {
                 assert_eq!((is_operator, revision), (true, 1024 * 1024));
@@ -404,6 +439,6 @@ impl Scene {
         let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
         send.write_all(&bytes).await.unwrap();
         send.finish().unwrap();
-        codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap()
+        padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap()
     }
 }
