@@ -8,19 +8,14 @@ use xacminh_core::{
     command::{Command, TreeHead},
     decide::{Asked, decide},
     draft,
-    matching::names,
     register::permit,
 };
-use xacminh_proto::{
-    transparency::{Envelope, Salt},
-    vocab::FullName,
-};
+use xacminh_proto::transparency::{Envelope, Salt};
 
 use crate::fixtures;
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     question(criterion);
-    name(criterion);
     batch(criterion);
 }
 
@@ -42,21 +37,6 @@ fn question(criterion: &mut Criterion) {
     group.bench_function("leaf with commitments", |bencher| {
         bencher.iter(|| draft::leaf(black_box(&question), &decision, &salts, &context));
     });
-    group.finish();
-}
-
-fn name(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("core/names");
-    let recorded = FullName::parse("Nguyễn Thị Ngọc Hân").expect("a name");
-    for (case, asked) in [
-        ("same", "Nguyễn Thị Ngọc Hân"),
-        ("case differs", "NGUYỄN THỊ NGỌC HÂN"),
-        ("no diacritics", "Nguyen Thi Ngoc Han"),
-        ("another", "Trần Văn Bình"),
-    ] {
-        let asked = FullName::parse(asked).expect("a name");
-        group.bench_function(case, |bencher| bencher.iter(|| names::compare(black_box(&asked), &recorded)));
-    }
     group.finish();
 }
 

@@ -393,7 +393,11 @@ mod tests {
         let table = [
             ("sex", "khác", "sex: nam, nữ, male or female"),
             ("on", "2026-01-01", "on: it belongs to age-at-least"),
-            ("permanent_commune", "20194", "permanent-…: a commune or street part needs the province too"),
+            (
+                "permanent_commune",
+                "20194",
+                "permanent-…: a commune, district, day or street part needs the province too",
+            ),
             ("parent_of", "04819000000", "parent-of: a number of 12 digits is needed, 11 characters were given"),
             ("old_number", "20123456x", "old-number: only the digits 0 to 9 are allowed"),
             ("card_issued", "31/02/2020", "card-issued: no such day: years 1800 to 2399, real months and days only"),

@@ -27,7 +27,7 @@ use tables::Tables;
 use words::{difference, is_marker};
 
 /// Words that are aligned one with another: longer names have been pasted, and are compared as a whole only.
-const ALIGNED_WORDS_MAX: usize = 10;
+const ALIGNED_WORDS_MAX: usize = 8;
 
 /// What a word that is another one says against two names being one, in hundredths of a bit (a judgement).
 const OTHER_WORD: i32 = -800;

@@ -1,5 +1,7 @@
 //! How two words of names differ.
 
+use xacminh_proto::vocab::syllable::SYLLABLE_LETTERS_MAX;
+
 use super::{
     Classes, NameClass,
     form::{HOI, Letter, NANG, NGA, SAC},
@@ -111,7 +113,9 @@ const fn is_tone_confused(one: Letter, other: Letter) -> bool {
 /// Words of other letters: variants of one name, prefixes of minority names, or letters easily misread.
 fn of_other_letters(asked: &[Letter], recorded: &[Letter], asked_unsigned: bool) -> Option<Classes> {
     let tables = Tables::shipped();
-    let class = if tables.are_variants(asked, recorded, asked_unsigned) {
+    // Variants are syllables.
+    let are_short = asked.len().max(recorded.len()) <= SYLLABLE_LETTERS_MAX;
+    let class = if are_short && tables.are_variants(asked, recorded, asked_unsigned) {
         NameClass::Regional
     } else if same_prefix(asked, recorded) {
         NameClass::MinorityForm
