@@ -21,12 +21,13 @@ use openraft::{
 use tokio::runtime::Runtime;
 use xacminh_core::{
     apply::ItemOutcome,
-    command::{Command, OwnKey, RecordChange, Ticket},
+    command::{Command, Item, OwnKey, Person, RecordChange, RecordKey, RecordRead, Ticket},
 };
 use xacminh_node::{
     raft::{CommandBytes, TypeConfig},
     store::{ApplySink, Options, Store},
 };
+use xacminh_proto::{transparency::Leaf, vocab::RequestId};
 
 use crate::fixtures;
 
@@ -91,19 +92,26 @@ fn append(criterion: &mut Criterion, runtime: &Runtime, mut log: xacminh_node::s
     group.finish();
 }
 
+/// People of the apply bench: a town, whose rows are more than the processor's caches hold.
+const PEOPLE: u64 = 100_000;
+
 fn apply(criterion: &mut Criterion, runtime: &Runtime, store: Store) {
     let Store { mut machine, state, .. } = store;
     let mut group = criterion.benchmark_group("store/batch of 256");
     group.throughput(Throughput::Elements(256)).measurement_time(Duration::from_secs(5));
     let mut index = 0;
     let mut template = fixtures::batch(0, fixtures::NOW_MS, 0);
-    let mut next = |remember: bool| {
+    let mut next = |first: Option<u64>| {
         index += 1;
         template.at_ms = fixtures::NOW_MS + index;
-        for (seq, item) in (index * 256..).zip(&mut template.items) {
-            let mut tail = [0; 10];
-            tail[2..].copy_from_slice(&seq.to_be_bytes());
-            renew(item, xacminh_proto::vocab::RequestId::new(fixtures::NOW_MS, tail), template.at_ms, remember);
+        for (seq, item) in (0..).zip(&mut template.items) {
+            let chance = *blake3::hash(&[index, seq].map(u64::to_be_bytes).concat()).as_bytes();
+            let number = first.map_or_else(
+                || u64::from_be_bytes(*chance.first_chunk().expect("32 bytes")) % PEOPLE,
+                |first| first + seq,
+            );
+            let id = RequestId::new(template.at_ms, *chance.last_chunk().expect("32 bytes"));
+            renew(item, id, template.at_ms, number, first.is_some());
         }
         entry(index, &Command::Batch(template.clone()))
     };
@@ -113,13 +121,16 @@ fn apply(criterion: &mut Criterion, runtime: &Runtime, store: Store) {
         begun.elapsed()
     };
     // The people become known, so that later batches find the versions they read.
-    run(next(true));
+    for first in (0..PEOPLE).step_by(256) {
+        run(next(Some(first)));
+    }
+    state.flush().expect("a whole disk");
     group.bench_function("apply", |bencher| {
-        bencher.iter_custom(|rounds| (0..rounds).map(|_| run(next(false))).sum());
+        bencher.iter_custom(|rounds| (0..rounds).map(|_| run(next(None))).sum());
     });
     group.finish();
     let mut group = criterion.benchmark_group("store");
-    let key = fixtures::batch(256, fixtures::NOW_MS, 0).items[100].read.expect("a record was read").key;
+    let key = row_key(100);
     group.bench_function("record", |bencher| bencher.iter(|| state.record(black_box(&key))));
     group.bench_function("seen", |bencher| {
         let request = xacminh_core::command::RequestKey {
@@ -131,20 +142,24 @@ fn apply(criterion: &mut Criterion, runtime: &Runtime, store: Store) {
     group.finish();
 }
 
-/// The same item as a fresh question: apply would turn the old one away as a duplicate.
-fn renew(item: &mut xacminh_core::command::Item, id: xacminh_proto::vocab::RequestId, at_ms: u64, remember: bool) {
-    use xacminh_proto::transparency::Leaf;
+/// The same item as a fresh question about the `number`-th person: apply would turn the old one away as a duplicate.
+fn renew(item: &mut Item, id: RequestId, at_ms: u64, number: u64, first: bool) {
     let mut leaf = Leaf::decode(&item.entry.leaf).expect("a leaf");
     leaf.request_id = id;
     leaf.time_ms = at_ms;
     item.entry.leaf = leaf.encode();
     item.entry.request.id = id;
     item.decided_at_ms = at_ms;
-    let read = item.read.as_mut().expect("a record was read");
-    item.remember = remember.then(|| RecordChange { key: read.key, before: 0, sealed: vec![9; 400] });
-    read.version = u64::from(!remember);
-    // The first entry made everybody's own key.
-    if let Some(person) = item.entry.person.as_mut().filter(|_| !remember) {
-        person.own_key = OwnKey::Known { created: 1 };
-    }
+    let key = row_key(number);
+    // Entries from 1 on made everybody's record and own key, 256 people each.
+    let created = if first { 0 } else { number / 256 + 1 };
+    item.read = Some(RecordRead { key, version: created });
+    item.remember = first.then(|| RecordChange { key, before: 0, sealed: vec![9; 400] });
+    let own_key = if first { OwnKey::New { chain: key, sealed: vec![8; 60] } } else { OwnKey::Known { created } };
+    item.entry.person = Some(Person { key, own_key });
+}
+
+/// Scattered as the keyed hashes of numbers are.
+fn row_key(number: u64) -> RecordKey {
+    *blake3::hash(&number.to_be_bytes()).as_bytes()
 }

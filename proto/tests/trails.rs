@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     log::{ORIGIN, log_key},
-    trail::{NEXT_ORIGIN, next_key, trail, trail_without},
+    trail::{NEXT_ORIGIN, next_key, pruned_trail, trail, trail_without},
 };
 use xacminh_proto::{
     transparency::{
@@ -96,6 +96,35 @@ fn what_is_left_out_shows() {
     assert!(trail_without(&[3], true).verify(&policy()).is_ok());
 }
 
+/// What is no longer kept is in its place by its hash; how much that is, the log signs.
+#[test]
+fn what_is_no_longer_kept_is_counted_under_the_logs_signature() {
+    for gone in 0..3 {
+        let told = u64::try_from(gone).expect("few");
+        let trail = pruned_trail(0..gone, told);
+        let text = trail.encode();
+        assert_eq!(text.contains(&format!("\npruned {gone}\n")), gone > 0);
+        let verified = verify(text.as_bytes()).expect("a sound trail");
+        assert_eq!((verified.end.pruned, verified.end.count), (told, 4));
+        let pruned = verified.accesses.iter().filter(|access| matches!(access, Access::Pruned { .. }));
+        let places: Vec<_> = pruned.collect();
+        assert_eq!(places.len(), gone);
+        for other in [told.wrapping_sub(1), told + 1] {
+            let wrong = pruned_trail(0..gone, other).verify(&policy());
+            assert_eq!(wrong, Err(TrailError::Pruned), "{gone} are gone, {other} are told");
+        }
+    }
+    // A leaf in the middle is not gone before those before it.
+    assert_eq!(pruned_trail(1..2, 1).verify(&policy()), Err(TrailError::Pruned));
+    // Whoever hands a whole trail on cannot take a leaf out of it.
+    let (whole, gone) = (trail().encode(), pruned_trail(0..1, 1).encode());
+    let line_of = |text: &str, word: &str| text.lines().find(|line| line.starts_with(word)).expect("there").to_owned();
+    let forged = whole.replacen(&line_of(&whole, "shown "), &line_of(&gone, "pruned 0"), 1);
+    assert_eq!(verify(forged.as_bytes()), Err(TrailError::Pruned));
+    let moved = gone.replacen("\npruned 0 5 ", "\npruned 0 6 ", 1);
+    assert!(matches!(verify(moved.as_bytes()), Err(TrailError::Proof { place: 0, .. })), "another leaf's place");
+}
+
 #[test]
 fn entries_that_are_moved_doubled_or_exchanged_are_refused() {
     let whole = trail().encode();
@@ -167,6 +196,10 @@ fn go_verifies_a_trail() {
     assert_eq!(go(&trail_without(&[3], false).encode()), "another end\n");
     let (hash, other) = ("withheld 2028-05-30 ", "withheld 2028-05-30 A");
     assert_ne!(go(&whole.replacen(hash, other, 1)), "ok 4\n");
+    assert_eq!(go(&pruned_trail(0..2, 2).encode()), "ok 4\n");
+    for trail in [pruned_trail(0..2, 1), pruned_trail(0..1, 0)] {
+        assert_eq!(go(&trail.encode()), "other leaves are no longer kept than the log says\n");
+    }
 }
 
 /// Where Debian puts Go packages, and what we need of them (`golang-golang-x-mod-dev`).

@@ -29,7 +29,7 @@ use xacminh_proto::{
         },
     },
     vocab::Date,
-    wire::{AUDIT_PAGE_MAX, AuditPage},
+    wire::{AUDIT_PAGE_MAX, AuditPage, Pruned},
 };
 
 use super::{
@@ -229,9 +229,13 @@ impl Pages<'_> {
         while low < high {
             let middle = low + (high - low) / 2;
             let entry = self.entries(middle, 1).await?.remove(0);
-            let leaf = Leaf::decode(&entry)
-                .map_err(|error| self.args.failed(&ExportError::Entry(middle, error.to_string())))?;
-            if Date::in_vietnam(leaf.time_ms).year() < year { low = middle + 1 } else { high = middle }
+            // What is no longer kept is of an earlier year.
+            let is_before = Pruned::read(&entry).is_some() || {
+                let leaf = Leaf::decode(&entry)
+                    .map_err(|error| self.args.failed(&ExportError::Entry(middle, error.to_string())))?;
+                Date::in_vietnam(leaf.time_ms).year() < year
+            };
+            if is_before { low = middle + 1 } else { high = middle }
         }
         Ok(low)
     }

@@ -155,6 +155,11 @@ fn row(lang: Lang, access: &Access, gloss: Option<&TrailGloss>) -> Vec<String> {
             let hidden = lang.say("chưa được xem", "not to be seen yet").to_owned();
             vec![hidden, String::new(), String::new(), String::new(), String::new(), until.to_string(), String::new()]
         }
+        Access::Pruned { origin, index } => {
+            let gone = lang.say("không còn lưu", "no longer kept").to_owned();
+            let place = at(lang, origin, *index);
+            vec![gone, String::new(), String::new(), String::new(), String::new(), String::new(), place]
+        }
         Access::Shown { origin, index, leaf, .. } => {
             let named = |name: &str, number: u64| if name.is_empty() { number.to_string() } else { name.to_owned() };
             let procedure = gloss.map(|gloss| {
@@ -183,6 +188,7 @@ fn at(lang: Lang, origin: &str, index: u64) -> String {
 fn access_json(access: &Access, gloss: Option<&TrailGloss>) -> serde_json::Value {
     match access {
         Access::Withheld(until) => json!({ "withheld_until": until.to_string() }),
+        Access::Pruned { origin, index } => json!({ "pruned": true, "origin": origin, "index": index }),
         Access::Shown { origin, index, leaf, .. } => json!({
             "at_ms": leaf.time_ms, "origin": origin, "index": index, "portal": leaf.portal.0,
             "portal_name": gloss.map(|gloss| &gloss.portal), "procedure_number": leaf.procedure,

@@ -147,6 +147,7 @@ fn found(log: &Log, query: &AuditQuery) -> AuditFound {
     let entries = positions.into_iter().take(limit).map(|position| entry(log, position)).collect();
     AuditFound {
         leaves: log.size(),
+        pruned: 0,
         indexed: log.size() - 2,
         recorded: query.person.is_some().then_some(600),
         next,

@@ -212,6 +212,8 @@ pub struct RegisterChange {
     pub before: u64,
     /// The revision it introduces, greater than `before`.
     pub revision: u64,
+    /// Days that entries are kept for, as the document says; 0 for ever. Apply does not read documents.
+    pub entries_days: u32,
     /// The document: TOML text.
     pub document: String,
     /// The leaf (kind policy), stamped.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use xacminh_proto::transparency::{
-    Envelope, Leaf, LeafBytes, LeafKind,
+    Envelope, Hash, Leaf, LeafBytes, LeafKind,
     merkle::{Frontier, leaf_hash},
     trail::{self, Chain, TrailId},
 };
@@ -25,8 +25,14 @@ pub trait StateView {
     fn meta(&self) -> Meta;
     /// Raft index of the last entry applied.
     fn applied_index(&self) -> u64;
+    /// Entries before this position are no longer kept: of their leaves only the hashes are.
+    fn pruned(&self) -> u64;
     /// The leaf at a position.
     fn leaf(&self, position: u64) -> Option<LeafBytes>;
+    /// The hash of the leaf at a position, as the tree's tiles have it.
+    fn leaf_hash(&self, position: u64) -> Option<Hash>;
+    /// First positions of the shards, ascending.
+    fn shards(&self) -> Vec<u64>;
     /// The sealed addendum at a position.
     fn addendum(&self, position: u64) -> Option<Vec<u8>>;
     /// Requests that have their leaf.
@@ -35,8 +41,8 @@ pub trait StateView {
     fn records(&self) -> impl Iterator<Item = (RecordKey, u64)>;
     /// The tree of the shard in force.
     fn frontier(&self) -> Frontier;
-    /// The trail that the leaf at a position belongs to.
-    fn trail_at(&self, position: u64) -> Option<TrailId>;
+    /// The trail that the leaf at a position belongs to, and where the one before it in that trail is.
+    fn trail_at(&self, position: u64) -> Option<(TrailId, Option<u64>)>;
     /// People who have a key of their own: their row key, and where their trail begins.
     fn people(&self) -> impl Iterator<Item = (RecordKey, Chain)>;
     /// The trails as the state sums them up.
@@ -185,7 +191,7 @@ fn check_leaves(state: &impl StateView, found: &mut Found) -> BTreeMap<RequestKe
     let meta = state.meta();
     let mut answered = BTreeMap::new();
     let mut time_ms_min = 0;
-    for position in 0..meta.leaves {
+    for position in state.pruned()..meta.leaves {
         // A count gone wild must not be counted up to.
         if found.is_full() {
             return answered;
@@ -271,23 +277,32 @@ fn check_register(state: &impl StateView, found: &mut Found) {
 fn check_tree(state: &impl StateView, found: &mut Found) {
     let meta = state.meta();
     let (mut grown, mut first) = (Frontier::new(), 0);
+    let shards = state.shards();
     // A leaf that is missing was reported, and makes another tree.
     for position in 0..meta.leaves {
-        let Some(bytes) = state.leaf(position) else { break };
-        if let Ok(leaf) = Leaf::decode(&bytes)
-            && leaf.kind == LeafKind::ShardOpen
-        {
-            // The first leaf of a shard holds the last root of the one before.
-            if (leaf.subject, leaf.record_version) != (grown.root(), grown.size()) {
-                found.report(Violation::TreeWrong { first });
-            }
+        let leaf = state.leaf(position);
+        let opening = leaf.and_then(|bytes| Leaf::decode(&bytes).ok()).filter(|leaf| leaf.kind == LeafKind::ShardOpen);
+        // The first leaf of a shard holds the last root of the one before.
+        if opening.is_some_and(|leaf| (leaf.subject, leaf.record_version) != (grown.root(), grown.size())) {
+            found.report(Violation::TreeWrong { first });
+        }
+        if position > 0 && shards.binary_search(&position).is_ok() {
             (grown, first) = (Frontier::new(), position);
         }
-        grown.append(leaf_hash(&bytes));
+        let Some(hash) = hash_at(state, position) else { break };
+        grown.append(hash);
     }
     if grown != state.frontier() || first != meta.shard.first {
         found.report(Violation::TreeWrong { first });
     }
+}
+
+/// The hash of a leaf: of one that is kept, from its bytes.
+fn hash_at(state: &impl StateView, position: u64) -> Option<Hash> {
+    if position < state.pruned() {
+        return state.leaf_hash(position);
+    }
+    state.leaf(position).map(|bytes| leaf_hash(&bytes))
 }
 
 /// Walks every trail from its beginning, in one reading of the log.
@@ -298,12 +313,15 @@ fn check_trails(state: &impl StateView, found: &mut Found) {
         people.values().map(|chain| begun(*chain)).map(|trail| (trail.id, trail)).collect();
     for position in 0..state.meta().leaves {
         // A hole was reported; a count gone wild must not be counted up to.
-        let Some(bytes) = state.leaf(position) else { break };
-        let Some(trail) = state.trail_at(position).and_then(|id| walked.get_mut(&id)) else { continue };
-        if Leaf::decode(&bytes).is_ok_and(|leaf| leaf.previous != trail::link(&trail.chain)) {
+        let Some(hash) = hash_at(state, position) else { break };
+        let Some((id, previous)) = state.trail_at(position) else { continue };
+        let Some(trail) = walked.get_mut(&id) else { continue };
+        let leaf = state.leaf(position).and_then(|bytes| Leaf::decode(&bytes).ok());
+        let links = leaf.is_none_or(|leaf| leaf.previous == trail::link(&trail.chain));
+        if !links || previous != (trail.count > 0).then_some(trail.last) {
             found.report(Violation::LinkWrong { position });
         }
-        let chain = trail::extend(&trail.chain, &leaf_hash(&bytes));
+        let chain = trail::extend(&trail.chain, &hash);
         *trail = Trail { count: trail.count + 1, last: position, chain, ..*trail };
     }
     let mut seen_people = 0;

@@ -13,9 +13,10 @@ use xacminh_proto::{
 use super::Node;
 use crate::{
     admin::{NotReady, Readiness},
+    audit::Page,
     audit::{self, Inquiry},
     raft::submit::SubmitError,
-    serve::{self, Leaves, MemberView, Office, Trouble, View, Work},
+    serve::{self, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
 };
@@ -102,13 +103,11 @@ impl Office for Node {
         proof?.ok_or(ErrorNumber::RequestUnknown)
     }
 
-    fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber> {
-        let all = self.state.meta().leaves;
-        let leaves = self.state.leaves(from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
+    fn leaves(&self, from: u64, limit: usize) -> Result<Page, ErrorNumber> {
+        audit::page(&self.state, from, limit.min(PAGE_ENTRIES_MAX)).map_err(|error| {
             tracing::error!(%error, "the log cannot be read");
             ErrorNumber::Internal
-        })?;
-        Ok(Leaves { all, from, leaves })
+        })
     }
 
     fn trail<'a>(

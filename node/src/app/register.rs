@@ -56,7 +56,7 @@ impl Node {
         }
         let change = self
             .desk
-            .register_change(operator, register.revision, document.clone())
+            .register_change(operator, &register, document.clone())
             .map_err(|number| failure(number, String::new()))?;
         let deadline = Instant::now() + CHANGE_MAX;
         let late = |_| failure(ErrorNumber::DeadlineExceeded, String::new());

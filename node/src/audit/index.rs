@@ -124,6 +124,13 @@ pub fn step(index: &AuditIndex, state: &State) -> io::Result<Stepped> {
         index.clear()?;
         return Ok(Stepped::Dropped);
     }
+    let pruned = state.pruned();
+    if let Some(last) = pruned.checked_sub(1).filter(|last| progress.leaves <= *last) {
+        // Entries that are no longer kept are found by nothing: an index made anew begins after them.
+        let last = state.leaf_hash(last)?.ok_or_else(|| missing("a leaf that is no longer kept is in no tree"))?;
+        index.add(&[], Progress { leaves: pruned, last })?;
+        return Ok(Stepped::Added(0));
+    }
     let found = state.indexed(progress.leaves, ROUND_LEAVES_MAX)?;
     let Some(last) = found.last() else { return Ok(Stepped::Level) };
     let mut terms = Vec::with_capacity(TERMS_MAX * found.len());
@@ -142,7 +149,11 @@ fn continues(progress: &Progress, state: &State, leaves: u64) -> io::Result<bool
     if last >= leaves {
         return Ok(false);
     }
-    Ok(state.leaf(last)?.is_some_and(|leaf| leaf_hash(&leaf) == progress.last))
+    Ok(state.leaf_hash(last)? == Some(progress.last))
+}
+
+fn missing(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 /// What a leaf is found by. Nobody's portal and official say nothing.

@@ -18,7 +18,7 @@ use std::{fmt, fs, io, path::Path, sync::Arc};
 use tokio::sync::Semaphore;
 use xacminh_proto::{
     transparency::{
-        Hash, LeafKind, LeafVerdict,
+        Hash, LeafBytes, LeafKind, LeafVerdict,
         merkle::{ProveError, prove_consistency},
     },
     vocab::{DossierId, OfficialId, PersonNumber, PortalId, ProcedureCode},
@@ -28,7 +28,7 @@ use crate::store::{AuditIndex, State};
 use index::Follower;
 
 pub use index::{ROUND_LEAVES_MAX, Stepped, step};
-pub use search::{Found, PAGE_MAX, Search, SearchError, find, position_at};
+pub use search::{Found, PAGE_MAX, Search, SearchError, find};
 
 /// Searches at a time: auditors wait for one another rather than clerks for auditors.
 const SEARCHES_MAX: usize = 2;
@@ -58,6 +58,19 @@ pub struct Inquiry {
     pub cursor: Option<u64>,
     /// Entries at the most.
     pub limit: usize,
+}
+
+/// Consecutive entries of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Leaves in the log when these were read.
+    pub all: u64,
+    /// Position of the first.
+    pub from: u64,
+    /// Of those that are no longer kept: the leaf's hash, and the year of which it is the first entry, if it is one.
+    pub pruned: Vec<(Hash, Option<u16>)>,
+    /// The leaves after them.
+    pub leaves: Vec<LeafBytes>,
 }
 
 /// The index of a node, kept up, and the searches in it.
@@ -106,6 +119,24 @@ impl Searcher {
     pub fn indexed(&self) -> u64 {
         self.index.progress().leaves
     }
+}
+
+/// Entries from a position on, at most `limit`.
+///
+/// # Errors
+/// If the disk cannot be read or what is on it is damaged.
+pub fn page(state: &State, from: u64, limit: usize) -> io::Result<Page> {
+    let all = state.meta().leaves;
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, "a leaf that is no longer kept is in no tree");
+    let shards = state.shards();
+    let kept_from = state.pruned().min(all);
+    let mut pruned = Vec::new();
+    for position in (from..kept_from).take(limit) {
+        let hash = state.leaf_hash(position)?.ok_or_else(missing)?;
+        pruned.push((hash, shards.iter().find(|shard| shard.first == position).map(|shard| shard.year)));
+    }
+    let leaves = state.leaves(from.max(kept_from), limit - pruned.len())?;
+    Ok(Page { all, from, pruned, leaves })
 }
 
 /// The proof that a tree of a year's shard is the beginning of another; none if there are no such trees.

@@ -9,7 +9,8 @@
 
 use std::{io, ops::Range};
 
-use xacminh_proto::transparency::{Leaf, LeafBytes, trail::TrailId};
+use xacminh_core::apply::Trail;
+use xacminh_proto::transparency::LeafBytes;
 
 use super::index::terms_of;
 use crate::store::{AuditIndex, Indexed, Postings, State, Term};
@@ -29,7 +30,7 @@ pub struct Search {
     /// One of each group.
     pub groups: Vec<Vec<Term>>,
     /// The trail of the person.
-    pub trail: Option<TrailId>,
+    pub trail: Option<Trail>,
     /// Positions.
     pub within: Range<u64>,
     /// The last one first.
@@ -45,6 +46,8 @@ pub struct Found {
     pub leaves: u64,
     /// Leaves that were looked at: those after are not in the index yet.
     pub indexed: u64,
+    /// Entries before this position are no longer kept, and not found.
+    pub pruned: u64,
     /// The leaves, in the order asked for.
     pub entries: Vec<(u64, LeafBytes)>,
     /// Where the next page begins; none if this is the last.
@@ -71,9 +74,10 @@ pub fn find(index: &AuditIndex, state: &State, search: &Search) -> Result<Found,
     let leaves = state.meta().leaves;
     // Without a term the state itself says everything, up to its last leaf.
     let indexed = if search.groups.is_empty() { leaves } else { index.progress().leaves.min(leaves) };
-    let mut found = Found { leaves, indexed, entries: Vec::new(), next: None };
-    let mut walks = Walks::new(index, state, search);
-    let within = search.within.start..search.within.end.min(indexed);
+    let pruned = state.pruned();
+    let mut found = Found { leaves, indexed, pruned, entries: Vec::new(), next: None };
+    let mut walks = Walks::new(index, state, search)?;
+    let within = search.within.start.max(pruned)..search.within.end.min(indexed);
     let mut candidate = if search.newest_first { within.end.checked_sub(1) } else { Some(within.start) };
     let limit = search.limit.min(PAGE_MAX);
     while let Some(at) = candidate.filter(|at| within.contains(at)) {
@@ -96,32 +100,12 @@ pub fn find(index: &AuditIndex, state: &State, search: &Search) -> Result<Found,
     if index.epoch() == epoch { Ok(found) } else { Err(SearchError::Rebuilding) }
 }
 
-/// The first position whose leaf is stamped at a time or later; the number of leaves if none is.
-///
-/// Stamps never go back, so that halving finds it with as many reads as the number of leaves has bits.
-///
-/// # Errors
-/// If the disk cannot be read or what is on it is damaged.
-pub fn position_at(state: &State, at_ms: u64) -> io::Result<u64> {
-    let (mut from, mut until) = (0, state.meta().leaves);
-    while from < until {
-        let middle = from + (until - from) / 2;
-        let leaf = state.leaf(middle)?.ok_or_else(|| damaged("a leaf is missing"))?;
-        if Leaf::stamped_ms(&leaf) < at_ms {
-            from = middle + 1;
-        } else {
-            until = middle;
-        }
-    }
-    Ok(from)
-}
-
 /// An index that names a leaf wrongly is damaged: nothing of it is told.
 fn check(state: &State, search: &Search, position: u64, leaf: &LeafBytes) -> io::Result<()> {
     if search.groups.is_empty() {
         return Ok(());
     }
-    let (_, dossier) = state.marks(position)?;
+    let dossier = state.mark(position)?.and_then(|mark| mark.dossier);
     let terms = terms_of(&Indexed { leaf: *leaf, dossier })?;
     let has = |term: &Term| terms.contains(&Some(*term));
     if search.groups.iter().all(|group| group.iter().any(has)) {
@@ -138,32 +122,30 @@ fn damaged(what: &str) -> io::Error {
 /// The walks of a search.
 struct Walks<'a> {
     groups: Vec<Vec<Postings<'a>>>,
-    trail: Option<(&'a State, TrailId)>,
+    /// Positions of the trail's leaves, ascending.
+    trail: Option<Vec<u64>>,
     newest_first: bool,
     steps: usize,
 }
 
 impl<'a> Walks<'a> {
-    fn new(index: &'a AuditIndex, state: &'a State, search: &Search) -> Self {
+    fn new(index: &'a AuditIndex, state: &State, search: &Search) -> io::Result<Self> {
         let groups = search.groups.iter().map(|group| group.iter().map(|term| index.postings(term)).collect());
-        Self {
-            groups: groups.collect(),
-            trail: search.trail.map(|trail| (state, trail)),
-            newest_first: search.newest_first,
-            steps: 0,
-        }
+        let trail = search.trail.as_ref().map(|trail| state.accesses(trail)).transpose()?;
+        Ok(Self { groups: groups.collect(), trail, newest_first: search.newest_first, steps: 0 })
     }
 
     /// The position itself if all walks meet there; else one further on, before which they cannot meet; none at the end.
     fn next(&mut self, at: u64) -> io::Result<Option<u64>> {
         self.steps += 1;
         let newest_first = self.newest_first;
-        if let Some((state, trail)) = &self.trail {
+        if let Some(trail) = &self.trail {
             let found = if newest_first {
-                state.access_before(trail, at)?
+                trail[..trail.partition_point(|access| *access <= at)].last()
             } else {
-                state.accesses(trail, at, 1)?.first().copied()
+                trail[trail.partition_point(|access| *access < at)..].first()
             };
+            let found = found.copied();
             if found != Some(at) {
                 return Ok(found);
             }

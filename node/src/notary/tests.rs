@@ -63,6 +63,7 @@ fn change(revision: u64, salt: u8) -> RegisterChange {
         at_ms,
         before: revision - 1,
         revision,
+        entries_days: 0,
         document: format!("[register]\nrevision = {revision}\n"),
         leaf: leaf.encode(),
         envelope,

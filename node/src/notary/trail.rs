@@ -1,29 +1,19 @@
 //! The signature under the end of a person's trail.
 
-use xacminh_proto::transparency::{
-    Hash, Policy, ReceiptError,
-    note::Note,
-    trail::{Chain, TrailEnd},
-};
+use xacminh_proto::transparency::{Policy, ReceiptError, note::Note, trail::TrailEnd};
 
 use super::{Notary, NotaryError, SignedHead};
 
 impl Notary {
-    /// Signs how many leaves a trail has and where its chain stands, in a log of this head: by every key that is valid at
-    /// the head's stamp, as the head itself is.
+    /// Signs where a trail ends in a log of this head: by every key that is valid at the head's stamp, as the head itself
+    /// is. `end` comes without origin and size, which are the head's.
     ///
     /// # Errors
     /// [`NotaryError`].
-    pub fn trail_end(
-        &self,
-        head: &SignedHead,
-        count: u64,
-        chain: Chain,
-        withheld: Option<(u64, Hash)>,
-    ) -> Result<Note, NotaryError> {
+    pub fn trail_end(&self, head: &SignedHead, mut end: TrailEnd) -> Result<Note, NotaryError> {
         let (_, at_ms) = self.state.batch_of(head.leaves() - 1)?.ok_or(NotaryError::NoTree(head.leaves()))?;
         let origin = self.authority.origin(head.shard.year);
-        let end = TrailEnd { origin, size: head.size, count, chain, withheld };
+        (end.origin, end.size) = (origin, head.size);
         let mut signatures = Vec::new();
         let mut policies = Vec::new();
         let keys = self.authority.keyring.log_keys().iter().zip(self.authority.verifier_keys(head.shard.year)?);

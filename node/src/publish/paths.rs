@@ -160,6 +160,9 @@ impl IntoResponse for Denied {
             Self::Missing(Missing::Tile) => {
                 (StatusCode::NOT_FOUND, "no_such_tile: the tree does not reach so far, or not yet")
             }
+            Self::Missing(Missing::Pruned) => {
+                (StatusCode::GONE, "pruned: these entries are no longer kept; the tile of their hashes is")
+            }
             Self::Missing(Missing::Checkpoint(error)) => {
                 tracing::warn!(%error, "the log server has no checkpoint");
                 (StatusCode::SERVICE_UNAVAILABLE, "no_checkpoint: ask again in a moment")

@@ -53,6 +53,9 @@ pub enum Missing {
     /// The tree does not reach so far, or not yet.
     #[error("the tree has no such tile, or not yet")]
     Tile,
+    /// The entries are no longer kept; the tile of their hashes is.
+    #[error("these entries are no longer kept")]
+    Pruned,
     /// There is no signed head now.
     #[error("no checkpoint can be signed now")]
     Checkpoint(#[source] NotaryError),
@@ -135,6 +138,9 @@ impl Shelf {
             Layer::Entries => {
                 let first = shard.first + tile.index() * u64::from(xacminh_proto::transparency::tiles::TILE_WIDTH);
                 let leaves: Vec<LeafBytes> = self.state.leaves(first, width)?;
+                if leaves.is_empty() && first < self.state.pruned() {
+                    return Err(Missing::Pruned);
+                }
                 if leaves.len() != width {
                     return Err(damaged().into());
                 }

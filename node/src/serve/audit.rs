@@ -11,7 +11,7 @@ use xacminh_proto::{
 
 use super::{Hall, handle::fail, parse::Wrong};
 use crate::{
-    audit::Inquiry,
+    audit::{Found, Inquiry},
     verify::{Inquired, Opened},
 };
 
@@ -76,8 +76,9 @@ fn inquiry(query: &AuditQuery) -> Result<Inquiry, Wrong> {
 impl From<Inquired> for AuditFound {
     fn from(Inquired { found, recorded }: Inquired) -> Self {
         let entry = |(position, leaf): (u64, LeafBytes)| AuditEntry { position, leaf: leaf.to_vec() };
-        let entries = found.entries.into_iter().map(entry).collect();
-        Self { leaves: found.leaves, indexed: found.indexed, recorded, next: found.next, entries }
+        let entries = found.entries.iter().copied().map(entry).collect();
+        let Found { leaves, indexed, pruned, next, .. } = found;
+        Self { leaves, indexed, pruned, recorded, next, entries }
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::{
 use xacminh_proto::{close::CloseCode, identity::Role};
 
 pub use handle::Rights;
-pub use office::{Desk, Leaves, MemberView, Office, Trouble, View, Work};
+pub use office::{Desk, MemberView, Office, Trouble, View, Work};
 
 use crate::{
     quic::{Caller, Door},

@@ -5,13 +5,13 @@ use std::{future::Future, pin::Pin};
 use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
-    transparency::{Hash, LeafBytes},
+    transparency::Hash,
     vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
-    wire::{self, AuditEntries, AuditEntry, Failure, MemberStatus, Status, TrailGloss, TrailLine},
+    wire::{self, AuditEntries, AuditEntry, Failure, MemberStatus, Pruned, Status, TrailGloss, TrailLine},
 };
 
 use crate::{
-    audit::Inquiry,
+    audit::{Inquiry, Page},
     telemetry::Stopwatch,
     verify::{Answered, ErasureReason, Inquired, Opened, ToldAccess, ToldTrail, TrailPart, TrailReader},
 };
@@ -52,8 +52,8 @@ pub trait Office: Desk + 'static {
     /// The proof that a tree of a year's shard is the beginning of another; see [`crate::audit::consistency`].
     fn consistency(&self, year: u16, old: u64, new: u64) -> Result<Vec<Hash>, ErrorNumber>;
 
-    /// Leaves from a position on, at most `limit`. They say nothing about a person, so that reading them leaves no leaf.
-    fn leaves(&self, from: u64, limit: usize) -> Result<Leaves, ErrorNumber>;
+    /// Entries from a position on, at most `limit`. They say nothing about a person, so that reading them leaves no leaf.
+    fn leaves(&self, from: u64, limit: usize) -> Result<Page, ErrorNumber>;
 
     /// A part of a person's trail; see [`crate::verify::Desk::trail`].
     fn trail<'a>(
@@ -106,17 +106,6 @@ pub struct MemberView {
     pub matched: Option<u64>,
 }
 
-/// Consecutive leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaves {
-    /// Leaves in the log when these were read.
-    pub all: u64,
-    /// Position of the first.
-    pub from: u64,
-    /// The leaves.
-    pub leaves: Vec<LeafBytes>,
-}
-
 /// Why an office did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -145,10 +134,12 @@ impl From<View> for Status {
     }
 }
 
-impl From<Leaves> for AuditEntries {
-    fn from(read: Leaves) -> Self {
-        let entry = |(leaf, position): (LeafBytes, u64)| AuditEntry { position, leaf: leaf.to_vec() };
-        Self { leaves: read.all, entries: read.leaves.into_iter().zip(read.from..).map(entry).collect() }
+impl From<Page> for AuditEntries {
+    fn from(read: Page) -> Self {
+        let pruned = read.pruned.iter().map(|(hash, opens)| Pruned { hash: *hash, opens: *opens }.bytes());
+        let all = pruned.chain(read.leaves.iter().map(|leaf| leaf.to_vec()));
+        let entries = all.zip(read.from..).map(|(leaf, position)| AuditEntry { position, leaf });
+        Self { leaves: read.all, entries: entries.collect() }
     }
 }
 

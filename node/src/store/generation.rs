@@ -4,23 +4,23 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
-use rocksdb::{Cache, DB, Direction, IteratorMode, ReadOptions, WriteBatch};
-use xacminh_core::apply::{Growth, Meta, Shard};
+use rocksdb::{Cache, DB, Direction, IteratorMode, WriteBatch};
+use xacminh_core::apply::{Growth, Meta, Shard, Trail};
 use xacminh_proto::transparency::{
     Hash, LeafBytes,
-    merkle::{self, Frontier, empty_root},
-    trail::TrailId,
+    merkle::{self, Frontier, HashReader, Subtree, empty_root},
 };
 
 use super::{
     encoding::malformed,
-    hashes::{Edge, Recent, TreeReader},
+    entries::{self, Mark, RecentLeaves},
+    hashes::{Edge, Recent, TreeReader, WIDTH},
     rocks,
     state::{Document, Indexed},
     tables::{self, Head},
@@ -34,6 +34,7 @@ pub(super) struct Generation {
     /// The oldest first.
     pub(super) shards: ArcSwap<Vec<Shard>>,
     pub(super) recent: Recent,
+    recent_leaves: RwLock<RecentLeaves>,
     edge: Mutex<Edge>,
     // The database is closed before its folder is removed: fields are dropped in this order.
     pub(super) db: DB,
@@ -62,6 +63,7 @@ impl Generation {
             register: ArcSwap::default(),
             shards: ArcSwap::from_pointee(shards),
             recent: Recent::default(),
+            recent_leaves: RwLock::default(),
             edge: Mutex::default(),
             db,
             folder: Folder { path: path.to_owned(), discarded: AtomicBool::new(false) },
@@ -98,7 +100,9 @@ impl Generation {
     pub(super) fn grow(&self, batch: &mut WriteBatch, meta: Meta, growth: &Growth) {
         let mut edge = self.edge();
         if let Some(shard) = growth.opened {
-            edge.clear();
+            if let Some(ended) = self.shards.load().last() {
+                edge.close(self, batch, *ended);
+            }
             let shards = rocks::family(&self.db, tables::SHARDS);
             batch.put_cf(shards, shard.first.to_be_bytes(), tables::shard_bytes(shard));
         }
@@ -116,6 +120,8 @@ impl Generation {
                 self.shards.store(Arc::new(shards));
             }
             self.recent.add(head.meta.shard, &growth.completed);
+            let first = head.meta.leaves - u64::try_from(growth.leaves.len()).expect("a batch's length fits 64 bits");
+            self.recent_leaves.write().unwrap_or_else(PoisonError::into_inner).add(first, &growth.leaves);
         }
         self.head.store(Arc::new(head));
     }
@@ -143,61 +149,100 @@ impl Generation {
     }
 
     pub(super) fn leaf(&self, position: u64) -> io::Result<Option<LeafBytes>> {
-        self.get(tables::LEAVES, &position.to_be_bytes())?.map(|bytes| leaf_of(&bytes)).transpose()
+        if position < self.head.load().pruned {
+            return Ok(None);
+        }
+        let recent = self.recent_leaves.read().unwrap_or_else(PoisonError::into_inner).get(position);
+        if recent.is_some() { Ok(recent) } else { entries::leaf(&self.db, position) }
     }
 
+    /// Leaves from a position on, at most `limit`; none of a position whose entry is no longer kept.
     pub(super) fn leaves(&self, from: u64, limit: usize) -> io::Result<Vec<LeafBytes>> {
-        let start = from.to_be_bytes();
-        let mode = IteratorMode::From(&start, Direction::Forward);
-        let leaves = self.db.iterator_cf(rocks::family(&self.db, tables::LEAVES), mode);
-        let leaves = leaves.take(limit).zip(from..).map(|(pair, position)| {
-            let (key, bytes) = pair.map_err(rocks::io_error)?;
-            if key.as_ref() == position.to_be_bytes() { leaf_of(&bytes) } else { Err(malformed("a leaf is missing")) }
-        });
-        leaves.collect()
+        self.none_missing(from, limit, |limit| entries::leaves(&self.db, from, limit, true))
     }
 
     /// Leaves and what they are found by, read without displacing what questions need from the cache.
     pub(super) fn indexed(&self, from: u64, limit: usize) -> io::Result<Vec<Indexed>> {
-        let start = from.to_be_bytes();
-        let rows = |name: &str| {
-            let mut options = ReadOptions::default();
-            options.fill_cache(false);
-            let mode = IteratorMode::From(&start, Direction::Forward);
-            self.db.iterator_cf_opt(rocks::family(&self.db, name), options, mode).take(limit)
-        };
-        let found = rows(tables::LEAVES).zip(rows(tables::MARKS)).zip(from..).map(|((leaf, mark), position)| {
-            let ((leaf_key, leaf), (mark_key, mark)) = (leaf.map_err(rocks::io_error)?, mark.map_err(rocks::io_error)?);
-            let key = position.to_be_bytes();
-            if leaf_key.as_ref() != key || mark_key.as_ref() != key {
-                return Err(malformed("a leaf is missing"));
-            }
-            Ok(Indexed { leaf: leaf_of(&leaf)?, dossier: tables::mark_of(&mark)?.1 })
-        });
-        found.collect()
+        let leaves = self.none_missing(from, limit, |limit| entries::leaves(&self.db, from, limit, false))?;
+        let marks = self.none_missing(from, leaves.len(), |limit| entries::marks(&self.db, from, limit))?;
+        let indexed = leaves.into_iter().zip(marks);
+        Ok(indexed.map(|(leaf, mark)| Indexed { leaf, dossier: mark.dossier }).collect())
     }
 
-    pub(super) fn accesses(&self, trail: &TrailId, from: u64, limit: usize) -> io::Result<Vec<u64>> {
-        let start = tables::access_key(trail, from);
-        let mode = IteratorMode::From(&start, Direction::Forward);
-        let mut found = Vec::new();
-        for pair in self.db.iterator_cf(rocks::family(&self.db, tables::ACCESSES), mode).take(limit) {
-            let (key, _) = pair.map_err(rocks::io_error)?;
-            let Some(position) = key.strip_prefix(trail) else { break };
-            found.push(u64::from_be_bytes(position.try_into().map_err(|_| malformed("access"))?));
+    /// Sees that what was read is all that was there when the reading began.
+    fn none_missing<T>(
+        &self,
+        from: u64,
+        limit: usize,
+        read: impl FnOnce(usize) -> io::Result<Vec<T>>,
+    ) -> io::Result<Vec<T>> {
+        let there = self.head.load().meta.leaves.saturating_sub(from);
+        let expected = limit.min(usize::try_from(there).unwrap_or(usize::MAX));
+        let found = read(expected)?;
+        match found.len() == expected {
+            true => Ok(found),
+            false if from < self.head.load().pruned => Ok(Vec::new()),
+            false => Err(malformed("a leaf is missing")),
         }
-        Ok(found)
     }
 
-    pub(super) fn access_before(&self, trail: &TrailId, position: u64) -> io::Result<Option<u64>> {
-        let start = tables::access_key(trail, position);
-        let mode = IteratorMode::From(&start, Direction::Reverse);
-        let Some(pair) = self.db.iterator_cf(rocks::family(&self.db, tables::ACCESSES), mode).next() else {
+    pub(super) fn mark(&self, position: u64) -> io::Result<Option<Mark>> {
+        entries::mark(&self.db, position)
+    }
+
+    pub(super) fn addendum(&self, position: u64) -> io::Result<Option<Vec<u8>>> {
+        entries::addendum(&self.db, position)
+    }
+
+    /// Positions of a trail's leaves, ascending, walked back from its end.
+    pub(super) fn accesses(&self, trail: &Trail) -> io::Result<Vec<u64>> {
+        let mut positions = Vec::new();
+        let mut at = (trail.count > 0).then_some(trail.last);
+        while let Some(position) = at {
+            let mark = self.mark(position)?.filter(|mark| mark.trail == Some(trail.id));
+            let previous = mark.ok_or_else(|| malformed("a leaf of a trail is another's"))?.previous;
+            if previous.is_some_and(|previous| previous >= position) {
+                return Err(malformed("a trail does not lead back"));
+            }
+            positions.push(position);
+            at = previous;
+        }
+        positions.reverse();
+        let all = u64::try_from(positions.len()) == Ok(trail.count);
+        if all { Ok(positions) } else { Err(malformed("a trail has another number of leaves than it counts")) }
+    }
+
+    /// The hash of the leaf at a position, from the tree: also of a leaf that is no longer kept.
+    pub(super) fn leaf_hash(self: &Arc<Self>, position: u64) -> io::Result<Option<Hash>> {
+        if position >= self.head.load().meta.leaves {
             return Ok(None);
-        };
-        let (key, _) = pair.map_err(rocks::io_error)?;
-        let Some(position) = key.strip_prefix(trail) else { return Ok(None) };
-        Ok(Some(u64::from_be_bytes(position.try_into().map_err(|_| malformed("access"))?)))
+        }
+        let Some(shard) = self.shard_at(position + 1) else { return Ok(None) };
+        let leaf = Subtree { level: 0, index: position - shard.first };
+        TreeReader::new(Arc::clone(self), shard).hash(leaf).map(Some)
+    }
+
+    /// The largest position up to this one before which every leaf's hash is in a stored tile.
+    pub(super) fn tiled_before(&self, position: u64) -> u64 {
+        let Some(shard) = self.shard_at(position + 1) else { return 0 };
+        position - (position - shard.first) % WIDTH
+    }
+
+    /// The first position stamped at a time or later; the number of leaves if none is.
+    ///
+    /// Stamps never go back, so that halving finds it with as many reads as the number of leaves has bits.
+    pub(super) fn position_at(&self, at_ms: u64) -> io::Result<u64> {
+        let (mut from, mut until) = (0, self.head.load().meta.leaves);
+        while from < until {
+            let middle = from + (until - from) / 2;
+            let (end, stamp) = self.batch_of(middle)?.ok_or_else(|| malformed("a batch is missing"))?;
+            if stamp < at_ms {
+                from = end;
+            } else {
+                until = middle;
+            }
+        }
+        Ok(from)
     }
 
     pub(super) fn batch_of(&self, position: u64) -> io::Result<Option<(u64, u64)>> {
@@ -208,7 +253,7 @@ impl Generation {
         let Some(pair) = batches.next() else { return Ok(None) };
         let (key, value) = pair.map_err(rocks::io_error)?;
         let leaves = key.as_ref().try_into().map_err(|_| malformed("batch"))?;
-        Ok(Some((u64::from_be_bytes(leaves), tables::batch_of(&value)?)))
+        Ok(Some((u64::from_be_bytes(leaves), tables::counted(&value, "batch")?)))
     }
 
     /// Removes the folder once the last reader has gone.
@@ -234,8 +279,4 @@ impl Drop for Folder {
             tracing::warn!(path = %self.path.display(), %error, "an old state could not be removed");
         }
     }
-}
-
-fn leaf_of(bytes: &[u8]) -> io::Result<LeafBytes> {
-    bytes.try_into().map_err(|_| malformed("leaf"))
 }

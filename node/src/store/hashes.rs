@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A tile holds the hashes of one level in eight; those between are hashed again when a proof of an old leaf needs them.
-//! Tiles of level 0 are written once they are full: until then the leaves say the same. Higher ones are written as they
+//! Tiles of level 0 are written once they are full, or the shard has ended: until then the leaves say the same. Higher ones are written as they
 //! grow, which is at most once in 256 leaves.
 
 use std::{
@@ -32,7 +32,8 @@ const RECENT_LEAVES: usize = 32 * 1024;
 /// Hashes kept of every level, however high: a proof needs the newest two.
 const RECENT_HASHES_MIN: usize = 64;
 
-const WIDTH: u64 = TILE_WIDTH as u64;
+/// Leaves of a tile of level 0.
+pub(super) const WIDTH: u64 = TILE_WIDTH as u64;
 const WIDTH_USIZE: usize = TILE_WIDTH as usize;
 
 /// The newest hashes of the shard in force, by level.
@@ -155,8 +156,13 @@ impl Edge {
         }
     }
 
-    /// Begins the tree of another shard.
-    pub(super) fn clear(&mut self) {
+    /// Ends the tree of a shard. Its last tile of level 0 is written as it is: its leaves may not be kept as long.
+    pub(super) fn close(&mut self, generation: &Generation, batch: &mut WriteBatch, shard: Shard) {
+        if let Some(tile) = self.tiles.first().filter(|tile| !tile.is_empty()) {
+            let size = generation.head().frontier.size();
+            let family = rocks::family(&generation.db, tables::TILES);
+            batch.put_cf(family, tables::tile_key(shard, 0, size / WIDTH), encode_hashes(tile));
+        }
         self.tiles.clear();
     }
 }

@@ -36,8 +36,10 @@ use xacminh_proto::transparency::trail;
 
 use super::{
     encoding::{Entry, LogIdOf, StoredMembership},
+    entries::{self, ROW_LEAVES_MAX},
     fatal::Fatal,
     generation::Generation,
+    hashes::WIDTH,
     log::cost,
     rocks,
     snapshot::{SnapshotBuilder, SnapshotDir, SnapshotMetaOf, SnapshotOf, described},
@@ -59,6 +61,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
 const FLUSH_TICK: Duration = Duration::from_millis(250);
 
 const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Is told what became of items, on every node, in the order of the log, after the state has it.
 ///
@@ -224,9 +227,12 @@ impl Applier {
                 put_changes(&generation, &mut batch, &changes);
                 if changes.erased.is_some() {
                     let family = rocks::family(&generation.db, tables::META);
-                    batch.put_cf(family, tables::ERASED, tables::erased_bytes(entry.log_id.index));
+                    batch.put_cf(family, tables::ERASED, tables::count_bytes(entry.log_id.index));
                 }
-                forget_old(&generation, &mut batch, before, head.meta.last_at_ms);
+                if head.meta.last_at_ms / HOUR_MS != before / HOUR_MS {
+                    forget_old(&generation, &mut batch, head.meta.last_at_ms);
+                    prune(&generation, &mut batch, &mut head, before).map_err(|error| self.shared.stop(error))?;
+                }
                 if !changes.growth.leaves.is_empty() {
                     head.root = head.frontier.root();
                     head.put_tree(&generation.db, &mut batch);
@@ -313,17 +319,10 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     let leaves = &changes.growth.leaves;
     let count = u64::try_from(leaves.len()).expect("a batch's length fits 64 bits");
     let first = changes.meta.leaves.checked_sub(count).expect("the leaves of a command are among all leaves");
-    for (position, new) in (first..).zip(leaves) {
-        batch.put_cf(family(tables::LEAVES), position.to_be_bytes(), new.leaf);
-        batch.put_cf(family(tables::ADDENDA), position.to_be_bytes(), &new.envelope);
-        batch.put_cf(family(tables::MARKS), position.to_be_bytes(), tables::mark_bytes(new));
-        if let Some(trail) = &new.trail {
-            batch.put_cf(family(tables::ACCESSES), tables::access_key(trail, position), []);
-        }
-    }
+    entries::put(&generation.db, batch, first, leaves);
     if count > 0 {
         let ends = changes.meta.leaves.to_be_bytes();
-        batch.put_cf(family(tables::BATCHES), ends, tables::batch_bytes(changes.meta.last_at_ms));
+        batch.put_cf(family(tables::BATCHES), ends, tables::count_bytes(changes.meta.last_at_ms));
     }
     for key in &changes.keys {
         batch.put_cf(family(tables::PEOPLE), key.person, tables::person_bytes(key));
@@ -338,8 +337,6 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
         }
         if let Some(trail) = &erased.trail {
             batch.delete_cf(family(tables::OWNERS), trail);
-            let [from, to] = [0, u64::MAX].map(|position| tables::access_key(trail, position));
-            batch.delete_range_cf(family(tables::ACCESSES), from, to);
         }
     }
     for (key, version, sealed) in &changes.records {
@@ -360,13 +357,32 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
 /// Once an hour of the log's own time, requests out of their window and budgets of past hours are dropped.
 ///
 /// It depends on nothing but the log, so that replicas drop the same at the same entry and stay equal.
-fn forget_old(generation: &Generation, batch: &mut WriteBatch, before_ms: u64, now_ms: u64) {
-    if now_ms / HOUR_MS == before_ms / HOUR_MS {
-        return;
-    }
+fn forget_old(generation: &Generation, batch: &mut WriteBatch, now_ms: u64) {
     let family = |name| rocks::family(&generation.db, name);
     let expired = tables::seen_from(now_ms.saturating_sub(REQUEST_WINDOW_MS));
     batch.delete_range_cf(family(tables::SEEN), tables::seen_from(0), expired);
     let past = BudgetKey::new(now_ms, [0; 16]);
     batch.delete_range_cf(family(tables::BUDGETS), [0; 20], tables::budget_key(&past));
+}
+
+/// In the same hour, entries older than the register keeps them are dropped, a day's worth or two tiles' at the most.
+///
+/// `now_ms` is the stamp before this entry's: a leader whose clock runs years ahead cannot empty the log at one stroke,
+/// and there is the first hour and then an hour for each day to notice it in. Only leaves whose hashes are in a tile go.
+fn prune(generation: &Arc<Generation>, batch: &mut WriteBatch, head: &mut Head, now_ms: u64) -> io::Result<()> {
+    if head.meta.entries_days == 0 {
+        return Ok(());
+    }
+    let Some((_, oldest_ms)) = generation.batch_of(head.pruned)? else { return Ok(()) };
+    let kept_from = generation.position_at(now_ms.saturating_sub(u64::from(head.meta.entries_days) * DAY_MS))?;
+    // Two tiles, or a log that grows by less a day would never be pruned.
+    let step = generation.position_at(oldest_ms + DAY_MS)?.max(head.pruned + 2 * WIDTH);
+    let until = generation.tiled_before(kept_from.min(step));
+    let until = until - until % ROW_LEAVES_MAX;
+    if until > head.pruned {
+        entries::prune(&generation.db, batch, head.pruned, until);
+        head.pruned = until;
+        head.put_pruned(&generation.db, batch);
+    }
+    Ok(())
 }

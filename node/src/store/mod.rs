@@ -20,6 +20,7 @@ pub(crate) mod at_once;
 mod audit_index;
 mod disk;
 mod encoding;
+mod entries;
 mod fatal;
 mod floor;
 mod generation;
@@ -39,6 +40,7 @@ use rocksdb::Cache;
 
 pub use audit_index::{AuditIndex, BLOCK_LEAVES, Postings, Progress, Term};
 pub use disk::{DataDir, DiskError};
+pub use entries::Mark;
 pub use fatal::{Fatal, FatalHook};
 pub use floor::FlushedFloor;
 pub use hashes::TreeReader;

@@ -15,13 +15,14 @@ use xacminh_core::{
     command::{RecordKey, RequestKey, TreeHead},
 };
 use xacminh_proto::transparency::{
-    LeafBytes,
+    Hash, LeafBytes,
     trail::{Chain, TrailId},
 };
 
 use super::{
     disk::DataDir,
     encoding::{LogIdOf, malformed},
+    entries::Mark,
     fatal::{Fatal, FatalHook},
     floor::FlushedFloor,
     generation::Generation,
@@ -126,7 +127,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn erased(&self) -> io::Result<u64> {
-        self.generation().get(tables::META, tables::ERASED)?.map_or(Ok(0), |bytes| tables::erased_of(&bytes))
+        self.generation().get(tables::META, tables::ERASED)?.map_or(Ok(0), |bytes| tables::counted(&bytes, "erased"))
     }
 
     /// Takes what was erased off the state's files: written out, and its tables compacted. Blocks for as long as that
@@ -151,7 +152,7 @@ impl State {
         self.generation().leaf(position)
     }
 
-    /// Leaves from a position on, at most `limit`.
+    /// Leaves from a position on, at most `limit`; none of a position before [`Self::pruned`].
     ///
     /// # Errors
     /// As [`Self::record`].
@@ -164,16 +165,37 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn addendum(&self, position: u64) -> io::Result<Option<Vec<u8>>> {
-        self.generation().get(tables::ADDENDA, &position.to_be_bytes())
+        self.generation().addendum(position)
     }
 
-    /// The trail and the dossier mark of the leaf at a position; none where there is none.
+    /// What only the state knows of the leaf at a position; none where there is none.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn marks(&self, position: u64) -> io::Result<(Option<TrailId>, Option<[u8; 16]>)> {
-        let found = self.generation().get(tables::MARKS, &position.to_be_bytes())?;
-        found.map_or(Ok((None, None)), |bytes| tables::mark_of(&bytes))
+    pub fn mark(&self, position: u64) -> io::Result<Option<Mark>> {
+        self.generation().mark(position)
+    }
+
+    /// Entries before this position are no longer kept: of their leaves only marks and hashes are.
+    #[must_use]
+    pub fn pruned(&self) -> u64 {
+        self.generation().head.load().pruned
+    }
+
+    /// The hash of the leaf at a position, also of one that is no longer kept; none beyond the log.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn leaf_hash(&self, position: u64) -> io::Result<Option<Hash>> {
+        self.generation().leaf_hash(position)
+    }
+
+    /// The first position stamped at a time, Unix milliseconds, or later; the number of leaves if none is.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn position_at(&self, at_ms: u64) -> io::Result<u64> {
+        self.generation().position_at(at_ms)
     }
 
     /// A person's own key: the index that made it, where their trail begins, the key sealed. None if nobody asked about
@@ -202,20 +224,12 @@ impl State {
         self.generation().get(tables::TRAILS, key)?.map(|bytes| tables::trail_of(&bytes)).transpose()
     }
 
-    /// Positions of the leaves of a trail, from one on, at most `limit`.
+    /// Positions of all leaves of a trail, ascending.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn accesses(&self, trail: &TrailId, from: u64, limit: usize) -> io::Result<Vec<u64>> {
-        self.generation().accesses(trail, from, limit)
-    }
-
-    /// The newest leaf of a trail that is not after a position.
-    ///
-    /// # Errors
-    /// As [`Self::record`].
-    pub fn access_before(&self, trail: &TrailId, position: u64) -> io::Result<Option<u64>> {
-        self.generation().access_before(trail, position)
+    pub fn accesses(&self, trail: &Trail) -> io::Result<Vec<u64>> {
+        self.generation().accesses(trail)
     }
 
     /// Leaves from a position on with what they are found by, at most `limit`, for the auditor's index.

@@ -5,21 +5,23 @@
 //! | `meta`     | `applied`                            | log id of the last applied entry                   |
 //! |            | `membership`                         | the last membership                                |
 //! |            | `state`                              | version 1, leaves u64, last stamp u64, revision u64, |
-//! |            |                                      | shard's year u16, shard's first position u64       |
+//! |            |                                      | days kept u32, shard's year u16, shard's first     |
+//! |            |                                      | position u64                                       |
 //! |            | `tree`                               | the frontier of the shard's tree                   |
 //! |            | `erased`                             | version 1, Raft index of the newest erasure u64    |
+//! |            | `pruned`                             | version 1, position u64                            |
 //! | `records`  | row key (32)                         | version 1, record version u64, sealed record       |
 //! | `register` | revision u64                         | version 1, the document                            |
-//! | `leaves`   | position u64                         | the leaf, verbatim                                 |
-//! | `addenda`  | position u64                         | the sealed addendum, verbatim                      |
+//! | `leaves`   | position of the row's first u64      | up to 16 leaves, verbatim                          |
+//! | `addenda`  | position of the row's first u64      | up to 16 of: length u32, the sealed addendum       |
 //! | `seen`     | request id (16), portal u32          | version 1, position u64, question digest (16)      |
 //! | `budgets`  | hour u32, official's pseudonym (16)  | version 1, misses u32                              |
-//! | `marks`    | position u64                         | trail id (16), dossier mark (16); zero for none    |
+//! | `marks`    | position of the row's first u64      | up to 16 of: trail id (16), dossier mark (16), zero |
+//! |            |                                      | for none; position before in the trail u64         |
 //! | `people`   | row key (32)                         | version 1, created u64, `chain_0`, sealed own key  |
 //! | `trails`   | row key (32)                         | version 1, created u64, id (16), count u64,        |
 //! |            |                                      | last position u64, chain (32)                      |
 //! | `owners`   | trail id (16)                        | row key                                            |
-//! | `accesses` | trail id (16), position u64          | nothing                                            |
 //! | `batches`  | leaves after the entry u64           | version 1, stamp u64                               |
 //! | `shards`   | first position u64                   | version 1, year u16                                |
 //! | `tiles`    | shard's first u64, level u8, index u64 | 1 to 256 hashes                                  |
@@ -33,13 +35,13 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options, WriteBatch, WriteOptions,
 };
 use xacminh_core::{
-    apply::{BudgetKey, Meta, NewKey, NewLeaf, Seen, Shard, Trail},
+    apply::{BudgetKey, Meta, NewKey, Seen, Shard, Trail},
     command::{RecordKey, TreeHead},
 };
 use xacminh_proto::transparency::{
     Hash,
     merkle::{Frontier, empty_root},
-    trail::{Chain, TrailId},
+    trail::Chain,
 };
 
 use super::{
@@ -58,25 +60,23 @@ pub(super) const MARKS: &str = "marks";
 pub(super) const PEOPLE: &str = "people";
 pub(super) const TRAILS: &str = "trails";
 pub(super) const OWNERS: &str = "owners";
-pub(super) const ACCESSES: &str = "accesses";
 pub(super) const BATCHES: &str = "batches";
 pub(super) const SHARDS: &str = "shards";
 pub(super) const TILES: &str = "tiles";
 
 /// Every family, in the order of the state's digest.
-pub(super) const FAMILIES: [&str; 15] = [
-    META, RECORDS, REGISTER, LEAVES, ADDENDA, SEEN, BUDGETS, MARKS, PEOPLE, TRAILS, OWNERS, ACCESSES, BATCHES, SHARDS,
-    TILES,
-];
+pub(super) const FAMILIES: [&str; 14] =
+    [META, RECORDS, REGISTER, LEAVES, ADDENDA, SEEN, BUDGETS, MARKS, PEOPLE, TRAILS, OWNERS, BATCHES, SHARDS, TILES];
 
 /// Families that an erasure removes from.
-pub(super) const PERSONAL: [&str; 5] = [RECORDS, PEOPLE, TRAILS, OWNERS, ACCESSES];
+pub(super) const PERSONAL: [&str; 4] = [RECORDS, PEOPLE, TRAILS, OWNERS];
 
 pub(super) const APPLIED: &[u8] = b"applied";
 const MEMBERSHIP: &[u8] = b"membership";
 const STATE: &[u8] = b"state";
 const TREE: &[u8] = b"tree";
 pub(super) const ERASED: &[u8] = b"erased";
+const PRUNED: &[u8] = b"pruned";
 const VERSION: u8 = 1;
 
 /// Memory for writes of one family; the flush policy acts long before it is full.
@@ -102,6 +102,8 @@ pub struct Head {
     pub frontier: Frontier,
     /// Its root.
     pub root: Hash,
+    /// Entries before this position are no longer kept.
+    pub pruned: u64,
 }
 
 impl Default for Head {
@@ -112,6 +114,7 @@ impl Default for Head {
             meta: Meta::default(),
             frontier: Frontier::new(),
             root: empty_root(),
+            pruned: 0,
         }
     }
 }
@@ -127,6 +130,7 @@ impl Head {
             applied: get(APPLIED)?.map(|bytes| encoding::log_id_of(&bytes)).transpose()?,
             membership: get(MEMBERSHIP)?.map(|bytes| encoding::membership_of(&bytes)).transpose()?.unwrap_or_default(),
             meta: get(STATE)?.map(|bytes| meta_of(&bytes)).transpose()?.unwrap_or_default(),
+            pruned: get(PRUNED)?.map(|bytes| counted(&bytes, "pruned")).transpose()?.unwrap_or_default(),
         })
     }
 
@@ -142,6 +146,11 @@ impl Head {
     /// What changes with every leaf.
     pub(super) fn put_tree(&self, db: &DB, batch: &mut WriteBatch) {
         batch.put_cf(rocks::family(db, META), TREE, self.frontier.encode());
+    }
+
+    /// What changes once an hour at the most.
+    pub(super) fn put_pruned(&self, db: &DB, batch: &mut WriteBatch) {
+        batch.put_cf(rocks::family(db, META), PRUNED, count_bytes(self.pruned));
     }
 
     /// The tree as the next batch claims it.
@@ -263,21 +272,6 @@ pub(super) fn seen_from(unix_ms: u64) -> [u8; 20] {
     bytes
 }
 
-pub(super) fn mark_bytes(new: &NewLeaf) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes[..16].copy_from_slice(&new.trail.unwrap_or_default());
-    bytes[16..].copy_from_slice(&new.dossier);
-    bytes
-}
-
-/// The trail and the dossier mark; none where there is none.
-pub(super) fn mark_of(bytes: &[u8]) -> io::Result<(Option<TrailId>, Option<[u8; 16]>)> {
-    let (trail, dossier) = bytes.split_first_chunk().ok_or_else(|| malformed("mark"))?;
-    let dossier: [u8; 16] = dossier.try_into().map_err(|_| malformed("mark"))?;
-    let some = |mark: [u8; 16]| (mark != [0; 16]).then_some(mark);
-    Ok((some(*trail), some(dossier)))
-}
-
 pub(super) fn person_bytes(key: &NewKey) -> Vec<u8> {
     [&[VERSION], key.created.to_be_bytes().as_slice(), &key.chain, &key.sealed].concat()
 }
@@ -310,29 +304,15 @@ pub(super) fn trail_of(bytes: &[u8]) -> io::Result<Trail> {
     })
 }
 
-pub(super) fn access_key(trail: &TrailId, position: u64) -> [u8; 24] {
-    let mut key = [0; 24];
-    key[..16].copy_from_slice(trail);
-    key[16..].copy_from_slice(&position.to_be_bytes());
-    key
+/// A version byte and a number: of an erasure's index, a batch's stamp, a position.
+pub(super) fn count_bytes(number: u64) -> [u8; 9] {
+    let mut bytes = [VERSION; 9];
+    bytes[1..].copy_from_slice(&number.to_be_bytes());
+    bytes
 }
 
-pub(super) fn erased_bytes(index: u64) -> Vec<u8> {
-    [&[VERSION], index.to_be_bytes().as_slice()].concat()
-}
-
-pub(super) fn erased_of(bytes: &[u8]) -> io::Result<u64> {
-    let index = body_of(bytes, "erased")?.try_into().map_err(|_| malformed("erased"))?;
-    Ok(u64::from_be_bytes(index))
-}
-
-pub(super) fn batch_bytes(at_ms: u64) -> Vec<u8> {
-    [&[VERSION], at_ms.to_be_bytes().as_slice()].concat()
-}
-
-pub(super) fn batch_of(bytes: &[u8]) -> io::Result<u64> {
-    let stamp = body_of(bytes, "batch")?.try_into().map_err(|_| malformed("batch"))?;
-    Ok(u64::from_be_bytes(stamp))
+pub(super) fn counted(bytes: &[u8], what: &str) -> io::Result<u64> {
+    Ok(u64::from_be_bytes(body_of(bytes, what)?.try_into().map_err(|_| malformed(what))?))
 }
 
 pub(super) fn shard_bytes(shard: Shard) -> Vec<u8> {
@@ -367,19 +347,21 @@ fn meta_bytes(meta: &Meta) -> Vec<u8> {
     for number in [meta.leaves, meta.last_at_ms, meta.register_revision] {
         bytes.extend_from_slice(&number.to_be_bytes());
     }
+    bytes.extend_from_slice(&meta.entries_days.to_be_bytes());
     bytes.extend_from_slice(&meta.shard.year.to_be_bytes());
     bytes.extend_from_slice(&meta.shard.first.to_be_bytes());
     bytes
 }
 
 fn meta_of(bytes: &[u8]) -> io::Result<Meta> {
-    let body: &[u8; 34] = body_of(bytes, "state")?.try_into().map_err(|_| malformed("state"))?;
-    let year = u16::from_be_bytes([body[24], body[25]]);
+    let body: &[u8; 38] = body_of(bytes, "state")?.try_into().map_err(|_| malformed("state"))?;
+    let year = u16::from_be_bytes([body[28], body[29]]);
     Ok(Meta {
         leaves: number_at(body, 0),
         last_at_ms: number_at(body, 8),
         register_revision: number_at(body, 16),
-        shard: Shard { year, first: number_at(body, 26) },
+        entries_days: u32::from_be_bytes(body[24..28].try_into().expect("four bytes of a fixed layout")),
+        shard: Shard { year, first: number_at(body, 30) },
     })
 }
 
@@ -397,9 +379,10 @@ mod tests {
     /// These bytes are on disks and in snapshots: they change only with a new version byte.
     #[test]
     fn version_1_stays_as_it_is() {
-        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4, shard: Shard { year: 2027, first: 5 } };
+        let shard = Shard { year: 2027, first: 5 };
+        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4, entries_days: 730, shard };
         let numbers = b"\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04";
-        assert_eq!(meta_bytes(&meta), [numbers.as_slice(), b"\x07\xeb\0\0\0\0\0\0\0\x05"].concat());
+        assert_eq!(meta_bytes(&meta), [numbers.as_slice(), b"\0\0\x02\xda\x07\xeb\0\0\0\0\0\0\0\x05"].concat());
         assert_eq!(meta_of(&meta_bytes(&meta)).unwrap(), meta);
         assert_eq!(record_bytes(5, b"sealed"), b"\x01\0\0\0\0\0\0\0\x05sealed");
         assert_eq!(record_of(b"\x01\0\0\0\0\0\0\0\x05sealed").unwrap(), (5, b"sealed".as_slice()));
@@ -422,7 +405,8 @@ mod tests {
         assert_eq!(shard_bytes(shard), b"\x01\x07\xeb");
         assert_eq!(shard_of(&258_u64.to_be_bytes(), b"\x01\x07\xeb").unwrap(), shard);
         assert_eq!(&tile_key(shard, 2, 3), b"\0\0\0\0\0\0\x01\x02\x02\0\0\0\0\0\0\0\x03");
-        assert_eq!(batch_of(&batch_bytes(9)).unwrap(), 9);
+        assert_eq!(&count_bytes(258), b"\x01\0\0\0\0\0\0\x01\x02");
+        assert_eq!(counted(&count_bytes(9), "batch").unwrap(), 9);
         assert_eq!(document_of(&document_bytes("revision = 1")).unwrap(), "revision = 1");
     }
 
@@ -431,8 +415,8 @@ mod tests {
         for bytes in [b"".as_slice(), b"\x02", b"\x01", b"\x01\0\0"] {
             assert!(meta_of(bytes).is_err() && record_of(bytes).is_err());
             assert!(seen_of(bytes).is_err() && budget_of(bytes).is_err());
-            assert!(trail_of(bytes).is_err() && person_of(bytes).is_err() && mark_of(bytes).is_err());
-            assert!(batch_of(bytes).is_err());
+            assert!(trail_of(bytes).is_err() && person_of(bytes).is_err());
+            assert!(counted(bytes, "batch").is_err());
         }
         assert!(document_of(b"\x01\xff").is_err());
         assert!(shard_of(&[0; 7], b"\x01\x07\xeb").is_err() && shard_of(&[0; 8], b"\x01\x07").is_err());

@@ -1,5 +1,6 @@
 //! The store as a whole: openraft's own suite, crashes, snapshots, and what other replicas must agree on.
 
+mod pruning;
 mod snapshots;
 mod tree;
 
@@ -287,6 +288,7 @@ async fn the_register_in_force_is_known_after_a_restart() {
         at_ms: START_MS,
         before: 0,
         revision: 3,
+        entries_days: 0,
         document: "revision = 3".into(),
         leaf: policy.encode(),
         envelope: b"sealed".to_vec(),

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use xacminh_core::{
     apply::ItemOutcome,
     command::{Entry, Item, RegisterChange, RequestKey},
+    register::Register,
 };
 use xacminh_proto::{
     transparency::{
@@ -91,20 +92,22 @@ impl Desk {
         Ok(Item { ticket, decided_at_ms, remember: None, read: None, entry })
     }
 
-    /// A change of the register with its leaf, to be stamped and proposed by the leader.
+    /// A change of the register to this one, read from this document, with its leaf, to be stamped and proposed by the leader.
     ///
     /// # Errors
     /// [`ErrorNumber::Internal`] if it cannot be sealed.
     pub fn register_change(
         &self,
         operator: &str,
-        revision: u64,
+        register: &Register,
         document: String,
     ) -> Result<RegisterChange, ErrorNumber> {
+        let Register { revision, entries_days, .. } = *register;
         let before = self.state.meta().register_revision;
         let words = Words { by: operator, ..Words::default() };
         let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, &words)?;
-        Ok(RegisterChange { ticket: self.submitter.ticket(), at_ms: 0, before, revision, document, leaf, envelope })
+        let ticket = self.submitter.ticket();
+        Ok(RegisterChange { ticket, at_ms: 0, before, revision, entries_days, document, leaf, envelope })
     }
 
     pub(super) fn administrative(

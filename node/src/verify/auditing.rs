@@ -17,7 +17,7 @@ use xacminh_proto::{
 
 use super::{Desk, administrative::Words, internal};
 use crate::{
-    audit::{Found, Inquiry, PAGE_MAX, Search, SearchError, Searcher, position_at},
+    audit::{Found, Inquiry, PAGE_MAX, Search, SearchError, Searcher},
     store::Term,
 };
 
@@ -80,8 +80,8 @@ impl Desk {
         let mut search = self.search_of(inquiry)?;
         let mut recorded = None;
         if let Some(number) = inquiry.person {
-            let trail = self.state.trail(&self.keyring.row_key(number)).map_err(internal)?.map(|trail| trail.id);
-            let to = trail.map_or_else(String::new, |id| hex(&id));
+            let trail = self.state.trail(&self.keyring.row_key(number)).map_err(internal)?;
+            let to = trail.map_or_else(String::new, |trail| hex(&trail.id));
             let act = Words { by: auditor, dossier: &to, procedure: "audit/person" };
             recorded = Some(self.record(act, deadline).await?.0);
             search.trail = trail;
@@ -135,7 +135,7 @@ impl Desk {
         groups.extend(inquiry.dossier.as_ref().map(|dossier| vec![Term::Dossier(self.keyring.dossier_mark(dossier))]));
         groups.extend(inquiry.outcome.map(|(kind, verdict)| vec![Term::outcome(kind, verdict)]));
         let at = |at_ms: Option<u64>, otherwise: u64| match at_ms {
-            Some(at_ms) => position_at(&self.state, at_ms).map_err(internal),
+            Some(at_ms) => self.state.position_at(at_ms).map_err(internal),
             None => Ok(otherwise),
         };
         let mut within = at(inquiry.from_ms, 0)?..at(inquiry.until_ms, u64::MAX)?;

@@ -326,7 +326,7 @@ impl Desk {
 
     /// The opened addendum of any leaf.
     fn opened(&self, position: u64) -> Result<Addendum, ErrorNumber> {
-        let (trail, _) = self.state.marks(position).map_err(internal)?;
+        let trail = self.state.mark(position).map_err(internal)?.and_then(|mark| mark.trail);
         let owner = trail.map(|trail| self.state.owner(&trail)).transpose().map_err(internal)?.flatten();
         match (trail, owner) {
             (Some(_), None) => Err(ErrorNumber::Erased),

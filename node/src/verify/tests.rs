@@ -92,6 +92,10 @@ impl LeaderLink for Nowhere {
     }
 }
 
+fn the_register(text: &str) -> Register {
+    Register::parse(text).expect("a register")
+}
+
 /// A desk with everything behind it.
 pub(super) struct Office {
     pub(super) desk: Arc<Desk>,
@@ -132,7 +136,7 @@ pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
         crowd: Crowd::default(),
     };
     let log = AtOnce::new(store.machine);
-    let mut change = desk.register_change("bootstrap", 1, REGISTER.to_owned()).expect("sealed");
+    let mut change = desk.register_change("bootstrap", &the_register(REGISTER), REGISTER.to_owned()).expect("sealed");
     change.at_ms = NOW_MS - 1;
     Leaf::stamp(&mut change.leaf, change.at_ms);
     log.apply(&Command::Register(change)).await;
@@ -367,7 +371,7 @@ async fn a_persons_leaves_are_linked_in_order() {
     let key = office.desk.keyring.row_key(keys(1).number);
     let (_, first, _) = state.person(&key).expect("read").expect("known");
     let trail = state.trail(&key).expect("read").expect("known");
-    let positions = state.accesses(&trail::id(&first), 0, 10).expect("read");
+    let positions = state.accesses(&trail).expect("read");
     assert_eq!((positions.len(), trail.count, trail.last), (3, 3, positions[2]));
     let chain = positions.iter().fold(first, |chain, position| {
         let leaf = state.leaf(*position).expect("read").expect("there");

@@ -22,7 +22,7 @@ use xacminh_proto::{
     transparency::{
         Addendum, Disclosure, Leaf, LeafBytes,
         merkle::{leaf_hash, prove_inclusion},
-        trail::{self, Chain, Place, Promises, TRAIL_ENTRIES_MAX, TrailEntry},
+        trail::{self, Chain, Place, Promises, TRAIL_ENTRIES_MAX, TrailEnd, TrailEntry},
     },
     vocab::{Date, ErrorNumber, PersonNumber},
 };
@@ -147,8 +147,10 @@ impl Desk {
             newest = Some(head);
         }
         let newest = newest.ok_or_else(|| internal("a trail has no shard"))?;
-        let promised = walked.promises.clone().finish();
-        let end = self.notary.trail_end(&newest, walked.count, walked.chain, promised).map_err(unsigned)?;
+        let withheld = walked.promises.clone().finish();
+        let Walked { count, chain, pruned, .. } = *walked;
+        let end = TrailEnd { origin: String::new(), size: 0, count, chain, pruned, withheld };
+        let end = self.notary.trail_end(&newest, end).map_err(unsigned)?;
         let count = usize::try_from(walked.count).map_err(internal)?;
         Ok(trail::head(&walked.seed, &notes, &end, count))
     }
@@ -169,6 +171,8 @@ struct Walked {
     seed: Chain,
     count: u64,
     chain: Chain,
+    /// How many of the first are no longer kept.
+    pruned: u64,
     promises: Promises,
     /// The shards that proofs are needed of and the newest, each with the leaves in the log at its end.
     shards: Vec<(Shard, u64)>,
@@ -180,10 +184,12 @@ impl Walk {
         let Some(trail) = self.state.trail(&self.person).map_err(internal)? else { return Ok(None) };
         let (_, seed, sealed) = self.state.person(&self.person).map_err(internal)?.ok_or(ErrorNumber::Erased)?;
         let own_key = self.keyring.open_person_key(&self.person, &sealed).map_err(internal)?;
-        let mut positions = self.state.accesses(&trail.id, 0, TRAIL_ENTRIES_MAX + 1).map_err(internal)?;
-        if positions.len() > TRAIL_ENTRIES_MAX {
+        if usize::try_from(trail.count).map_err(internal)? > TRAIL_ENTRIES_MAX {
             return Err(ErrorNumber::MessageTooLarge);
         }
+        // Before the leaves are read: what is pruned meanwhile is missing, and the trail is asked for again.
+        let kept_from = self.state.pruned();
+        let mut positions = self.state.accesses(&trail).map_err(internal)?;
         positions.retain(|position| *position < self.at);
         if positions.is_empty() {
             return Ok(None);
@@ -200,6 +206,17 @@ impl Walk {
             // Later pages need neither chain nor promises.
             if self.from > 0 && !on_page {
                 if place >= self.from { break } else { continue }
+            }
+            if *position < kept_from {
+                let hash = self.state.leaf_hash(*position).map_err(internal)?;
+                let hash = hash.ok_or_else(|| internal("a leaf of a trail is in no tree"))?;
+                chain = trail::extend(&chain, &hash);
+                if on_page {
+                    let line = TrailEntry::Pruned { place: self.place(*position, &shards)?, hash }.line();
+                    bytes += line.len();
+                    lines.push(ToldAccess { line, gloss: None });
+                }
+                continue;
             }
             let leaf_bytes = self.leaf(*position)?;
             let leaf = Leaf::decode(&leaf_bytes).map_err(internal)?;
@@ -222,8 +239,9 @@ impl Walk {
         if is_whole && chain != trail.chain {
             return Err(internal("a trail's leaves do not make its chain"));
         }
-        let count = u64::try_from(positions.len()).map_err(internal)?;
-        Ok(Some(Walked { seed, count, chain, promises, shards, lines }))
+        let pruned = positions.partition_point(|position| *position < kept_from);
+        let [count, pruned] = [positions.len(), pruned].map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+        Ok(Some(Walked { seed, count, chain, pruned, promises, shards, lines }))
     }
 
     fn leaf(&self, position: u64) -> Result<LeafBytes, ErrorNumber> {
@@ -257,12 +275,7 @@ impl Walk {
             let line = TrailEntry::Withheld { until, hash: leaf_hash(bytes) }.line();
             return Ok(ToldAccess { line, gloss: None });
         }
-        let astray = || internal("a leaf of a trail is in no shard");
-        let at = shards.iter().rposition(|(shard, _)| shard.first <= position).ok_or_else(astray)?;
-        let (shard, ends) = shards[at];
-        let index = position - shard.first;
-        let proof = prove_inclusion(&mut self.state.hashes(shard), index, ends - shard.first).map_err(internal)?;
-        let place = Place { shard: at, index, proof };
+        let place = self.place(position, shards)?;
         let addendum = self.addendum(position, own_key)?;
         let entry = match &addendum {
             Some(addendum) => TrailEntry::Shown { place, disclosure: opened(bytes, addendum)? },
@@ -271,6 +284,16 @@ impl Walk {
         let official = addendum.filter(|_| self.sees_all).map(|addendum| addendum.official);
         let gloss = Gloss { official, delayed_until: hidden.filter(|_| self.sees_all), ..gloss(leaf, register) };
         Ok(ToldAccess { line: entry.line(), gloss: Some(gloss) })
+    }
+
+    /// Where a leaf is, with its proof, in the trees of these shards.
+    fn place(&self, position: u64, shards: &[(Shard, u64)]) -> Result<Place, ErrorNumber> {
+        let astray = || internal("a leaf of a trail is in no shard");
+        let at = shards.iter().rposition(|(shard, _)| shard.first <= position).ok_or_else(astray)?;
+        let (shard, ends) = shards[at];
+        let index = position - shard.first;
+        let proof = prove_inclusion(&mut self.state.hashes(shard), index, ends - shard.first).map_err(internal)?;
+        Ok(Place { shard: at, index, proof })
     }
 
     /// The addendum, if it is still kept.

@@ -14,9 +14,10 @@ use tokio::{
 };
 use xacminh_core::question::Question;
 use xacminh_node::{
+    audit::Page,
     audit::{Found, Inquiry},
     quic::Limits,
-    serve::{self, Bounds, Desk, Leaves, Office, Trouble, View, Work},
+    serve::{self, Bounds, Desk, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
     verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
@@ -95,7 +96,7 @@ impl Office for Scripted {
             // Whether the wire's words arrived: the auditor's name, and what was asked.
             let arrived = auditor == "thanh-tra" && inquiry.dossier.is_some_and(|dossier| dossier.as_str() == "H17.1");
             assert!(arrived && inquiry.newest_first && inquiry.limit == 3);
-            let found = Found { leaves: 9, indexed: 8, entries: vec![(5, LEAF), (2, LEAF)], next: Some(1) };
+            let found = Found { leaves: 9, indexed: 8, pruned: 0, entries: vec![(5, LEAF), (2, LEAF)], next: Some(1) };
             Ok(Inquired { found, recorded: None })
         })
     }
@@ -113,7 +114,7 @@ impl Office for Scripted {
         Ok(vec![[7; 32]])
     }
 
-    fn leaves(&self, _: u64, _: usize) -> Result<Leaves, ErrorNumber> {
+    fn leaves(&self, _: u64, _: usize) -> Result<Page, ErrorNumber> {
         Err(ErrorNumber::Internal)
     }
 

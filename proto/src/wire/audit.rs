@@ -80,6 +80,8 @@ pub struct AuditFound {
     pub leaves: u64,
     /// Leaves that were looked at: the node's index may be a moment behind.
     pub indexed: u64,
+    /// Entries before this position are no longer kept, and not found.
+    pub pruned: u64,
     /// Position of the entry that records the query itself, if it named a person.
     pub recorded: Option<u64>,
     /// The cursor of the next page, which may be there although this one is not full; none if this is the last.

@@ -23,7 +23,7 @@ pub use audit::{
 };
 pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, ErasureOrder, ReceiptWish, Request, TrailPage};
 pub use reply::{
-    Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Reply, Status,
+    Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Pruned, Reply, Status,
     TRAIL_PAGE_MAX, TrailGloss, TrailLine, TrailPart,
 };
 

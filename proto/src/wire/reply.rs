@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    transparency::LEAF_BYTES_MAX,
+    transparency::{Hash, LEAF_BYTES_MAX},
     vocab::{Date, ErrorNumber, Outcome, RequestId},
 };
 
@@ -174,9 +174,38 @@ pub struct AuditEntries {
 pub struct AuditEntry {
     /// Position in the log.
     pub position: u64,
-    /// The leaf's bytes.
+    /// The leaf's bytes; of an entry that is no longer kept, what [`Pruned::bytes`] gives.
     #[serde(deserialize_with = "crate::bounds::list::<_, _, LEAF_BYTES_MAX>")]
     pub leaf: Vec<u8>,
+}
+
+/// What is left of an entry that is no longer kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The leaf's hash, as it is in the tree.
+    pub hash: Hash,
+    /// The year that it is the first entry of, if it is one.
+    pub opens: Option<u16>,
+}
+
+impl Pruned {
+    /// The hash, and the year's two bytes if there is one: never as long as a leaf.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.hash.into_iter().chain(self.opens.into_iter().flat_map(u16::to_be_bytes)).collect()
+    }
+
+    /// Reads what stands in place of a leaf; none if it is a leaf, or nothing.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (hash, rest) = bytes.split_first_chunk()?;
+        let opens = match *rest {
+            [] => None,
+            [high, low] => Some(u16::from_be_bytes([high, low])),
+            _ => return None,
+        };
+        Some(Self { hash: *hash, opens })
+    }
 }
 
 impl std::fmt::Debug for TrailLine {

@@ -86,10 +86,10 @@ fn audit_query() -> impl Strategy<Value = AuditQuery> {
 
 fn audit_found() -> impl Strategy<Value = AuditFound> {
     let entries = vec((any::<u64>(), vec(any::<u8>(), 0..=300)), 0..8);
-    (any::<u64>(), any::<u64>(), option::of(any::<u64>()), option::of(any::<u64>()), entries).prop_map(
-        |(leaves, indexed, recorded, next, entries)| {
+    (any::<[u64; 3]>(), option::of(any::<u64>()), option::of(any::<u64>()), entries).prop_map(
+        |([leaves, indexed, pruned], recorded, next, entries)| {
             let entries = entries.into_iter().map(|(position, leaf)| AuditEntry { position, leaf }).collect();
-            AuditFound { leaves, indexed, recorded, next, entries }
+            AuditFound { leaves, indexed, pruned, recorded, next, entries }
         },
     )
 }

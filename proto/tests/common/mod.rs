@@ -322,7 +322,7 @@ fn audit_query() -> AuditQuery {
 
 fn audit_found() -> AuditFound {
     let entries = vec![audit_entry(11), audit_entry(10)];
-    AuditFound { leaves: 13, indexed: 12, recorded: Some(12), next: Some(9), entries }
+    AuditFound { leaves: 13, indexed: 12, pruned: 8, recorded: Some(12), next: Some(9), entries }
 }
 
 fn audit_opened() -> AuditOpened {

@@ -41,6 +41,15 @@ fn leaves(seed: &trail::Chain) -> (Vec<Disclosure>, trail::Chain) {
 
 /// The trail, and those of its parts that a dishonest node could have left out: any of `PLACES`.
 pub(crate) fn trail_without(left_out: &[usize], sign_what_is_left: bool) -> TrailProof {
+    trail_of(left_out, sign_what_is_left, 0..0, 0)
+}
+
+/// The trail with the leaves of these places gone, and an end that says how many are.
+pub(crate) fn pruned_trail(gone: std::ops::Range<usize>, told: u64) -> TrailProof {
+    trail_of(&[], true, gone, told)
+}
+
+fn trail_of(left_out: &[usize], sign_what_is_left: bool, gone: std::ops::Range<usize>, pruned: u64) -> TrailProof {
     let (disclosures, whole_chain) = leaves(&SEED);
     let entry = |shard: usize, index: u64| {
         let place = PLACES.iter().position(|place| *place == (shard, index))?;
@@ -60,6 +69,7 @@ pub(crate) fn trail_without(left_out: &[usize], sign_what_is_left: bool) -> Trai
         let hash = leaf_hash(disclosure.leaf());
         chain = trail::extend(&chain, &hash);
         entries.push(match number {
+            _ if gone.contains(&number) => TrailEntry::Pruned { place, hash },
             2 => {
                 let until = Date::parse("2028-05-30").expect("a day");
                 promises.add(place_in_trail, until);
@@ -74,7 +84,7 @@ pub(crate) fn trail_without(left_out: &[usize], sign_what_is_left: bool) -> Trai
     }
     let count = if sign_what_is_left { place_in_trail } else { 4 };
     let chain = if sign_what_is_left { chain } else { whole_chain };
-    let end = TrailEnd { origin: NEXT_ORIGIN.into(), size: 20, count, chain, withheld: promises.finish() };
+    let end = TrailEnd { origin: NEXT_ORIGIN.into(), size: 20, count, chain, pruned, withheld: promises.finish() };
     let end = end.note(vec![next_key().signature(&end.text())]).expect("a note");
     TrailProof::new(SEED, checkpoints.to_vec(), end, entries)
 }

@@ -44,12 +44,18 @@ func main() {
 		must(err)
 		notes = append(notes, opened.Text)
 	}
-	count := 0
+	count, pruned := 0, 0
 	for _, line := range strings.Split(strings.TrimSuffix(blocks[len(blocks)-1], "\n"), "\n") {
 		words := strings.Split(line, " ")
 		var hash tlog.Hash
 		if words[0] == "withheld" {
 			copy(hash[:], unbase64(words[2]))
+		} else if words[0] == "pruned" {
+			if pruned++; pruned != count+1 {
+				fail("a leaf that is no longer kept comes after one that is")
+			}
+			copy(hash[:], unbase64(words[3]))
+			checkInclusion(notes, words, hash)
 		} else {
 			leaf := unbase64(words[3])
 			if words[0] == "shown" {
@@ -69,6 +75,9 @@ func main() {
 	end := strings.Split(notes[shards], "\n")
 	if end[2] != strconv.Itoa(count) || end[3] != hex.EncodeToString(chain) {
 		fail("another end")
+	}
+	if told := strings.HasPrefix(end[4], "pruned "); told != (pruned > 0) || told && end[4] != "pruned "+strconv.Itoa(pruned) {
+		fail("other leaves are no longer kept than the log says")
 	}
 	fmt.Printf("ok %d\n", count)
 }

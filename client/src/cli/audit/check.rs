@@ -17,7 +17,7 @@ use crate::Client;
 
 use super::{
     PAGE_ENTRIES,
-    walk::{Break, Shard, Walk, Wanted},
+    walk::{Break, Walk, Walked, Wanted},
 };
 use crate::cli::{
     config::GlobalArgs,
@@ -88,13 +88,13 @@ pub(super) async fn check(
     held.push(held_of("the node's newest checkpoint".into(), &newest, policy.as_ref())?);
     one_log(&held)?;
     held.iter().for_each(|held| wanted.head(&held.source, held.year, held.checkpoint.size(), *held.checkpoint.root()));
-    let (shards, agreed) = recompute(screen, client, wanted, deadline).await?;
+    let walked = recompute(screen, client, wanted, deadline).await?;
     if let Some(path) = &args.keep {
         std::fs::write(path, newest.to_string()).map_err(|error| CliError::file(path, error))?;
     }
     remark_uncosigned(screen, &held);
     let unsigned = held.iter().filter(|held| !held.signed).count();
-    tell(screen, &shards, agreed, unsigned)?;
+    tell(screen, &walked, unsigned)?;
     Ok(Exit::Good)
 }
 
@@ -142,12 +142,7 @@ pub(super) async fn consistency(
 }
 
 /// Downloads every leaf and computes every tree.
-async fn recompute(
-    screen: Screen,
-    client: &Client,
-    wanted: Wanted,
-    deadline: Duration,
-) -> Result<(Vec<Shard>, usize), CliError> {
+async fn recompute(screen: Screen, client: &Client, wanted: Wanted, deadline: Duration) -> Result<Walked, CliError> {
     // A page of nothing tells how long the log is.
     let leaves = client.audit_page(AuditPage { from: u64::MAX, limit: 1 }, deadline).await?.leaves;
     let mut walk = Walk::new(wanted);
@@ -245,7 +240,8 @@ fn bounded(path: &std::path::Path, bytes_max: usize) -> Result<Vec<u8>, CliError
     }
 }
 
-fn tell(screen: Screen, shards: &[Shard], agreed: usize, unsigned: usize) -> Result<(), CliError> {
+fn tell(screen: Screen, walked: &Walked, unsigned: usize) -> Result<(), CliError> {
+    let Walked { shards, agreed, pruned } = walked;
     let leaves: u64 = shards.iter().map(|shard| shard.tree.size()).sum();
     if screen.json {
         let shards = shards.iter().map(|shard| {
@@ -255,15 +251,20 @@ fn tell(screen: Screen, shards: &[Shard], agreed: usize, unsigned: usize) -> Res
         });
         let shards: Vec<_> = shards.collect();
         screen.json(&serde_json::json!({
-            "sound": true, "leaves": leaves, "shards": shards, "agreed": agreed, "signatures_unchecked": unsigned,
+            "sound": true, "leaves": leaves, "shards": shards, "agreed": agreed, "pruned": pruned,
+            "signatures_unchecked": unsigned,
         }))?;
         return Ok(());
     }
     let say = screen.lang.say("nhật ký toàn vẹn", "the log is sound");
-    screen.line(&format!("{say}: {leaves} · {agreed} {}", agree(screen.lang, agreed)))?;
+    screen.line(&format!("{say}: {leaves} · {agreed} {}", agree(screen.lang, *agreed)))?;
     for shard in shards {
         let (year, size, root) = (shard.year, shard.tree.size(), super::hex(&shard.tree.root()));
         screen.line(&format!("{year}  {size}  {root}"))?;
+    }
+    if *pruned > 0 {
+        let say = screen.lang.say("mục không còn lưu, chỉ còn mã băm", "entries are no longer kept, only their hashes");
+        screen.line(&format!("{pruned} {say}"))?;
     }
     remark_unsigned(screen, unsigned);
     Ok(())

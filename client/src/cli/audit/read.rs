@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 use xacminh_proto::{
     vocab::PortalId,
-    wire::{AuditOrder, AuditPage, AuditQuery, Happened},
+    wire::{AuditOrder, AuditPage, AuditQuery, Happened, Pruned},
 };
 
 use super::{PAGE_ENTRIES, leaf::Shown};
@@ -193,11 +193,27 @@ async fn range(
         let limit = u16::try_from(left.min(u64::from(PAGE_ENTRIES))).unwrap_or(PAGE_ENTRIES);
         let page = client.audit_page(AuditPage { from, limit }, deadline).await?;
         let Some(last) = page.entries.last() else { break };
+        if Pruned::read(&last.leaf).is_some() {
+            let oldest = AuditQuery { order: AuditOrder::OldestFirst, limit: 1, ..AuditQuery::default() };
+            from = client.audit_query(oldest, deadline).await?.pruned.max(last.position + 1);
+            remark_pruned(screen, from);
+            continue;
+        }
         from = last.position + 1;
         left -= u64::try_from(page.entries.len()).unwrap_or(left).min(left);
-        shown.page(screen, &page.entries)?;
+        let kept = page.entries.iter().position(|entry| Pruned::read(&entry.leaf).is_none()).unwrap_or(0);
+        shown.page(screen, &page.entries[kept..])?;
     }
     Ok(from)
+}
+
+/// Says where the log begins that can still be read.
+pub(super) fn remark_pruned(screen: Screen, pruned: u64) {
+    if pruned > 0 {
+        let say =
+            screen.lang.say("các mục trước vị trí này không còn lưu:", "entries before this one are no longer kept:");
+        screen.note(&format!("{say} {pruned}"));
+    }
 }
 
 pub(super) async fn query(
@@ -219,7 +235,7 @@ pub(super) async fn query(
         ..args.when.query()
     };
     let (mut left, mut any) = (args.limit, false);
-    let mut behind = 0;
+    let (mut behind, mut pruned) = (0, 0);
     while left > 0 {
         query.limit = u16::try_from(left.min(u64::from(PAGE_ENTRIES))).unwrap_or(PAGE_ENTRIES);
         let found = client.audit_query(query.clone(), deadline).await?;
@@ -227,6 +243,7 @@ pub(super) async fn query(
         any |= !found.entries.is_empty();
         left -= u64::try_from(found.entries.len()).unwrap_or(left).min(left);
         behind = found.leaves - found.indexed.min(found.leaves);
+        pruned = found.pruned;
         if let Some(recorded) = found.recorded {
             let say = screen.lang.say("truy vấn này được ghi tại mục", "this query is recorded as entry");
             screen.note(&format!("{say} {recorded}"));
@@ -239,6 +256,7 @@ pub(super) async fn query(
     if !any {
         shown.nothing(screen);
     }
+    remark_pruned(screen, pruned);
     if behind > 0 {
         let say =
             screen.lang.say("mục mới nhất chưa vào chỉ mục", "of the newest entries are not in the node's index yet");

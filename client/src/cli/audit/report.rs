@@ -19,7 +19,7 @@ use xacminh_proto::{
 use super::{
     leaf::{decoded, output},
     plot::{self, Bars, Series},
-    read::WhenArgs,
+    read::{WhenArgs, remark_pruned},
 };
 use crate::{
     Client, ClientError,
@@ -130,6 +130,7 @@ pub(super) async fn report(
         }
         query.cursor = found.next;
         if found.next.is_none() {
+            remark_pruned(screen, found.pruned);
             break;
         }
     }

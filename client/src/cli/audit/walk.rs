@@ -12,6 +12,7 @@ use xacminh_proto::{
         merkle::{Frontier, leaf_hash},
     },
     vocab::Date,
+    wire::Pruned,
 };
 
 /// By year and size or index, who holds what.
@@ -32,6 +33,18 @@ pub(super) struct Walk {
     shards: Vec<Shard>,
     wanted: Wanted,
     agreed: usize,
+    /// Entries that are no longer kept, and were put in the tree by the hashes that the node gave.
+    pruned: u64,
+}
+
+/// A log that was walked to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Walked {
+    pub(super) shards: Vec<Shard>,
+    /// Heads and leaves that somebody holds, and that are the log's.
+    pub(super) agreed: usize,
+    /// Entries that are no longer kept.
+    pub(super) pruned: u64,
 }
 
 /// The tree of a year.
@@ -57,6 +70,8 @@ pub(super) enum Break {
     Head { position: u64, source_name: String, year: u16, size: u64 },
     #[error("entry {position} is not the one that {source_name} was issued for")]
     Receipt { position: u64, source_name: String },
+    #[error("entry {position} is no longer kept, and one before it is")]
+    Pruned { position: u64 },
     #[error("the log has only {has} entries of {year}; {source_name} has seen {size}")]
     Short { source_name: String, year: u16, size: u64, has: u64 },
 }
@@ -81,6 +96,9 @@ impl Walk {
     /// The next leaf.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), Break> {
         let position = self.next;
+        if let Some(pruned) = Pruned::read(bytes) {
+            return self.add_pruned(position, &pruned);
+        }
         let leaf = Leaf::decode(bytes).map_err(|error| Break::Leaf { position, error })?;
         if leaf.time_ms < self.last_ms {
             return Err(Break::Time { position });
@@ -101,15 +119,35 @@ impl Walk {
                 self.open(year);
             }
         }
-        let shard = self.shards.last_mut().expect("a shard was opened above");
+        self.last_ms = leaf.time_ms;
+        self.append(position, leaf_hash(bytes))
+    }
+
+    /// What is left of an entry: that its hash is the right one shows in every root that anybody holds.
+    fn add_pruned(&mut self, position: u64, pruned: &Pruned) -> Result<(), Break> {
+        if position != self.pruned {
+            return Err(Break::Pruned { position });
+        }
+        match (pruned.opens, self.shards.last()) {
+            (Some(year), before) if before.is_none_or(|before| year > before.year) => self.open(year),
+            (Some(year), _) => return Err(Break::Opening { position, year }),
+            (None, Some(_)) => {}
+            (None, None) => return Err(Break::Unopened { position, year: 0 }),
+        }
+        self.pruned += 1;
+        self.append(position, pruned.hash)
+    }
+
+    fn append(&mut self, position: u64, hash: Hash) -> Result<(), Break> {
+        let shard = self.shards.last_mut().expect("a shard was opened before");
         let index = shard.tree.size();
-        shard.tree.append(leaf_hash(bytes));
-        (self.next, self.last_ms) = (position + 1, leaf.time_ms);
-        self.compare(position, index, bytes)
+        shard.tree.append(hash);
+        self.next = position + 1;
+        self.compare(position, index, &hash)
     }
 
     /// The end: what anybody holds beyond it is missing.
-    pub(super) fn finish(self) -> Result<(Vec<Shard>, usize), Break> {
+    pub(super) fn finish(self) -> Result<Walked, Break> {
         let heads = self.wanted.heads.iter().map(|((year, size), held)| (*year, *size, &held[0].0));
         let leaves = self.wanted.leaves.iter().map(|((year, index), held)| (*year, index + 1, &held[0].0));
         for (year, size, source) in heads.chain(leaves) {
@@ -119,19 +157,19 @@ impl Walk {
                 return Err(Break::Short { source_name: source.clone(), year, size, has });
             }
         }
-        Ok((self.shards, self.agreed))
+        Ok(Walked { shards: self.shards, agreed: self.agreed, pruned: self.pruned })
     }
 
     fn open(&mut self, year: u16) {
         self.shards.push(Shard { year, first: self.next, tree: Frontier::new() });
     }
 
-    fn compare(&mut self, position: u64, index: u64, bytes: &[u8]) -> Result<(), Break> {
+    fn compare(&mut self, position: u64, index: u64, hash: &Hash) -> Result<(), Break> {
         let Some(shard) = self.shards.last() else { return Ok(()) };
         let (year, size) = (shard.year, index + 1);
         if let Some(held) = self.wanted.leaves.get(&(year, index)) {
             for (source, leaf) in held {
-                if leaf != bytes {
+                if leaf_hash(leaf) != *hash {
                     return Err(Break::Receipt { position, source_name: source.clone() });
                 }
                 self.agreed += 1;
@@ -215,7 +253,7 @@ mod tests {
         (leaves, heads)
     }
 
-    fn walk(leaves: &[Vec<u8>], wanted: Wanted) -> Result<(Vec<Shard>, usize), Break> {
+    fn walk(leaves: &[Vec<u8>], wanted: Wanted) -> Result<Walked, Break> {
         let mut walk = Walk::new(wanted);
         leaves.iter().try_for_each(|leaf| walk.add(leaf))?;
         walk.finish()
@@ -235,11 +273,37 @@ mod tests {
                 heads.iter().for_each(|(year, size, root)| wanted.head("held", *year, *size, *root));
                 wanted
             };
-            let (shards, agreed) = walk(&leaves, wanted()).expect("a sound log");
+            let Walked { shards, agreed, .. } = walk(&leaves, wanted()).expect("a sound log");
             prop_assert_eq!(shards.iter().map(|shard| shard.tree.size()).sum::<u64>(), before + after);
             prop_assert_eq!(agreed, heads.len());
             let at = at.index(leaves.len());
             leaves[at][bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(walk(&leaves, wanted()).is_err());
+        }
+
+        /// The hashes of the first entries stand for them, and a changed one breaks the walk as a changed leaf does.
+        #[test]
+        fn what_is_no_longer_kept_is_walked_by_its_hashes(
+            before in 1_u64..40, after in 0_u64..40, gone in any::<prop::sample::Index>(), bit in 0_usize..32 * 8,
+        ) {
+            let (mut leaves, heads) = log(before, after);
+            let wanted = || {
+                let mut wanted = Wanted::default();
+                heads.iter().for_each(|(year, size, root)| wanted.head("held", *year, *size, *root));
+                (0_u64..).zip(&log(before, after).0).take(usize::try_from(before).unwrap()).for_each(|(index, leaf)| {
+                    wanted.leaf("a receipt", 2026, index, leaf.clone());
+                });
+                wanted
+            };
+            let gone = gone.index(leaves.len()) + 1;
+            for (position, leaf) in (0..).zip(&mut leaves).take(gone) {
+                let opens = [(0, 2026), (before, 2027)].into_iter().find(|(first, _)| *first == position);
+                *leaf = Pruned { hash: leaf_hash(leaf), opens: opens.map(|(_, year)| year) }.bytes();
+            }
+            let walked = walk(&leaves, wanted()).expect("a sound log");
+            prop_assert_eq!(walked.pruned, u64::try_from(gone).unwrap());
+            prop_assert_eq!(walked.agreed, heads.len() + usize::try_from(before).unwrap());
+            leaves[gone - 1][bit / 8] ^= 1 << (bit % 8);
             prop_assert!(walk(&leaves, wanted()).is_err());
         }
     }
@@ -263,7 +327,7 @@ mod tests {
         assert_eq!(walk(&leaves, wanted), Err(short));
         let mut wanted = Wanted::default();
         wanted.leaf("a receipt", 2027, 1, leaves[6].clone());
-        assert_eq!(walk(&leaves, wanted).map(|(_, agreed)| agreed), Ok(1));
+        assert_eq!(walk(&leaves, wanted).map(|walked| walked.agreed), Ok(1));
         let mut wanted = Wanted::default();
         wanted.leaf("a receipt", 2027, 1, leaves[7].clone());
         let receipt = Break::Receipt { position: 6, source_name: "a receipt".into() };
@@ -271,5 +335,11 @@ mod tests {
         let mut wanted = Wanted::default();
         wanted.leaf("a receipt", 2028, 0, leaves[7].clone());
         assert!(matches!(walk(&leaves, wanted), Err(Break::Short { size: 1, has: 0, .. })));
+        let gone = |at: usize, opens| Pruned { hash: leaf_hash(&leaves[at]), opens }.bytes();
+        let after_a_kept_one = [leaves[0].clone(), gone(1, None)];
+        assert_eq!(walk(&after_a_kept_one, Wanted::default()), Err(Break::Pruned { position: 1 }));
+        assert_eq!(walk(&[gone(0, None)], Wanted::default()), Err(Break::Unopened { position: 0, year: 0 }));
+        let backwards = [gone(0, Some(2026)), gone(1, Some(2026))];
+        assert_eq!(walk(&backwards, Wanted::default()), Err(Break::Opening { position: 1, year: 2026 }));
     }
 }

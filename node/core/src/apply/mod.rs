@@ -40,6 +40,8 @@ pub struct Meta {
     pub last_at_ms: u64,
     /// Register revision in force; 0 before the first.
     pub register_revision: u64,
+    /// Days that entries are kept for, as the register in force says; 0 for ever.
+    pub entries_days: u32,
     /// The shard that the next leaf goes into, unless its year is a later one.
     pub shard: Shard,
 }
@@ -111,6 +113,8 @@ pub struct NewLeaf {
     pub envelope: Vec<u8>,
     /// The trail it belongs to.
     pub trail: Option<TrailId>,
+    /// Position of the leaf before it in that trail, by which the trail is walked back from its end.
+    pub previous: Option<u64>,
     /// Keyed digest of the dossier.
     pub dossier: [u8; 16],
 }
@@ -283,6 +287,7 @@ fn apply_register(change: &RegisterChange, loaded: Loaded) -> Result<Applied, Co
     }
     let (position, _) = growth.append(&mut meta, change.at_ms, NewLeaf::administrative(change.leaf, &change.envelope));
     (meta.last_at_ms, meta.register_revision) = (change.at_ms, change.revision);
+    meta.entries_days = change.entries_days;
     let changes = Changes { meta, growth, register: Some(change.document.clone()), ..Changes::default() };
     Ok(Applied { changes, outcomes: vec![(change.ticket, ItemOutcome::Appended { position })] })
 }
@@ -440,6 +445,7 @@ impl Step<'_> {
             leaf,
             envelope: entry.envelope.clone(),
             trail: trail.map(|(_, trail)| trail.id),
+            previous: trail.filter(|(_, trail)| trail.count > 0).map(|(_, trail)| trail.last),
             dossier: entry.dossier,
         };
         let (position, hash) = self.changes.growth.append(&mut self.state.meta, self.batch.at_ms, new);
@@ -471,7 +477,7 @@ impl Step<'_> {
 
 impl NewLeaf {
     fn administrative(leaf: LeafBytes, envelope: &[u8]) -> Self {
-        Self { leaf, envelope: envelope.to_vec(), trail: None, dossier: [0; 16] }
+        Self { leaf, envelope: envelope.to_vec(), trail: None, previous: None, dossier: [0; 16] }
     }
 }
 

@@ -50,7 +50,10 @@ impl Growth {
         } else if year > meta.shard.year {
             let opening = opening(meta, at_ms, &self.frontier);
             self.open(meta, year);
-            self.put(meta, NewLeaf { leaf: opening, envelope: Vec::new(), trail: None, dossier: [0; 16] });
+            self.put(
+                meta,
+                NewLeaf { leaf: opening, envelope: Vec::new(), trail: None, previous: None, dossier: [0; 16] },
+            );
         }
         self.put(meta, new)
     }

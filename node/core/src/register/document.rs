@@ -11,8 +11,8 @@ use xacminh_proto::vocab::{
 use crate::{command::COMMAND_BYTES_MAX, matching::names::NameThreshold};
 
 use super::{
-    CLASSES, DELAY_DAYS_MAX, Grants, MaxAge, Portal, Problem, Procedure, Register, RegisterError, Visibility,
-    class_index, class_name, error::nearest,
+    CLASSES, DELAY_DAYS_MAX, ENTRIES_DAYS_MIN, Grants, MaxAge, Portal, Problem, Procedure, Register, RegisterError,
+    Visibility, class_index, class_name, error::nearest,
 };
 
 /// Largest register document: half a command, so that leaf and addendum fit beside it. Some 40,000 officials.
@@ -33,6 +33,8 @@ const STAR: &str = "*";
 struct Document {
     register: Header,
     #[serde(default)]
+    retention: RetentionRow,
+    #[serde(default)]
     portal: Vec<PortalRow>,
     #[serde(default)]
     official: Vec<OfficialRow>,
@@ -44,6 +46,12 @@ struct Document {
 #[serde(deny_unknown_fields)]
 struct Header {
     revision: Spanned<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RetentionRow {
+    entries_days: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +145,20 @@ fn register(document: Document) -> Result<Register, Wrong> {
     for row in &document.official {
         enrol(row, &mut portals, &procedures)?;
     }
-    Ok(Register { revision, portals, procedures })
+    let entries_days = entries_days(&document.retention, &procedures)?;
+    Ok(Register { revision, entries_days, portals, procedures })
+}
+
+/// How long entries are kept; 0 for ever. What is hidden for a while is kept until it was to be seen.
+fn entries_days(row: &RetentionRow, procedures: &BTreeMap<ProcedureCode, Procedure>) -> Result<u32, Wrong> {
+    let Some(days) = &row.entries_days else { return Ok(0) };
+    let delays = procedures.values().map(|procedure| match procedure.visibility {
+        Visibility::Normal => 0,
+        Visibility::Delayed { days } => u32::from(days),
+    });
+    let least = delays.max().map_or(ENTRIES_DAYS_MIN, |longest| ENTRIES_DAYS_MIN.max(longest + 1));
+    let count = *days.get_ref();
+    if count < least { Err(at(days, Problem::RetentionTooShort { days: count, least })) } else { Ok(count) }
 }
 
 fn procedures(rows: Vec<ProcedureRow>) -> Result<BTreeMap<ProcedureCode, Procedure>, Wrong> {

@@ -112,6 +112,14 @@ pub enum Problem {
         /// As written.
         days: u16,
     },
+    /// Entries that would be gone before the year's report is inspected, or before they were to be seen.
+    #[error("entries are to be kept for {days} days: {least} is the least; leave the line out to keep them for ever")]
+    RetentionTooShort {
+        /// As written.
+        days: u32,
+        /// The least this register may say.
+        least: u32,
+    },
     /// A delay of a procedure that is seen at once.
     #[error("procedure `{procedure}` has delay_days and is not delayed: set visibility = \"delayed\" or leave it out")]
     DelayOfNothing {

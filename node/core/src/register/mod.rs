@@ -26,6 +26,8 @@ pub use permit::{Grounds, Permit, permit};
 pub struct Register {
     /// The revision, 1 or more.
     pub revision: u64,
+    /// Days that entries of the log are kept for; 0 for ever. Their hashes are kept for ever in any case.
+    pub entries_days: u32,
     portals: BTreeMap<PortalId, Portal>,
     procedures: BTreeMap<ProcedureCode, Procedure>,
 }
@@ -95,6 +97,9 @@ pub enum Visibility {
 
 /// Longest delay of a procedure's questions, in days: five years. A trail that hides for longer is none.
 pub const DELAY_DAYS_MAX: u16 = 5 * 365;
+
+/// Fewest days that entries can be kept for: two years, so that the year's log can be inspected after it has ended.
+pub const ENTRIES_DAYS_MIN: u32 = 2 * 365;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 

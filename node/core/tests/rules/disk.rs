@@ -37,9 +37,23 @@ pub(crate) struct Disk {
     pub(crate) people: BTreeMap<RecordKey, NewKey>,
     pub(crate) trails: BTreeMap<RecordKey, Trail>,
     pub(crate) register: Option<String>,
+    pub(crate) shards: Vec<u64>,
+    /// Hashes of leaves that are no longer kept.
+    pub(crate) pruned: Vec<[u8; 32]>,
 }
 
 impl Disk {
+    /// Forgets the entries before a position, but for the hashes of their leaves.
+    pub(crate) fn prune(&mut self, before: u64) {
+        let hashed = |position| {
+            let new: &mut NewLeaf = self.leaves.get_mut(&position).expect("there");
+            let hash = leaf_hash(&new.leaf);
+            (new.leaf, new.envelope) = ([0; 201], Vec::new());
+            hash
+        };
+        self.pruned = (0..before).map(hashed).collect();
+    }
+
     pub(crate) fn load(&self, wanted: &Wanted) -> Loaded {
         let mut all = self.load_everything();
         all.records.retain(|key, _| wanted.records.contains(key));
@@ -112,6 +126,7 @@ impl Disk {
         self.requests.extend(changes.requests);
         self.budgets.extend(changes.budgets);
         self.register = changes.register.or(self.register.take());
+        self.shards.extend(growth.opened.map(|shard| shard.first));
     }
 }
 
@@ -122,8 +137,17 @@ impl StateView for Disk {
     fn applied_index(&self) -> u64 {
         self.applied
     }
+    fn pruned(&self) -> u64 {
+        u64::try_from(self.pruned.len()).expect("few")
+    }
     fn leaf(&self, position: u64) -> Option<LeafBytes> {
-        self.leaves.get(&position).map(|new| new.leaf)
+        self.leaves.get(&position).filter(|_| position >= self.pruned()).map(|new| new.leaf)
+    }
+    fn leaf_hash(&self, position: u64) -> Option<[u8; 32]> {
+        self.pruned.get(usize::try_from(position).ok()?).copied()
+    }
+    fn shards(&self) -> Vec<u64> {
+        self.shards.clone()
     }
     fn addendum(&self, position: u64) -> Option<Vec<u8>> {
         self.leaves.get(&position).map(|new| new.envelope.clone())
@@ -137,8 +161,8 @@ impl StateView for Disk {
     fn frontier(&self) -> Frontier {
         self.frontier.clone()
     }
-    fn trail_at(&self, position: u64) -> Option<TrailId> {
-        self.leaves.get(&position).and_then(|new| new.trail)
+    fn trail_at(&self, position: u64) -> Option<(TrailId, Option<u64>)> {
+        self.leaves.get(&position).and_then(|new| new.trail.map(|trail| (trail, new.previous)))
     }
     fn people(&self) -> impl Iterator<Item = (RecordKey, Chain)> {
         self.people.iter().map(|(person, key)| (*person, key.chain))
@@ -236,6 +260,7 @@ pub(crate) fn register(at_ms: u64, before: u64, revision: u64) -> Command {
         at_ms,
         before,
         revision,
+        entries_days: 0,
         document: format!("[register]\nrevision = {revision}\n"),
         leaf: leaf(LeafKind::Policy, request(0), at_ms, revision, &envelope),
         envelope,

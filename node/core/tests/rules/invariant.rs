@@ -79,7 +79,27 @@ fn a_trail_that_is_not_that_of_its_leaves() {
 /// Puts a leaf with its addendum at a position.
 fn put(disk: &mut Disk, position: u64, which: u8, at_ms: u64, revision: u64) {
     let leaf = leaf(LeafKind::Disclosed, request(which), at_ms, revision, b"sealed");
-    disk.leaves.insert(position, NewLeaf { leaf, envelope: b"sealed".to_vec(), trail: None, dossier: [0; 16] });
+    disk.leaves.insert(
+        position,
+        NewLeaf { leaf, envelope: b"sealed".to_vec(), trail: None, previous: None, dossier: [0; 16] },
+    );
+}
+
+#[test]
+fn entries_that_are_no_longer_kept_are_missed_by_nobody() {
+    let mut disk = sound();
+    disk.meta.last_at_ms += xacminh_core::apply::REQUEST_WINDOW_MS;
+    disk.requests.clear();
+    disk.prune(3);
+    assert_eq!(check(&disk), []);
+    disk.pruned[1][0] ^= 1;
+    assert!(check(&disk).contains(&Violation::TreeWrong { first: 0 }), "another hash is another tree");
+}
+
+#[test]
+fn a_trail_walked_back_to_another_leaf() {
+    let found = broken_at_all(|disk| disk.leaves.get_mut(&3).expect("there").previous = Some(0));
+    assert_eq!(found, [Violation::LinkWrong { position: 3 }]);
 }
 
 #[test]

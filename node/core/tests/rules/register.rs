@@ -11,6 +11,16 @@ const SLIPS: &[(&str, &str, &str)] = &[
     ("revision = 7", "revision = 4294967296", "line 3: the revision is a number from 1 to 4294967295"),
     ("suspended = true", "suspendet = true", "line 15: unknown field `suspendet`"),
     ("revision = 7", "revision = 7\nversion = 1", "line 4: unknown field `version`"),
+    (
+        "revision = 7",
+        "revision = 7\n\n[retention]\nentries_days = 729",
+        "line 6: entries are to be kept for 729 days: 730 is the least",
+    ),
+    (
+        "[register]\nrevision = 7",
+        "[retention]\nentries_days = 80\n[register]\nrevision = 7",
+        "line 3: entries are to be kept for 80 days: 730 is the least",
+    ),
     ("id = 2\nname", "id = 1\nname", "line 13: portal `1` is declared twice"),
     ("id = 2\nname", "id = 0\nname", "line 13: a portal number starts at 1: 0 means none in the audit log"),
     ("id = 2\ncode", "id = 1\ncode", "line 55: procedure number `1` is declared twice"),
@@ -107,6 +117,14 @@ fn nothing_at_all_and_too_much_are_no_registers() {
 fn a_register_without_portals_lets_nobody_in_and_is_sound() {
     let register = Register::parse("[register]\nrevision = 1\n").expect("sound");
     assert_eq!((register.revision, register.portals().count(), register.officials()), (1, 0, 0));
+    assert_eq!(register.entries_days, 0, "for ever");
+    let register = Register::parse("[register]\nrevision = 1\n[retention]\nentries_days = 730\n").expect("sound");
+    assert_eq!(register.entries_days, 730);
+    // What is hidden for longer is kept for longer.
+    let hidden = REGISTER.replace("delay_days = 90", "delay_days = 1000");
+    let told = Register::parse(&format!("{hidden}\n[retention]\nentries_days = 1000\n")).expect_err("too short");
+    assert!(told.to_string().ends_with("1001 is the least; leave the line out to keep them for ever"), "{told}");
+    assert!(Register::parse(&format!("{hidden}\n[retention]\nentries_days = 1001\n")).is_ok());
 }
 
 #[test]

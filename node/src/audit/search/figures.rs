@@ -96,8 +96,8 @@ async fn figures() {
     ask("by portal and time", &mut |numbers| {
         let at_ms = stamp_of(numbers.next() % (all / 256));
         let portal = u32::try_from(numbers.next() % PORTALS + 1).expect("a few");
-        let from = position_at(&scene.state, at_ms).expect("read");
-        let until = position_at(&scene.state, at_ms + 1_000 * BATCH_MS).expect("read");
+        let from = scene.state.position_at(at_ms).expect("read");
+        let until = scene.state.position_at(at_ms + 1_000 * BATCH_MS).expect("read");
         Search { within: from..until, ..search(vec![vec![Term::Portal(portal)]]) }
     });
     ask("by official and procedure", &mut |numbers| {
@@ -106,7 +106,7 @@ async fn figures() {
     });
     ask("by person", &mut |numbers| {
         let person = numbers.next() % PEOPLE;
-        let trail = scene.state.trail(&row_key(person)).expect("read").map(|trail| trail.id);
+        let trail = scene.state.trail(&row_key(person)).expect("read");
         let within = if trail.is_some() { 0..u64::MAX } else { 0..0 };
         Search { trail, within, ..search(Vec::new()) }
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use xacminh_core::command::{Batch, Command, Entry, Item, OwnKey, Person, RequestKey, Ticket, TreeHead};
 use xacminh_proto::{
-    transparency::{LeafKind, LeafVerdict},
+    transparency::{Leaf, LeafKind, LeafVerdict},
     vocab::{PortalId, RequestId},
 };
 
@@ -211,8 +211,8 @@ impl Scene {
         panic!("pages without end");
     }
 
-    fn trail(&self, person: u8) -> Option<TrailId> {
-        self.state.trail(&[person; 32]).expect("read").map(|trail| trail.id)
+    fn trail(&self, person: u8) -> Option<Trail> {
+        self.state.trail(&[person; 32]).expect("read")
     }
 }
 
@@ -329,9 +329,9 @@ async fn times_become_positions() {
     }
     // Batches begin at 0, 4, 7 and 8, ten milliseconds apart.
     for (ms, position) in [(0, 0), (1, 4), (10, 4), (11, 7), (20, 7), (21, 8), (30, 8), (31, 13), (1_000, 13)] {
-        assert_eq!(position_at(&scene.state, START_MS + ms).expect("read"), position, "{ms} ms");
+        assert_eq!(scene.state.position_at(START_MS + ms).expect("read"), position, "{ms} ms");
     }
-    assert_eq!(position_at(&scene.state, 0).expect("read"), 0);
+    assert_eq!(scene.state.position_at(0).expect("read"), 0);
 }
 
 fn scene_said() -> Said {
@@ -405,7 +405,8 @@ async fn a_page_has_its_price_whatever_is_asked() {
         &scene.index,
         &scene.state,
         &Search { groups, trail: None, within: 0..u64::MAX, newest_first: false, limit: 9 },
-    );
+    )
+    .expect("a trail of nobody is read");
     let mut at = 0;
     let mut rounds = 0;
     while !walks.are_spent() {

@@ -137,7 +137,7 @@ async fn words_find_their_leaves() {
     assert_eq!(positions(&found), [at(0), at(2)]);
     let (leaf, addendum) = act(&office, found.recorded.expect("recorded"));
     assert_eq!((leaf.kind, addendum.procedure.as_str()), (LeafKind::Admin, "audit/person"));
-    let trail = office.desk.state.marks(at(0)).expect("read").0.expect("about somebody");
+    let trail = office.desk.state.mark(at(0)).expect("read").and_then(|mark| mark.trail).expect("about somebody");
     assert_eq!((addendum.dossier, addendum.number.as_str()), (hex(&trail), ""));
     let both = Inquiry { person: person(1), official: official("clerk-02"), ..all.clone() };
     let found = office.desk.inquire(&searcher, "thanh-tra", &both, soon()).await.expect("found");

@@ -68,7 +68,7 @@ fn text(told: &ToldTrail) -> String {
 fn verdicts(trail: &VerifiedTrail) -> Vec<Option<LeafVerdict>> {
     let verdict = |access: &Access| match access {
         Access::Shown { leaf, .. } => Some(leaf.verdict),
-        Access::Withheld(_) => None,
+        Access::Withheld(_) | Access::Pruned { .. } => None,
     };
     trail.accesses.iter().map(verdict).collect()
 }
@@ -115,6 +115,48 @@ async fn a_trail_has_every_access_and_reading_it_is_in_the_log_before() {
     assert_eq!((nobody.count, nobody.head.as_str(), nobody.accesses.len()), (0, "", 0));
 }
 
+impl Office {
+    /// Puts a register in force.
+    async fn rule(&self, text: String) {
+        let mut change = self.desk.register_change("lan", &the_register(&text), text).expect("sealed");
+        change.at_ms = self.desk.state.meta().last_at_ms + 1;
+        Leaf::stamp(&mut change.leaf, change.at_ms);
+        self.log.apply(&Command::Register(change)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_trail_counts_what_is_no_longer_kept_and_proves_the_rest() {
+    let office = office(2, Vec::new()).await;
+    let keeping = REGISTER.replace("revision = 1", "revision = 2") + "\n[retention]\nentries_days = 730\n";
+    office.rule(keeping).await;
+    office.ask_about(1, "9.test").await;
+    office.ask_about(1, "9.hidden").await;
+    for _ in 0..256 {
+        office.ask_about(2, "9.test").await;
+    }
+    office.clock.advance_ms(800 * DAY_MS);
+    for _ in 0..3 {
+        office.clock.advance_ms(DAY_MS / 24);
+        office.ask_about(1, "9.test").await;
+    }
+    assert_eq!(office.desk.state.pruned(), 256);
+    for reader in [auditor(), citizen_service()] {
+        let told = office.told(&reader, 1).await;
+        let verified = office.verified(&told).expect("a sound trail");
+        assert_eq!((verified.end.pruned, verified.end.count, verified.end.withheld), (2, 5, None));
+        assert!(matches!(&verified.accesses[..2], [Access::Pruned { .. }, Access::Pruned { .. }]));
+        assert_eq!(verdicts(&verified)[2..], [Some(LeafVerdict::Match); 3]);
+        let later = office.tell(&reader, 1, TrailPart { at: told.at, from: 1 }).await.expect("told");
+        assert_eq!(later.accesses, told.accesses[1..]);
+    }
+    // Whose entry it was can still be told, what it was cannot.
+    assert_eq!(
+        office.desk.open_for("thanh-tra", 2, Instant::now() + Duration::from_secs(20)).await,
+        Err(ErrorNumber::RequestUnknown)
+    );
+}
+
 #[tokio::test]
 async fn a_delayed_access_is_a_hash_until_its_day_and_shows_that_it_is_there() {
     let office = office(1, Vec::new()).await;
@@ -124,10 +166,7 @@ async fn a_delayed_access_is_a_hash_until_its_day_and_shows_that_it_is_there() {
     let seen_at_once =
         REGISTER.replace("revision = 1", "revision = 2").replace("visibility = \"delayed\"\ndelay_days = 10\n", "");
     assert!(!seen_at_once.contains("delay"));
-    let mut change = office.desk.register_change("lan", 2, seen_at_once).expect("sealed");
-    change.at_ms = office.desk.state.meta().last_at_ms + 1;
-    Leaf::stamp(&mut change.leaf, change.at_ms);
-    office.log.apply(&Command::Register(change)).await;
+    office.rule(seen_at_once).await;
     office.ask_about(1, "9.hidden").await;
 
     let told = office.told(&citizen_service(), 1).await;

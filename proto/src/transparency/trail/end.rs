@@ -5,6 +5,7 @@
 //! <leaves in the shard of that origin, decimal>
 //! <leaves in the trail, decimal>
 //! <the chain after the last of them, hex>
+//! [pruned <how many, decimal>]
 //! [withheld <how many, decimal> <digest of what is withheld until when, hex>]
 //! ```
 //!
@@ -38,6 +39,8 @@ pub struct TrailEnd {
     pub count: u64,
     /// The chain after the last of them.
     pub chain: Chain,
+    /// How many of the first are no longer kept; 0 if all are.
+    pub pruned: u64,
     /// How many are withheld, and what [`Promises`] come to; none if none is.
     pub withheld: Option<(u64, Hash)>,
 }
@@ -71,8 +74,11 @@ impl TrailEnd {
     /// The text that is signed.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { origin, size, count, chain, withheld } = self;
+        let Self { origin, size, count, chain, pruned, withheld } = self;
         let mut text = format!("{origin}{SUFFIX}\n{size}\n{count}\n{}\n", hex(chain));
+        if *pruned > 0 {
+            text.push_str(&format!("pruned {pruned}\n"));
+        }
         if let Some((count, digest)) = withheld {
             text.push_str(&format!("withheld {count} {}\n", hex(digest)));
         }
@@ -85,11 +91,17 @@ impl TrailEnd {
         let lines: Vec<&str> = text.strip_suffix('\n')?.split('\n').collect();
         let (first, rest) = lines.split_first_chunk::<4>()?;
         let [origin, size, count, chain] = *first;
+        let many = |text: &str| from_decimal(text).filter(|count| *count > 0);
+        let (pruned, rest) =
+            match rest.split_first().and_then(|(line, rest)| Some((line.strip_prefix("pruned ")?, rest))) {
+                Some((count, rest)) => (many(count)?, rest),
+                None => (0, rest),
+            };
         let withheld = match rest {
             [] => None,
             [line] => {
                 let (count, digest) = line.strip_prefix("withheld ")?.split_once(' ')?;
-                Some((from_decimal(count).filter(|count| *count > 0)?, from_hex(digest)?))
+                Some((many(count)?, from_hex(digest)?))
             }
             _ => return None,
         };
@@ -98,6 +110,7 @@ impl TrailEnd {
             size: from_decimal(size)?,
             count: from_decimal(count)?,
             chain: from_hex(chain)?,
+            pruned,
             withheld,
         })
     }
@@ -164,7 +177,14 @@ mod tests {
     use crate::transparency::Checkpoint;
 
     fn end() -> TrailEnd {
-        TrailEnd { origin: "xacminh.example/48/2027".into(), size: 300, count: 3, chain: [0xa7; 32], withheld: None }
+        TrailEnd {
+            origin: "xacminh.example/48/2027".into(),
+            size: 300,
+            count: 3,
+            chain: [0xa7; 32],
+            pruned: 0,
+            withheld: None,
+        }
     }
 
     #[test]

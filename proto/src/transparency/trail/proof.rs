@@ -11,6 +11,7 @@
 //! <empty line>, after each
 //! <the signed end, verbatim>
 //! <empty line>
+//! pruned <shard> <index> <base64 of the leaf's hash> <base64 of a hash of the inclusion proof> …
 //! shown <shard> <index> <base64 of the disclosure> <base64 of a hash of the inclusion proof> …
 //! bare <shard> <index> <base64 of the leaf> <base64 of a hash of the inclusion proof> …
 //! withheld <day by which it is shown> <base64 of the leaf's hash>
@@ -18,7 +19,8 @@
 //!
 //! One line for each access, in the order of the log; `shard` is the place of its checkpoint in this file. An entry is
 //! `bare` when what it commits to can no longer be opened, and `withheld` while the register delays it: its hash alone is
-//! enough for the chain, and tells nothing.
+//! enough for the chain, and tells nothing. The first ones are `pruned` when their leaves are no longer kept; the signed
+//! end counts them, so that nobody else can take a leaf away.
 
 use std::fmt;
 
@@ -62,6 +64,13 @@ pub struct TrailProof {
 /// One access.
 #[derive(Clone, PartialEq, Eq)]
 pub enum TrailEntry {
+    /// A leaf that is no longer kept; only the first entries of a trail can be.
+    Pruned {
+        /// Where it was.
+        place: Place,
+        /// The leaf's hash.
+        hash: Hash,
+    },
     /// A leaf with what may be opened of it.
     Shown {
         /// Where it is.
@@ -113,6 +122,13 @@ pub struct VerifiedTrail {
 /// An access of a verified trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// There was one, and it is no longer kept.
+    Pruned {
+        /// The log's name.
+        origin: String,
+        /// Where it was in it.
+        index: u64,
+    },
     /// What the leaf says.
     Shown {
         /// The log's name.
@@ -187,6 +203,9 @@ pub enum TrailError {
     /// The last leaf is not the one that the log signed.
     #[error("the trail does not end where the log says: something was left out at its end")]
     Incomplete,
+    /// What is missing as no longer kept is not what the log signed.
+    #[error("what is told to be no longer kept is not what the log signed")]
+    Pruned,
     /// What is withheld is not what the log promised to show.
     #[error("what is withheld is not what the log signed")]
     Promise,
@@ -275,6 +294,11 @@ impl TrailProof {
         if promises.finish() != end.withheld {
             return Err(TrailError::Promise);
         }
+        let is_pruned = |entry: &TrailEntry| matches!(entry, TrailEntry::Pruned { .. });
+        let pruned = self.entries.iter().filter(|entry| is_pruned(entry)).count();
+        if u64::try_from(pruned) != Ok(end.pruned) || !self.entries.iter().take(pruned).all(is_pruned) {
+            return Err(TrailError::Pruned);
+        }
         let of_logs = policy.without_quorum();
         for checkpoint in &self.checkpoints {
             of_logs.accept(checkpoint)?;
@@ -316,6 +340,10 @@ impl Walk<'_> {
     fn step(&mut self, place: usize, entry: &TrailEntry) -> Result<Access, TrailError> {
         let (hash, access) = match entry {
             TrailEntry::Withheld { until, hash } => (*hash, Access::Withheld(*until)),
+            TrailEntry::Pruned { place: at, hash } => {
+                let origin = self.origin_of(place, at, hash)?;
+                (*hash, Access::Pruned { origin, index: at.index })
+            }
             TrailEntry::Bare { place: at, leaf: bytes } => {
                 let leaf = Leaf::decode(bytes).map_err(|why| TrailError::Leaf { place, why })?;
                 (leaf_hash(bytes), self.shown(place, at, leaf, bytes, Vec::new())?)
@@ -345,16 +373,24 @@ impl Walk<'_> {
         bytes: &[u8],
         statements: Vec<Statement>,
     ) -> Result<Access, TrailError> {
+        if leaf.previous != link(&self.chain) {
+            return Err(TrailError::Broken { place });
+        }
+        let origin = self.origin_of(place, at, &leaf_hash(bytes))?;
+        Ok(Access::Shown { origin, index: at.index, leaf: Box::new(leaf), statements })
+    }
+
+    /// The log that has a leaf of this hash at its place, after the leaves before.
+    fn origin_of(&mut self, place: usize, at: &Place, hash: &Hash) -> Result<String, TrailError> {
         let checkpoint = self.checkpoints.get(at.shard).ok_or(TrailError::Malformed)?;
         let here = Some((at.shard, at.index));
-        if leaf.previous != link(&self.chain) || self.last >= here {
+        if self.last >= here {
             return Err(TrailError::Broken { place });
         }
         self.last = here;
-        check_inclusion(&leaf_hash(bytes), at.index, checkpoint.size(), &at.proof, checkpoint.root())
+        check_inclusion(hash, at.index, checkpoint.size(), &at.proof, checkpoint.root())
             .map_err(|why| TrailError::Proof { place, why })?;
-        let origin = checkpoint.origin().to_owned();
-        Ok(Access::Shown { origin, index: at.index, leaf: Box::new(leaf), statements })
+        Ok(checkpoint.origin().to_owned())
     }
 }
 
@@ -366,6 +402,7 @@ impl TrailEntry {
             // A disclosure that was made or read is within its bounds.
             Self::Shown { place, disclosure } => place.line("shown", &disclosure.encode().unwrap_or_default()),
             Self::Bare { place, leaf } => place.line("bare", leaf),
+            Self::Pruned { place, hash } => place.line("pruned", hash),
             Self::Withheld { until, hash } => format!("withheld {until} {}\n", to_base64(hash)),
         }
     }
@@ -392,6 +429,7 @@ impl TrailEntry {
         match kind {
             "shown" => Some(Self::Shown { place, disclosure: Disclosure::decode(&content).ok()? }),
             "bare" => Some(Self::Bare { place, leaf: content }),
+            "pruned" => Some(Self::Pruned { place, hash: content.try_into().ok()? }),
             _ => None,
         }
     }
@@ -441,6 +479,7 @@ impl fmt::Debug for TrailEntry {
         match self {
             Self::Shown { place, .. } => write!(f, "Shown({} in {})", place.index, place.shard),
             Self::Bare { place, .. } => write!(f, "Bare({} in {})", place.index, place.shard),
+            Self::Pruned { place, .. } => write!(f, "Pruned({} in {})", place.index, place.shard),
             Self::Withheld { until, .. } => write!(f, "Withheld({until})"),
         }
     }
