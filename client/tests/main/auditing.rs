@@ -302,6 +302,22 @@ async fn what_is_opened_must_be_what_the_leaf_commits_to() {
     let told: serde_json::Value = serde_json::from_slice(&scene.run(&["open", "9", "--json"]).stdout).unwrap();
     assert_eq!((&told["official"], &told["cause"]), (&"cb-0017".into(), &"authority_unavailable".into()));
 
+    // An erasure keeps its ground and who ordered it where a question has its procedure and dossier.
+    assert!(told["ground"].is_null() && told["dossier"].is_string(), "{told}");
+    let erased = Arc::clone(&log);
+    scene.node.change(move |_, request| {
+        let Reply::AuditOpened(mut opened) = reply(&erased, request) else { panic!("an opening was expected") };
+        let leaf = Leaf { kind: LeafKind::Erased, ..Leaf::decode(&opened.leaf).unwrap() };
+        opened.leaf = leaf.encode().to_vec();
+        (opened.addendum.procedure, opened.addendum.dossier) = ("Luật 91/2025".into(), "QĐ 12".into());
+        Act::Reply(Reply::AuditOpened(opened))
+    });
+    let told = text(&scene.run(&["open", "9"]).stdout);
+    let row = |label: &str, value: &str| {
+        told.lines().any(|line| line.trim_start().starts_with(label) && line.ends_with(value))
+    };
+    assert!(row("ground", "Luật 91/2025") && row("ordered by", "QĐ 12") && !told.contains("dossier"), "{told}");
+
     type Lie = fn(&mut Addendum);
     let lies: [Lie; 3] = [
         |addendum| addendum.number = "048190000018".into(),
