@@ -60,7 +60,7 @@ fn place() -> Place {
 }
 
 pub(crate) fn claims() -> Vec<Claim> {
-    let lives = Claim::Residence { kind: ResidenceKind::Permanent, place: place(), detail: None };
+    let lives = Claim::Residence { kind: ResidenceKind::Permanent, place: place(), as_of: None, detail: None };
     vec![lives, Claim::AgeAtLeast { years: 18, on: None }]
 }
 

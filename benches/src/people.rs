@@ -163,7 +163,7 @@ impl Person {
 
     /// Claims that are false would be asked of the authority, and be another kind of question.
     fn claims(&self) -> Vec<Claim> {
-        let lives = |place| Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None };
+        let lives = |place| Claim::Residence { kind: ResidenceKind::Permanent, place, as_of: None, detail: None };
         self.residence.map(lives).into_iter().chain(self.sex.map(Claim::Sex)).collect()
     }
 }

@@ -30,7 +30,7 @@ use xacminh_proto::{
     vocab::{ErrorNumber, Fault, RequestId},
     wire::{
         Answer, Ask, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Status,
-        frame,
+        frame, padding,
     },
 };
 
@@ -366,7 +366,7 @@ impl Client {
                 return Err(FlightError::Link(LinkError::Lost("no answer in time".into())));
             }
         };
-        frame::body::<REPLY_BYTES_MAX, _>(&body).map_err(|_| FlightError::Link(Breach::Malformed.into()))
+        padding::decode::<REPLY_BYTES_MAX, _>(&body).map_err(|_| FlightError::Link(Breach::Malformed.into()))
     }
 
     /// The connection to a node, made if there is none; whoever comes meanwhile waits for the same handshake.

@@ -93,10 +93,10 @@ enum KeyringVerb {
 struct Files {
     /// The keyring there is; it is left as it is.
     #[arg(long = "in")]
-    from: PathBuf,
+    input: PathBuf,
     /// Where to; an existing file is never overwritten.
     #[arg(long = "out")]
-    to: PathBuf,
+    output: PathBuf,
     #[command(flatten)]
     wrapping: Wrapping,
 }
@@ -164,15 +164,18 @@ fn keyring(verb: KeyringVerb) -> ExitCode {
             let source = source(&out, wrapping);
             return new_keyring(&out, &source);
         }
-        KeyringVerb::Rotate { files: Files { from, to, wrapping } } => {
-            let source = source(&from, wrapping);
-            let done = app::rotate_sealing(&from, &to, &source);
-            (to, done.map(|id| format!("key {id} seals from the next start on")))
+        KeyringVerb::Rotate { files: Files { input, output, wrapping } } => {
+            let source = source(&input, wrapping);
+            let done = app::rotate_sealing(&input, &output, &source);
+            (output, done.map(|id| format!("key {id} seals from the next start on")))
         }
-        KeyringVerb::RotateSigning { files: Files { from, to, wrapping }, from: begins, until } => {
-            let source = source(&from, wrapping);
-            let done = app::rotate_signing(&from, &to, &source, (&begins, &until));
-            (to, done.map(|()| format!("the new key of the log signs from {begins} on, those before it until {until}")))
+        KeyringVerb::RotateSigning { files: Files { input, output, wrapping }, from, until } => {
+            let source = source(&input, wrapping);
+            let done = app::rotate_signing(&input, &output, &source, (&from, &until));
+            (
+                output,
+                done.map(|()| format!("the new key of the log signs from {from} on, those before it until {until}")),
+            )
         }
     };
     match done {
@@ -241,4 +244,17 @@ fn say(line: &str) {
 fn refuse(error: &dyn std::fmt::Display, code: telemetry::ExitCode) -> ExitCode {
     eprintln!("xacminh-node: {error}");
     code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// clap looks for contradictions, like two arguments of one id, where its own debug assertions are on or when asked.
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -119,7 +119,7 @@ impl Person {
     /// Checks the keys here already: a typing error should not cost a round trip. What was typed is never repeated.
     pub(super) fn check(&self) -> Result<(), String> {
         PersonNumber::parse(self.number.trim()).map_err(|error| format!("number: {error}"))?;
-        FullName::parse(&self.name).map_err(|error| format!("name: {error}"))?;
+        FullName::typed(&self.name).map_err(|error| format!("name: {error}"))?;
         BirthDate::parse(self.birth.trim()).map_err(|error| format!("birth: {error}"))?;
         Ok(())
     }

@@ -3,7 +3,8 @@
 use xacminh_proto::{
     transparency::ReceiptError,
     vocab::{
-        Address, Attribute, Cause, Claim, ClaimKind, Living, Marital, Place, Reason, ResidenceKind, Sex, Value, Verdict,
+        Address, AsOf, Attribute, Cause, Claim, ClaimKind, Living, Marital, Place, Reason, ResidenceKind, Sex, Value,
+        Verdict,
     },
 };
 
@@ -91,6 +92,24 @@ pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
         Reason::NotRelated => lang.say("không ghi quan hệ này", "the relation is not recorded"),
         Reason::NothingRecorded => lang.say("không có dữ liệu để so", "nothing recorded to compare with"),
         Reason::NotChecked => lang.say("chưa đối chiếu được", "could not be compared"),
+        Reason::TonePlacement => lang.say("cùng tên, khác vị trí dấu thanh", "same name, tone mark placed otherwise"),
+        Reason::IAndY => lang.say("cùng tên, khác cách viết i và y", "same name, i and y differ"),
+        Reason::Unsigned => lang.say("nhập không dấu", "typed without diacritics"),
+        Reason::PartialDiacritics => lang.say("thiếu một số dấu", "some diacritics are missing"),
+        Reason::RegionalVariant => lang.say("biến thể của tên (Hoàng, Huỳnh)", "a variant of the name (Hoàng, Huỳnh)"),
+        Reason::WordsDiffer => {
+            lang.say("khác thứ tự hoặc thừa, thiếu chữ", "words in another order, missing or too many")
+        }
+        Reason::Handwriting => lang.say("chữ dễ nhầm khi đọc hoặc quét", "a letter easily misread"),
+        Reason::MinorityForm => {
+            lang.say("khác tiền tố của tên (Y, H', K')", "a prefix of the name (Y, H', K') differs")
+        }
+        Reason::DayMonthSwapped => lang.say("đảo ngày và tháng", "day and month exchanged"),
+        Reason::FirstOfJanuary => lang.say("đúng năm; một bên ghi 01/01", "year agrees; one side says 1 January"),
+        Reason::YearAlone => lang.say("đúng năm; dữ liệu chỉ ghi năm", "year agrees; only the year is recorded"),
+        Reason::SuccessorPlace => {
+            lang.say("địa bàn cũ, nay là nơi đã ghi", "the former place is today the recorded one")
+        }
     }
 }
 
@@ -110,6 +129,18 @@ pub(super) fn reason_code(reason: Reason) -> &'static str {
         Reason::NotRelated => "not_related",
         Reason::NothingRecorded => "nothing_recorded",
         Reason::NotChecked => "not_checked",
+        Reason::TonePlacement => "tone_placement",
+        Reason::IAndY => "i_and_y",
+        Reason::Unsigned => "unsigned",
+        Reason::PartialDiacritics => "partial_diacritics",
+        Reason::RegionalVariant => "regional_variant",
+        Reason::WordsDiffer => "words_differ",
+        Reason::Handwriting => "handwriting",
+        Reason::MinorityForm => "minority_form",
+        Reason::DayMonthSwapped => "day_month_swapped",
+        Reason::FirstOfJanuary => "first_of_january",
+        Reason::YearAlone => "year_alone",
+        Reason::SuccessorPlace => "successor_place",
     }
 }
 
@@ -171,13 +202,14 @@ pub(super) fn argument(claim: &Claim, lang: Lang) -> String {
         Claim::Nationality(letters) => String::from_utf8_lossy(letters).into_owned(),
         Claim::AgeAtLeast { years, on: None } => format!("≥ {years}"),
         Claim::AgeAtLeast { years, on: Some(day) } => format!("≥ {years} {} {day}", lang.say("vào ngày", "on")),
-        Claim::Residence { kind, place, detail } => {
+        Claim::Residence { kind, place, as_of, detail } => {
             let kind = match kind {
                 ResidenceKind::Permanent => lang.say("thường trú", "permanent"),
                 ResidenceKind::Temporary => lang.say("tạm trú", "temporary"),
                 ResidenceKind::Current => lang.say("nơi ở hiện tại", "current"),
             };
-            format!("{kind}, {}", place_text(*place, detail.as_deref().unwrap_or_default(), lang))
+            let then = as_of.as_ref().map(|as_of| as_of_text(as_of, lang)).unwrap_or_default();
+            format!("{kind}, {}{then}", place_text(*place, detail.as_deref().unwrap_or_default(), lang))
         }
         Claim::MaritalStatus(marital) => lang_marital(*marital, lang).to_owned(),
         Claim::LivingStatus(living) => lang_living(*living, lang).to_owned(),
@@ -244,6 +276,12 @@ fn place_text(place: Place, detail: &str, lang: Lang) -> String {
     let commune = place.commune.map(|code| format!("{} {code:05}", lang.say("xã", "commune")));
     let detail = Some(detail.to_owned()).filter(|detail| !detail.is_empty());
     [detail, commune, Some(province)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What follows the name of a place that is named as of a day.
+fn as_of_text(AsOf { on, district }: &AsOf, lang: Lang) -> String {
+    let district = district.map(|code| format!(", {} {code:03}", lang.say("huyện", "district"))).unwrap_or_default();
+    format!("{district}, {} {on}", lang.say("theo địa giới ngày", "as of"))
 }
 
 fn lang_sex(sex: Sex, lang: Lang) -> &'static str {

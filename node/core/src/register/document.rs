@@ -12,15 +12,15 @@ use crate::{command::COMMAND_BYTES_MAX, matching::names::NameThreshold};
 
 use super::{
     CLASSES, DELAY_DAYS_MAX, ENTRIES_DAYS_MIN, Grants, MaxAge, Portal, Problem, Procedure, Register, RegisterError,
-    Visibility, class_index, class_name, error::nearest,
+    Visibility,
+    alarms::{self, AlarmsRow},
+    class_index, class_name,
+    error::nearest,
+    limits::{self, BudgetRow},
 };
 
 /// Largest register document: half a command, so that leaf and addendum fit beside it. Some 40,000 officials.
 pub const REGISTER_BYTES_MAX: usize = COMMAND_BYTES_MAX / 2;
-
-/// Misses one official may have within an hour unless the portal says otherwise: a clerk serves ten people an hour, and
-/// mistypes some.
-pub const MISSES_PER_OFFICIAL_HOUR: u32 = 20;
 
 /// Questions a portal may have in flight at one node unless it says otherwise: a batch's worth.
 pub const QUESTIONS_IN_FLIGHT_MAX: u32 = 256;
@@ -34,6 +34,10 @@ struct Document {
     register: Header,
     #[serde(default)]
     retention: RetentionRow,
+    #[serde(default)]
+    budget: BudgetRow,
+    #[serde(default)]
+    alarms: AlarmsRow,
     #[serde(default)]
     portal: Vec<PortalRow>,
     #[serde(default)]
@@ -63,6 +67,9 @@ struct PortalRow {
     suspended: bool,
     procedures: Vec<Spanned<String>>,
     misses_per_official_hour: Option<Spanned<u32>>,
+    misses_per_official_day: Option<Spanned<u32>>,
+    misses_per_hour: Option<Spanned<u32>>,
+    misses_per_day: Option<Spanned<u32>>,
     questions_in_flight_max: Option<Spanned<u32>>,
 }
 
@@ -72,6 +79,7 @@ struct OfficialRow {
     id: Spanned<String>,
     portal: Spanned<u32>,
     procedures: Vec<Spanned<String>>,
+    own_number: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +95,7 @@ struct ProcedureRow {
     #[serde(default)]
     attributes: Vec<Spanned<String>>,
     max_age_s: MaxAgeRow,
+    #[serde(default)]
     name_threshold: ThresholdRow,
     #[serde(default)]
     visibility: VisibilityRow,
@@ -104,11 +113,14 @@ struct MaxAgeRow {
     sensitive: Option<u32>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, Default)]
 #[serde(rename_all = "lowercase")]
 enum ThresholdRow {
     Exact,
     Folded,
+    #[default]
+    Spelling,
+    Unsigned,
 }
 
 #[derive(Deserialize, Clone, Copy, Default)]
@@ -120,7 +132,7 @@ enum VisibilityRow {
 }
 
 /// Something wrong, and the byte where it stands.
-type Wrong = (usize, Problem);
+pub(super) type Wrong = (usize, Problem);
 
 pub(super) fn parse(text: &str) -> Result<Register, RegisterError> {
     if text.len() > REGISTER_BYTES_MAX {
@@ -142,11 +154,15 @@ fn register(document: Document) -> Result<Register, Wrong> {
     }
     let procedures = procedures(document.procedure)?;
     let mut portals = portals(document.portal, &procedures)?;
+    let everybody = limits::everybody(&document.budget, portals.values().map(|portal| portal.misses))?;
+    for portal in portals.values_mut() {
+        (portal.misses.cluster_hour, portal.misses.cluster_day) = everybody;
+    }
     for row in &document.official {
         enrol(row, &mut portals, &procedures)?;
     }
     let entries_days = entries_days(&document.retention, &procedures)?;
-    Ok(Register { revision, entries_days, portals, procedures })
+    Ok(Register { revision, entries_days, portals, procedures, alarms: alarms::alarms(&document.alarms)? })
 }
 
 /// How long entries are kept; 0 for ever. What is hidden for a while is kept until it was to be seen.
@@ -193,6 +209,8 @@ fn procedure(row: ProcedureRow) -> Result<Procedure, Wrong> {
         name_threshold: match row.name_threshold {
             ThresholdRow::Exact => NameThreshold::Exact,
             ThresholdRow::Folded => NameThreshold::Folded,
+            ThresholdRow::Spelling => NameThreshold::Spelling,
+            ThresholdRow::Unsigned => NameThreshold::Unsigned,
         },
         visibility: visibility(row.visibility, row.delay_days.as_ref(), &row.code)?,
         code,
@@ -280,10 +298,16 @@ fn portals(
             id,
             name: row.name,
             suspended: row.suspended,
-            misses_per_official_hour: limit(row.misses_per_official_hour.as_ref(), MISSES_PER_OFFICIAL_HOUR)?,
+            misses: limits::portal([
+                row.misses_per_official_hour.as_ref(),
+                row.misses_per_official_day.as_ref(),
+                row.misses_per_hour.as_ref(),
+                row.misses_per_day.as_ref(),
+            ])?,
             questions_in_flight_max: limit(row.questions_in_flight_max.as_ref(), QUESTIONS_IN_FLIGHT_MAX)?,
             procedures: procedure_ids(&row.procedures, procedures)?,
             officials: BTreeMap::new(),
+            own_numbers: BTreeMap::new(),
         };
         if portals.insert(id, portal).is_some() {
             return Err(at(&row.id, Problem::Duplicate { what: "portal", id: id.0.to_string() }));
@@ -324,6 +348,9 @@ fn enrol(
     if portal.officials.contains_key(&official) {
         return Err(at(&row.id, Problem::Duplicate { what: "official", id: id() }));
     }
+    if let Some(own) = &row.own_number {
+        portal.own_numbers.insert(official.clone(), alarms::mark(own)?);
+    }
     portal.officials.insert(official, grants);
     Ok(())
 }
@@ -352,7 +379,7 @@ fn not_zero<T: Copy + PartialEq + From<u8>>(number: &Spanned<T>, what: &'static 
 }
 
 /// A limit of 0 would refuse everything in a way nobody understands: that is what `suspended` is for.
-fn limit(number: Option<&Spanned<u32>>, default: u32) -> Result<u32, Wrong> {
+pub(super) fn limit(number: Option<&Spanned<u32>>, default: u32) -> Result<u32, Wrong> {
     number.map_or(Ok(default), |number| not_zero(number, "limit"))
 }
 
@@ -364,7 +391,7 @@ fn not_an_id(id: &Spanned<String>, what: &'static str, why: &IdError) -> Wrong {
     at(id, Problem::Identifier { what, id: id.get_ref().clone(), why: why.to_string() })
 }
 
-fn at<T>(place: &Spanned<T>, problem: Problem) -> Wrong {
+pub(super) fn at<T>(place: &Spanned<T>, problem: Problem) -> Wrong {
     (start(place), problem)
 }
 

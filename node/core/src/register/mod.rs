@@ -2,22 +2,31 @@
 //!
 //! ```text
 //! document  the TOML text and its checks: a register that parses has no loose end
+//! limits    budgets of misses that fit together
+//! alarms    thresholds of alarms, and honey numbers
 //! permit    whether one question may be asked, and under which terms
 //! error     what is wrong with a document, by line and name
 //! ```
 
+mod alarms;
 mod document;
 mod error;
+mod limits;
 mod permit;
 
 use std::collections::BTreeMap;
 
 use xacminh_proto::vocab::{AttributeClass, AttributeSet, ClaimKind, OfficialId, PortalId, ProcedureCode};
 
-use crate::matching::names::NameThreshold;
+use crate::{
+    command::{MissLimits, RecordKey},
+    matching::names::NameThreshold,
+};
 
-pub use document::{MISSES_PER_OFFICIAL_HOUR, QUESTIONS_IN_FLIGHT_MAX, REGISTER_BYTES_MAX};
+pub use alarms::Alarms;
+pub use document::{QUESTIONS_IN_FLIGHT_MAX, REGISTER_BYTES_MAX};
 pub use error::{Problem, RegisterError};
+pub use limits::MISSES_PER_OFFICIAL_HOUR;
 pub use permit::{Grounds, Permit, permit};
 
 /// One revision of the register. Looking something up allocates nothing and takes O(log n).
@@ -30,6 +39,8 @@ pub struct Register {
     pub entries_days: u32,
     portals: BTreeMap<PortalId, Portal>,
     procedures: BTreeMap<ProcedureCode, Procedure>,
+    /// What raises alarms.
+    pub alarms: Alarms,
 }
 
 /// A relying system.
@@ -41,13 +52,16 @@ pub struct Portal {
     pub name: String,
     /// Whether its questions are refused for now.
     pub suspended: bool,
-    /// Unconfirmed questions one of its officials may ask within an hour; then everything is refused until the next.
-    pub misses_per_official_hour: u32,
+    /// Unconfirmed questions of one of its officials, of all of them and of everybody; then everything is refused until
+    /// the hour or day ends.
+    pub misses: MissLimits,
     /// Questions it may have in flight at one node.
     pub questions_in_flight_max: u32,
     /// Numbers of the procedures it may use, ascending.
     procedures: Vec<u32>,
     officials: BTreeMap<OfficialId, Grants>,
+    /// Row keys of officials' own citizen numbers, where the register has them.
+    own_numbers: BTreeMap<OfficialId, RecordKey>,
 }
 
 /// The procedures an official may use.
@@ -177,6 +191,11 @@ impl Portal {
     #[must_use]
     pub fn may_use(&self, procedure: &Procedure) -> bool {
         self.procedures.binary_search(&procedure.id).is_ok()
+    }
+
+    /// Officials whose own citizen number is known, with its row key.
+    pub fn own_numbers(&self) -> impl Iterator<Item = (&OfficialId, &RecordKey)> {
+        self.own_numbers.iter()
     }
 
     /// Whether it enrolled an official. Two portals may use one id for two people: an id counts within its portal.
