@@ -5,6 +5,7 @@
 //! To add files for a new message: add it to `common`, run `XACMINH_GOLDEN=write cargo test -p xacminh-proto --test
 //! golden`, which creates what is missing and touches nothing else, and commit them.
 
+#[allow(dead_code, reason = "each test takes what it needs of the fixed values")]
 mod common;
 
 use std::{

@@ -1,7 +1,7 @@
 //! From the command line to a question: who is asked about, by whom, for which dossier, until when.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -87,14 +87,31 @@ impl PersonArgs {
         if let Some(path) = &self.person_file {
             return read_person_file(path);
         }
-        let number = match self.number {
-            Some(dash) if dash == "-" => read_bounded(io::stdin(), Path::new("standard input"))?.trim().to_owned(),
-            Some(number) => number,
-            None => std::env::var("XACMINH_NUMBER").map_err(|_| missing("number"))?,
-        };
+        let number = number_or_env(self.number)?;
         let name = self.name.ok_or_else(|| missing("name"))?;
         let birth = self.birth.ok_or_else(|| missing("birth"))?;
         Ok(Person { number, name, birth })
+    }
+}
+
+/// A number as it was given, `-` for a line of standard input: on a command line everybody on the machine sees it.
+pub(super) fn number(typed: String) -> Result<String, CliError> {
+    if typed != "-" {
+        return Ok(typed);
+    }
+    let failed = |error| CliError::file(Path::new("standard input"), error);
+    let mut line = String::new();
+    io::stdin().lock().take(PERSON_BYTES_MAX).read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
+}
+
+/// As [`number`]; without one, that of the environment.
+pub(super) fn number_or_env(typed: Option<String>) -> Result<String, CliError> {
+    match typed {
+        Some(typed) => number(typed),
+        None => std::env::var("XACMINH_NUMBER").map_err(|_| {
+            CliError::Usage("--number or $XACMINH_NUMBER is needed; --number - reads standard input".into())
+        }),
     }
 }
 

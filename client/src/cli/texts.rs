@@ -1,8 +1,11 @@
 //! What a clerk reads: every word of an answer in Vietnamese and English, and its stable code for machines.
 
-use xacminh_proto::vocab::{
-    Address, AsOf, Attribute, Cause, Claim, ClaimKind, Living, Marital, Place, Reason, ResidenceKind, Sex, Value,
-    Verdict,
+use xacminh_proto::{
+    transparency::ReceiptError,
+    vocab::{
+        Address, AsOf, Attribute, Cause, Claim, ClaimKind, Living, Marital, Place, Reason, ResidenceKind, Sex, Value,
+        Verdict,
+    },
 };
 
 use super::screen::Lang;
@@ -166,6 +169,27 @@ pub(super) fn cause_code(cause: Cause) -> &'static str {
         Cause::NumberReissued => "number_reissued",
         Cause::NotRecorded => "not_recorded",
         Cause::DayUnknown => "day_unknown",
+    }
+}
+
+/// What is wrong with a receipt, in the language of the clerk; for English the fault has words of its own.
+pub(super) const fn fault_vi(fault: ReceiptError) -> &'static str {
+    match fault {
+        ReceiptError::Malformed | ReceiptError::TooLarge => "không phải phiếu, hoặc phiếu bị hỏng",
+        ReceiptError::Note(_) => "phần chữ ký bị hỏng",
+        ReceiptError::Checkpoint(_) => "mốc nhật ký bị hỏng",
+        ReceiptError::Policy(_) => "chữ ký không được chính sách này chấp nhận",
+        ReceiptError::Proof(_) => "phiếu không có trong nhật ký ở vị trí này",
+        ReceiptError::Disclosure(_) => "nội dung không phải là nội dung đã ghi nhật ký",
+        ReceiptError::Contradiction(_) => "nội dung mâu thuẫn với mục nhật ký",
+    }
+}
+
+/// What is wrong with a receipt, for people: in Vietnamese the exact words in English follow, for whoever is asked.
+pub(super) fn fault(fault: ReceiptError, lang: Lang) -> String {
+    match lang {
+        Lang::Vi => format!("{} ({fault})", fault_vi(fault)),
+        Lang::En => fault.to_string(),
     }
 }
 
