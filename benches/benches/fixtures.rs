@@ -1,7 +1,7 @@
 //! One synthetic person, a register, questions, and batches of what they become.
 
 use xacminh_core::{
-    command::{Batch, Entry, Item, Miss, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
+    command::{Batch, Entry, Item, Miss, MissLimits, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
     decide::{Asked, Decision, Next, decide},
     draft,
     question::{PersonKeys, Question},
@@ -60,7 +60,7 @@ fn place() -> Place {
 }
 
 pub(crate) fn claims() -> Vec<Claim> {
-    let lives = Claim::Residence { kind: ResidenceKind::Permanent, place: place(), detail: None };
+    let lives = Claim::Residence { kind: ResidenceKind::Permanent, place: place(), as_of: None, detail: None };
     vec![lives, Claim::AgeAtLeast { years: 18, on: None }]
 }
 
@@ -146,6 +146,16 @@ pub(crate) fn decided(question: &Question, register: &Register, known: &Known) -
     }
 }
 
+/// What the register allows of misses.
+const LIMITS: MissLimits = MissLimits {
+    official_hour: 20,
+    official_day: 60,
+    portal_hour: 200,
+    portal_day: 600,
+    cluster_hour: 2_000,
+    cluster_day: 6_000,
+};
+
 /// What the desk does with a decision: commitments, sealed addendum, leaf.
 pub(crate) fn item(
     keyring: &Keyring,
@@ -179,7 +189,7 @@ pub(crate) fn item(
             dossier: keyring.dossier_mark(&question.dossier),
             question: [5; 16],
             register_revision: grounds.register_revision,
-            miss: Some(Miss { official, limit: 20, counts: false }),
+            miss: Some(Miss { official, limits: LIMITS, points: 0 }),
             granted_until_ms: None,
         },
     }

@@ -5,10 +5,11 @@
 mod codec;
 mod fixtures;
 mod keyring;
+mod names;
 mod rules;
 mod store;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(rooms, rules::benches, codec::benches, keyring::benches, store::benches);
+criterion_group!(rooms, rules::benches, names::benches, codec::benches, keyring::benches, store::benches);
 criterion_main!(rooms);

@@ -8,19 +8,14 @@ use xacminh_core::{
     command::{Command, TreeHead},
     decide::{Asked, decide},
     draft,
-    matching::names,
     register::permit,
 };
-use xacminh_proto::{
-    transparency::{Envelope, Salt},
-    vocab::FullName,
-};
+use xacminh_proto::transparency::{Envelope, Salt};
 
 use crate::fixtures;
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     question(criterion);
-    name(criterion);
     batch(criterion);
 }
 
@@ -46,21 +41,6 @@ fn question(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn name(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("core/names");
-    let recorded = FullName::parse("Nguyễn Thị Ngọc Hân").expect("a name");
-    for (case, asked) in [
-        ("same", "Nguyễn Thị Ngọc Hân"),
-        ("case differs", "NGUYỄN THỊ NGỌC HÂN"),
-        ("no diacritics", "Nguyen Thi Ngoc Han"),
-        ("another", "Trần Văn Bình"),
-    ] {
-        let asked = FullName::parse(asked).expect("a name");
-        group.bench_function(case, |bencher| bencher.iter(|| names::compare(black_box(&asked), &recorded)));
-    }
-    group.finish();
-}
-
 fn batch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core/batch of 256");
     group.throughput(Throughput::Elements(256));
@@ -69,6 +49,7 @@ fn batch(criterion: &mut Criterion) {
         leaves: 1_000,
         last_at_ms: fixtures::NOW_MS - 1,
         register_revision: 7,
+        entries_days: 0,
         shard: Shard { year: 2026, first: 0 },
     };
     group.bench_function("wanted", |bencher| bencher.iter(|| wanted(black_box(&command))));

@@ -9,8 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::time::timeout;
 use xacminh_proto::{
     close::CloseCode,
-    codec,
-    wire::{self, REPLY_BYTES_MAX, Reply, frame},
+    wire::{self, REPLY_BYTES_MAX, Reply, frame, padding},
 };
 
 /// Longest wait for a handshake, a reply or a close.
@@ -112,7 +111,7 @@ pub async fn reply(receive: &mut quinn::RecvStream) -> Result<Told> {
         Ok(bytes) if bytes.is_empty() => Ok(Told::Nothing),
         Ok(bytes) => {
             let body = bytes.get(frame::PREFIX_BYTES..).context("a frame")?;
-            Ok(Told::Reply(Box::new(codec::decode::<REPLY_BYTES_MAX, Reply>(body)?)))
+            Ok(Told::Reply(Box::new(padding::decode::<REPLY_BYTES_MAX, Reply>(body)?)))
         }
         Err(quinn::ReadToEndError::Read(quinn::ReadError::Reset(code))) => Ok(Told::Reset(code.into_inner())),
         Err(error) => Ok(Told::Closed(error.to_string())),

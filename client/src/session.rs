@@ -25,7 +25,7 @@ use xacminh_proto::{
     codec,
     transparency::Policy,
     vocab::ErrorNumber,
-    wire::{Answer, Ask, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame},
+    wire::{Answer, Ask, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame, padding},
 };
 
 use crate::{
@@ -275,7 +275,7 @@ async fn read(mut source: FrameSource, shared: Arc<Shared>) {
 }
 
 fn deliver(shared: &Shared, body: &[u8]) -> Result<(), LinkError> {
-    let reply: Tagged<Reply> = frame::body::<TAGGED_REPLY_BYTES_MAX, _>(body).map_err(|_| Breach::Malformed)?;
+    let reply: Tagged<Reply> = padding::decode::<TAGGED_REPLY_BYTES_MAX, _>(body).map_err(|_| Breach::Malformed)?;
     if let (0, Reply::Failure(failure)) = (reply.tag, &reply.body) {
         return Err(LinkError::Lost(format!("the node ends the session: {}", failure.number.advice_en())));
     }

@@ -4,7 +4,7 @@
 //! quic ── serve ── verify ─┬─ store      what we remember
 //!  who      the door       ├─ upstream   what the authority says
 //!                          └─ raft       leaves go in, positions come out at apply
-//! notary signs the log's heads; audit finds leaves for those who inspect it
+//! notary signs the log's heads; audit finds leaves for those who inspect it; alarms tell who asks as nobody should
 //! ```
 //!
 //! Architecture invariants, kept true by a test that reads the imports:
@@ -12,6 +12,7 @@
 //! only `raft` and `store` name openraft, only `serve` and `raft::network` see wire types.
 
 pub mod admin;
+pub mod alarms;
 pub mod app;
 pub mod audit;
 pub mod config;

@@ -1,4 +1,5 @@
-//! `xacminh-node`: runs a node, checks its configuration, makes its keys and tells them to verifiers, looks into its data directory.
+//! `xacminh-node`: runs a node, checks its configuration, makes its keys and tells them to verifiers, marks numbers for the
+//! register, looks into its data directory.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -39,6 +40,13 @@ enum Verb {
     Keyring {
         #[command(subcommand)]
         verb: KeyringVerb,
+    },
+    /// Print the marks under which the register knows citizen numbers (honey numbers, officials' own), one for each number
+    /// read from standard input, so that none stands in a command line or a file.
+    Mark {
+        /// The node's configuration.
+        #[arg(long)]
+        config: PathBuf,
     },
     /// Print the keys by which the log's checkpoints and receipts are verified, one a line: hand them to verifiers and
     /// witnesses.
@@ -93,10 +101,10 @@ enum KeyringVerb {
 struct Files {
     /// The keyring there is; it is left as it is.
     #[arg(long = "in")]
-    from: PathBuf,
+    input: PathBuf,
     /// Where to; an existing file is never overwritten.
     #[arg(long = "out")]
-    to: PathBuf,
+    output: PathBuf,
     #[command(flatten)]
     wrapping: Wrapping,
 }
@@ -116,6 +124,7 @@ fn main() -> ExitCode {
         Verb::Run { config, bootstrap } => run(&config, bootstrap),
         Verb::CheckConfig { config } => check(&config),
         Verb::Keyring { verb } => keyring(verb),
+        Verb::Mark { config } => mark(&config),
         Verb::Vkey { config, year } => vkey(&config, year),
         Verb::Inspect { config, digest } => inspect(&config, digest),
     }
@@ -164,15 +173,18 @@ fn keyring(verb: KeyringVerb) -> ExitCode {
             let source = source(&out, wrapping);
             return new_keyring(&out, &source);
         }
-        KeyringVerb::Rotate { files: Files { from, to, wrapping } } => {
-            let source = source(&from, wrapping);
-            let done = app::rotate_sealing(&from, &to, &source);
-            (to, done.map(|id| format!("key {id} seals from the next start on")))
+        KeyringVerb::Rotate { files: Files { input, output, wrapping } } => {
+            let source = source(&input, wrapping);
+            let done = app::rotate_sealing(&input, &output, &source);
+            (output, done.map(|id| format!("key {id} seals from the next start on")))
         }
-        KeyringVerb::RotateSigning { files: Files { from, to, wrapping }, from: begins, until } => {
-            let source = source(&from, wrapping);
-            let done = app::rotate_signing(&from, &to, &source, (&begins, &until));
-            (to, done.map(|()| format!("the new key of the log signs from {begins} on, those before it until {until}")))
+        KeyringVerb::RotateSigning { files: Files { input, output, wrapping }, from, until } => {
+            let source = source(&input, wrapping);
+            let done = app::rotate_signing(&input, &output, &source, (&from, &until));
+            (
+                output,
+                done.map(|()| format!("the new key of the log signs from {from} on, those before it until {until}")),
+            )
         }
     };
     match done {
@@ -192,6 +204,20 @@ fn vkey(path: &std::path::Path, year: Option<u16>) -> ExitCode {
     match app::verifier_keys(&config, year) {
         Ok(keys) => {
             keys.iter().for_each(|key| say(key));
+            telemetry::ExitCode::Ok.into()
+        }
+        Err(error) => refuse(&error, telemetry::ExitCode::KeyringRefused),
+    }
+}
+
+fn mark(path: &std::path::Path) -> ExitCode {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error, telemetry::ExitCode::Config),
+    };
+    match app::marks(&config, std::io::stdin().lock()) {
+        Ok(marks) => {
+            marks.iter().for_each(|mark| say(mark));
             telemetry::ExitCode::Ok.into()
         }
         Err(error) => refuse(&error, telemetry::ExitCode::KeyringRefused),
@@ -241,4 +267,17 @@ fn say(line: &str) {
 fn refuse(error: &dyn std::fmt::Display, code: telemetry::ExitCode) -> ExitCode {
     eprintln!("xacminh-node: {error}");
     code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// clap looks for contradictions, like two arguments of one id, where its own debug assertions are on or when asked.
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        Arguments::command().debug_assert();
+    }
 }

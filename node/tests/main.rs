@@ -1,4 +1,6 @@
 //! Tests of the node as a whole.
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod net;

@@ -73,16 +73,23 @@ fn fits<const LIMIT: usize, T: Serialize>(value: &T, written: usize) -> bool {
 /// # Errors
 /// [`CodecError::TooLarge`] before anything is read, [`CodecError::Malformed`] or [`CodecError::TrailingBytes`].
 pub fn decode<const LIMIT: usize, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    if bytes.len() > LIMIT {
-        return Err(CodecError::TooLarge(LIMIT));
-    }
-    #[expect(clippy::disallowed_methods, reason = "this is the codec; everybody else calls it")]
-    let (value, used) =
-        bincode::serde::decode_from_slice(bytes, bounded::<LIMIT>()).map_err(|_| CodecError::Malformed)?;
+    let (value, used) = decode_start::<LIMIT, T>(bytes)?;
     match bytes.len() - used {
         0 => Ok(value),
         left_over => Err(CodecError::TrailingBytes(left_over)),
     }
+}
+
+/// Decodes one `T` from the start of at most `LIMIT` bytes; gives how many of them it took.
+///
+/// # Errors
+/// [`CodecError::TooLarge`] before anything is read, or [`CodecError::Malformed`].
+pub(crate) fn decode_start<const LIMIT: usize, T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    if bytes.len() > LIMIT {
+        return Err(CodecError::TooLarge(LIMIT));
+    }
+    #[expect(clippy::disallowed_methods, reason = "this is the codec; everybody else calls it")]
+    bincode::serde::decode_from_slice(bytes, bounded::<LIMIT>()).map_err(|_| CodecError::Malformed)
 }
 
 /// Decodes a `T` from the start of `bytes` and says nothing about the rest.

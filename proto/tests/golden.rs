@@ -5,6 +5,7 @@
 //! To add files for a new message: add it to `common`, run `XACMINH_GOLDEN=write cargo test -p xacminh-proto --test
 //! golden`, which creates what is missing and touches nothing else, and commit them.
 
+#[allow(dead_code, reason = "each test takes what it needs of the fixed values")]
 mod common;
 
 use std::{
@@ -20,7 +21,7 @@ use xacminh_proto::{
     transparency::{
         Addendum, Envelope, Leaf, Opening, Salt, attribute_commitment, attributes_root, statements, subject_commitment,
     },
-    vocab::{BirthDate, Cause, Claim, ErrorNumber, Outcome, Place, ResidenceKind},
+    vocab::{AsOf, BirthDate, Cause, Claim, ErrorNumber, Outcome, Place, ResidenceKind},
     wire::{
         REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame,
         peer::{HELLO_BYTES_MAX, PeerHello},
@@ -154,7 +155,14 @@ fn other_claims() -> Vec<Claim> {
         Claim::Residence {
             kind: ResidenceKind::Temporary,
             place: Place::of_province(1).expect("a code"),
+            as_of: None,
             detail: Some(String::new()),
+        },
+        Claim::Residence {
+            kind: ResidenceKind::Permanent,
+            place: Place::new(49, Some(20_413)).expect("codes"),
+            as_of: Some(AsOf::new(common::day("2024-12-31"), Some(503)).expect("a code")),
+            detail: None,
         },
         Claim::ChildOf(common::citizen("048075000021")),
         Claim::SpouseOf(common::citizen("048201000033")),

@@ -227,17 +227,17 @@ fn lists_are_bounded() {
 fn texts_are_bounded_on_both_sides() {
     let place = Place::of_province(48).expect("a code");
     for odd in ["x".repeat(text::TEXT_BYTES_MAX + 1), "a\u{202e}b".to_owned(), "a\0".to_owned()] {
-        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, detail: Some(odd.clone()) };
+        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, as_of: None, detail: Some(odd.clone()) };
         assert_eq!(codec::encode::<REQUEST_BYTES_MAX, _>(&claim), Err(CodecError::OutOfBounds));
         assert_eq!(codec::encode::<REQUEST_BYTES_MAX, _>(&Value::Text(odd.clone())), Err(CodecError::OutOfBounds));
         let text = codec::encode::<REQUEST_BYTES_MAX, _>(&odd).expect("a text alone");
-        // The same on the wire: residence, permanent, province 48, no commune, some text; and a value's text.
-        let claim = [&[5, 0, 48, 0, 1], text.as_slice()].concat();
+        // The same on the wire: residence, permanent, province 48, no commune, of today, some text; and a value's text.
+        let claim = [&[5, 0, 48, 0, 0, 1], text.as_slice()].concat();
         assert_eq!(codec::decode::<REQUEST_BYTES_MAX, Claim>(&claim), Err(CodecError::Malformed));
         let value = [&[1], text.as_slice()].concat();
         assert_eq!(codec::decode::<REQUEST_BYTES_MAX, Value>(&value), Err(CodecError::Malformed));
     }
-    assert!(codec::decode::<64, Claim>(&[5, 0, 48, 0, 1, 1, b'7']).is_ok());
+    assert!(codec::decode::<64, Claim>(&[5, 0, 48, 0, 0, 1, 1, b'7']).is_ok());
     assert_eq!(codec::decode::<64, Claim>(&[3, b'v', b'n']), Err(CodecError::Malformed), "a country in small letters");
     assert!(codec::decode::<64, Claim>(&[3, b'V', b'N']).is_ok());
 }
@@ -254,8 +254,12 @@ fn the_largest_outcome_fits_addendum_envelope_and_reply() {
         as_of_ms: u64::MAX,
         reissued: true,
     };
-    let claim =
-        Claim::Residence { kind: ResidenceKind::Permanent, place, detail: Some("x".repeat(text::TEXT_BYTES_MAX)) };
+    let claim = Claim::Residence {
+        kind: ResidenceKind::Permanent,
+        place,
+        as_of: None,
+        detail: Some("x".repeat(text::TEXT_BYTES_MAX)),
+    };
     let addendum = Addendum {
         number: "0".repeat(12),
         official: "x".repeat(64),

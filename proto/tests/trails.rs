@@ -55,6 +55,20 @@ fn a_trail_says_who_looked_and_what_is_yet_to_be_seen() {
     assert!(!printed.contains("048203000015"), "{printed}");
 }
 
+/// A trail leaves the log before a witness has seen its heads: it holds, and says so.
+#[test]
+fn a_trail_that_no_witness_has_seen_holds_and_is_told_apart() {
+    assert!(verify(trail().encode().as_bytes()).expect("a sound trail").is_cosigned, "nobody wants witnesses");
+    let witness = common::log::witness_key(1).public;
+    let file = format!("log {}\nlog {}\nwitness w {witness}\nquorum w\n", log_key().public, next_key().public);
+    let strict = Policy::parse(file.as_bytes()).expect("a policy");
+    let verified = trail().verify(&strict).expect("signed by the logs");
+    assert_eq!((verified.is_cosigned, verified.accesses.len()), (false, 4));
+    let one_log = format!("log {}\nwitness w {witness}\nquorum w\n", log_key().public);
+    let one_log = Policy::parse(one_log.as_bytes()).expect("a policy");
+    assert_eq!(trail().verify(&one_log), Err(TrailError::Policy(PolicyError::Origin)), "the logs are not waived");
+}
+
 /// Every byte of a trail, and every cut: refused, whichever it is.
 #[test]
 fn every_changed_byte_is_refused() {

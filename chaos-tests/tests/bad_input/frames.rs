@@ -12,7 +12,6 @@ use xacminh_chaos::{
 };
 use xacminh_proto::{
     close::CloseCode,
-    codec,
     vocab::ErrorNumber,
     wire::{self, Reply, Request, Tagged},
 };
@@ -172,7 +171,7 @@ async fn a_session_goes_on_after_a_malformed_message_and_ends_without_a_tag() {
         let mut failed = Vec::new();
         while let Some((prefix, behind)) = rest.split_first_chunk::<4>() {
             let (body, after) = behind.split_at(usize::try_from(u32::from_be_bytes(*prefix))?);
-            let reply: Tagged<Reply> = codec::decode::<{ wire::REPLY_BYTES_MAX }, _>(body)?;
+            let reply: Tagged<Reply> = wire::padding::decode::<{ wire::REPLY_BYTES_MAX }, _>(body)?;
             match reply.body {
                 Reply::Status(_) => tags.push(reply.tag),
                 Reply::Failure(failure) => {

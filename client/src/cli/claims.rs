@@ -3,7 +3,7 @@
 use clap::Args;
 use unicode_normalization::UnicodeNormalization;
 use xacminh_proto::vocab::{
-    Attribute, AttributeSet, BirthDate, CLAIMS_MAX, CardAddress, CardQr, CitizenNumber, Claim, ClaimKind, Date,
+    AsOf, Attribute, AttributeSet, BirthDate, CLAIMS_MAX, CardAddress, CardQr, CitizenNumber, Claim, ClaimKind, Date,
     FullName, Living, Marital, OldNumber, Place, ResidenceKind, Sex,
 };
 
@@ -38,6 +38,12 @@ pub(crate) struct ClaimArgs {
     /// Permanently resident in this commune (five digits)
     #[arg(long, value_name = "CODE")]
     permanent_commune: Option<String>,
+    /// The day as of which the place is named: 15 was Yên Bái until 30/06/2025 [default: today's place]
+    #[arg(long, value_name = "DATE")]
+    permanent_as_of: Option<String>,
+    /// District of then, where the place is named in three levels (three digits)
+    #[arg(long, value_name = "CODE")]
+    permanent_district: Option<String>,
     /// Street part of the permanent residence
     #[arg(long, value_name = "TEXT")]
     permanent_detail: Option<String>,
@@ -47,6 +53,12 @@ pub(crate) struct ClaimArgs {
     /// Temporarily resident in this commune
     #[arg(long, value_name = "CODE")]
     temporary_commune: Option<String>,
+    /// The day as of which the place is named: 15 was Yên Bái until 30/06/2025 [default: today's place]
+    #[arg(long, value_name = "DATE")]
+    temporary_as_of: Option<String>,
+    /// District of then, where the place is named in three levels (three digits)
+    #[arg(long, value_name = "CODE")]
+    temporary_district: Option<String>,
     /// Street part of the temporary residence
     #[arg(long, value_name = "TEXT")]
     temporary_detail: Option<String>,
@@ -56,6 +68,12 @@ pub(crate) struct ClaimArgs {
     /// Currently living in this commune
     #[arg(long, value_name = "CODE")]
     current_commune: Option<String>,
+    /// The day as of which the place is named: 15 was Yên Bái until 30/06/2025 [default: today's place]
+    #[arg(long, value_name = "DATE")]
+    current_as_of: Option<String>,
+    /// District of then, where the place is named in three levels (three digits)
+    #[arg(long, value_name = "CODE")]
+    current_district: Option<String>,
     /// Street part of the current residence
     #[arg(long, value_name = "TEXT")]
     current_detail: Option<String>,
@@ -119,12 +137,18 @@ impl ClaimArgs {
             "on" => &mut self.on,
             "permanent_province" => &mut self.permanent_province,
             "permanent_commune" => &mut self.permanent_commune,
+            "permanent_as_of" => &mut self.permanent_as_of,
+            "permanent_district" => &mut self.permanent_district,
             "permanent_detail" => &mut self.permanent_detail,
             "temporary_province" => &mut self.temporary_province,
             "temporary_commune" => &mut self.temporary_commune,
+            "temporary_as_of" => &mut self.temporary_as_of,
+            "temporary_district" => &mut self.temporary_district,
             "temporary_detail" => &mut self.temporary_detail,
             "current_province" => &mut self.current_province,
             "current_commune" => &mut self.current_commune,
+            "current_as_of" => &mut self.current_as_of,
+            "current_district" => &mut self.current_district,
             "current_detail" => &mut self.current_detail,
             "marital" => &mut self.marital,
             "living" => &mut self.living,
@@ -151,7 +175,7 @@ impl ClaimArgs {
         let mut claims = Vec::new();
         let same = |typed: &str, key: &str| if typed == SAME { key.to_owned() } else { typed.to_owned() };
         each(&mut claims, "full-name", &self.full_name, |typed| {
-            FullName::parse(&same(typed, name)).map(Claim::FullName).map_err(|error| error.to_string())
+            FullName::typed(&same(typed, name)).map(Claim::FullName).map_err(|error| error.to_string())
         })?;
         each(&mut claims, "birth-date", &self.birth_date, |typed| {
             BirthDate::parse(&same(typed, birth)).map(Claim::BirthDate).map_err(|error| error.to_string())
@@ -202,16 +226,78 @@ impl ClaimArgs {
     }
 
     fn residences(&self, claims: &mut Vec<Claim>) -> Result<(), String> {
-        use ResidenceKind::{Current, Permanent, Temporary};
         let residences = [
-            ("permanent", Permanent, &self.permanent_province, &self.permanent_commune, &self.permanent_detail),
-            ("temporary", Temporary, &self.temporary_province, &self.temporary_commune, &self.temporary_detail),
-            ("current", Current, &self.current_province, &self.current_commune, &self.current_detail),
+            ("permanent", ResidenceKind::Permanent, self.permanent()),
+            ("temporary", ResidenceKind::Temporary, self.temporary()),
+            ("current", ResidenceKind::Current, self.current()),
         ];
-        for (word, kind, province, commune, detail) in residences {
-            claims.extend(residence(kind, province, commune, detail).map_err(|why| format!("{word}-…: {why}"))?);
+        for (word, kind, typed) in residences {
+            claims.extend(typed.claim(kind).map_err(|why| format!("{word}-…: {why}"))?);
         }
         Ok(())
+    }
+
+    fn permanent(&self) -> TypedPlace<'_> {
+        TypedPlace {
+            province: self.permanent_province.as_deref(),
+            commune: self.permanent_commune.as_deref(),
+            as_of: self.permanent_as_of.as_deref(),
+            district: self.permanent_district.as_deref(),
+            detail: self.permanent_detail.as_deref(),
+        }
+    }
+
+    fn temporary(&self) -> TypedPlace<'_> {
+        TypedPlace {
+            province: self.temporary_province.as_deref(),
+            commune: self.temporary_commune.as_deref(),
+            as_of: self.temporary_as_of.as_deref(),
+            district: self.temporary_district.as_deref(),
+            detail: self.temporary_detail.as_deref(),
+        }
+    }
+
+    fn current(&self) -> TypedPlace<'_> {
+        TypedPlace {
+            province: self.current_province.as_deref(),
+            commune: self.current_commune.as_deref(),
+            as_of: self.current_as_of.as_deref(),
+            district: self.current_district.as_deref(),
+            detail: self.current_detail.as_deref(),
+        }
+    }
+}
+
+/// The options that make one claim of residence.
+struct TypedPlace<'a> {
+    province: Option<&'a str>,
+    commune: Option<&'a str>,
+    as_of: Option<&'a str>,
+    district: Option<&'a str>,
+    detail: Option<&'a str>,
+}
+
+impl TypedPlace<'_> {
+    fn claim(&self, kind: ResidenceKind) -> Result<Option<Claim>, String> {
+        let Self { province, commune, as_of, district, detail } = *self;
+        let Some(province) = province else {
+            return match [commune, as_of, district, detail] {
+                [None, None, None, None] => Ok(None),
+                _ => Err("a commune, district, day or street part needs the province too".into()),
+            };
+        };
+        let province = province.trim().parse().map_err(|_| "a province code has two digits, 01 to 99".to_owned())?;
+        let code = |typed: &str| typed.trim().parse::<u32>().map_err(|_| "a commune code has five digits".to_owned());
+        let place = Place::new(province, commune.map(code).transpose()?).map_err(|error| error.to_string())?;
+        let code = |typed: &str| typed.trim().parse::<u16>().map_err(|_| "a district code has three digits".to_owned());
+        let as_of = match (as_of.map(day).transpose()?, district.map(code).transpose()?) {
+            (Some(on), district) => Some(AsOf::new(on, district).map_err(|error| error.to_string())?),
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err("there are no districts today: a district needs the day of its place too".into());
+            }
+        };
+        Ok(Some(Claim::Residence { kind, place, as_of, detail: detail.map(str::to_owned) }))
     }
 }
 
@@ -266,27 +352,6 @@ fn each(
         claims.push(parse(typed.trim()).map_err(|why| format!("{option}: {why}"))?);
     }
     Ok(())
-}
-
-fn residence(
-    kind: ResidenceKind,
-    province: &Option<String>,
-    commune: &Option<String>,
-    detail: &Option<String>,
-) -> Result<Option<Claim>, String> {
-    let Some(province) = province else {
-        return match (commune, detail) {
-            (None, None) => Ok(None),
-            _ => Err("a commune or street part needs the province too".into()),
-        };
-    };
-    let province = province.trim().parse().map_err(|_| "a province code has two digits, 01 to 99".to_owned())?;
-    let commune = commune
-        .as_deref()
-        .map(|code| code.trim().parse::<u32>().map_err(|_| "a commune code has five digits".to_owned()))
-        .transpose()?;
-    let place = Place::new(province, commune).map_err(|error| error.to_string())?;
-    Ok(Some(Claim::Residence { kind, place, detail: detail.clone() }))
 }
 
 fn years(typed: &str) -> Result<u8, String> {
@@ -375,7 +440,14 @@ mod tests {
         let place = Place::new(48, Some(20194)).unwrap();
         assert_eq!(
             claims(&[("permanent_province", "48"), ("permanent_commune", "20194")]).unwrap(),
-            [Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None }]
+            [Claim::Residence { kind: ResidenceKind::Permanent, place, as_of: None, detail: None }]
+        );
+        let then = [("permanent_province", "49"), ("permanent_district", "503"), ("permanent_as_of", "31/12/2024")];
+        let as_of = Some(AsOf::new(Date::new(2024, 12, 31).unwrap(), Some(503)).unwrap());
+        let place = Place::of_province(49).unwrap();
+        assert_eq!(
+            claims(&then).unwrap(),
+            [Claim::Residence { kind: ResidenceKind::Permanent, place, as_of, detail: None }]
         );
         assert_eq!(claims(&[("head_of_household", "không")]).unwrap(), []);
         assert_eq!(
@@ -408,7 +480,11 @@ mod tests {
             ("age_at_most", "-1", "age-at-most: a whole number of years, 0 to 255"),
             ("card_number", "201123456", "card-number: a number of 12 digits is needed, 9 characters were given"),
             ("card_valid", "soon", "card-valid: a date is written YYYY-MM-DD, DD/MM/YYYY or YYYY"),
-            ("permanent_commune", "20194", "permanent-…: a commune or street part needs the province too"),
+            (
+                "permanent_commune",
+                "20194",
+                "permanent-…: a commune, district, day or street part needs the province too",
+            ),
             ("parent_of", "04819000000", "parent-of: a number of 12 digits is needed, 11 characters were given"),
             ("old_number", "20123456x", "old-number: only the digits 0 to 9 are allowed"),
             ("card_issued", "31/02/2020", "card-issued: no such day: years 1800 to 2399, real months and days only"),

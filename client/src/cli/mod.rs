@@ -1,7 +1,7 @@
 //! The verbs of `xacminh`, one file each.
 //!
 //! ```text
-//! config    where the cluster is      question  who is asked about     claims  what is claimed
+//! config    where the cluster is      trust  whose logs are believed      question  who is asked about     claims  what is claimed
 //! verify, lookup, batch, receipt, cluster, register, audit, person, cert, population     the verbs
 //! report, texts, screen, exit         what the user gets to see
 //! ```
@@ -23,6 +23,7 @@ mod report;
 mod screen;
 mod texts;
 mod trail;
+mod trust;
 mod verify;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -80,8 +81,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let screen = cli.global.screen();
     let exit = execute(cli).unwrap_or_else(|error| {
-        // If the error cannot be shown, its code still tells.
-        let _ = report::show_error(screen, &error);
+        // A reader that left (`xacminh … | head`) has what it wanted. If the error cannot be shown, its code still tells.
+        if !error.is_reader_gone() {
+            let _ = report::show_error(screen, &error);
+        }
         error.exit()
     });
     ExitCode::from(exit as u8)

@@ -1,7 +1,7 @@
 //! From the command line to a question: who is asked about, by whom, for which dossier, until when.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -105,11 +105,7 @@ impl PersonArgs {
         if let Some(path) = &self.person_file {
             return read_person_file(path);
         }
-        let number = match self.number {
-            Some(dash) if dash == "-" => read_bounded(io::stdin(), Path::new("standard input"))?.trim().to_owned(),
-            Some(number) => number,
-            None => std::env::var("XACMINH_NUMBER").map_err(|_| missing("number"))?,
-        };
+        let number = number_or_env(self.number)?;
         let name = self.name.ok_or_else(|| missing("name"))?;
         let birth = self.birth.ok_or_else(|| missing("birth"))?;
         Ok(Person { number, name, birth })
@@ -119,6 +115,27 @@ impl PersonArgs {
 /// What was read from a card. An error names the field and never repeats it.
 pub(super) fn card(scanned: &str) -> Result<CardQr, String> {
     CardQr::parse(scanned).map_err(|error| error.to_string())
+}
+
+/// A number as it was given, `-` for a line of standard input: on a command line everybody on the machine sees it.
+pub(super) fn number(typed: String) -> Result<String, CliError> {
+    if typed != "-" {
+        return Ok(typed);
+    }
+    let failed = |error| CliError::file(Path::new("standard input"), error);
+    let mut line = String::new();
+    io::stdin().lock().take(PERSON_BYTES_MAX).read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
+}
+
+/// As [`number`]; without one, that of the environment.
+pub(super) fn number_or_env(typed: Option<String>) -> Result<String, CliError> {
+    match typed {
+        Some(typed) => number(typed),
+        None => std::env::var("XACMINH_NUMBER").map_err(|_| {
+            CliError::Usage("--number or $XACMINH_NUMBER is needed; --number - reads standard input".into())
+        }),
+    }
 }
 
 impl Person {
@@ -134,7 +151,7 @@ impl Person {
     /// Checks the keys here already: a typing error should not cost a round trip. What was typed is never repeated.
     pub(super) fn check(&self) -> Result<(), String> {
         PersonNumber::parse(self.number.trim()).map_err(|error| format!("number: {error}"))?;
-        FullName::parse(&self.name).map_err(|error| format!("name: {error}"))?;
+        FullName::typed(&self.name).map_err(|error| format!("name: {error}"))?;
         BirthDate::parse(self.birth.trim()).map_err(|error| format!("birth: {error}"))?;
         Ok(())
     }

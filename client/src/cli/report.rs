@@ -269,6 +269,7 @@ pub(super) fn show_error(screen: Screen, error: &CliError) -> io::Result<()> {
     // A client's error stands in ours already; its causes do not.
     let message = match error {
         CliError::Client(error) => exit::chain(error),
+        CliError::Receipt { path, fault } if !screen.json => format!("{path}: {}", texts::fault(*fault, screen.lang)),
         other => other.to_string(),
     };
     if screen.json {
@@ -287,7 +288,11 @@ pub(super) fn show_error(screen: Screen, error: &CliError) -> io::Result<()> {
         return screen.json(&document);
     }
     let headline = match error.number() {
-        Some(number) => format!("{}: {}", number.number(), advice(number, screen.lang)),
+        Some(number) => match error.detail() {
+            // Which line of a register, which field of a question: the number alone tells nobody what to mend.
+            Some(detail) => format!("{}: {} ({detail})", number.number(), advice(number, screen.lang)),
+            None => format!("{}: {}", number.number(), advice(number, screen.lang)),
+        },
         None => message,
     };
     screen.complain(&format!("{}: {headline}", screen.lang.say("lỗi", "error")));

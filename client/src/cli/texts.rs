@@ -1,8 +1,11 @@
 //! What a clerk reads: every word of an answer in Vietnamese and English, and its stable code for machines.
 
-use xacminh_proto::vocab::{
-    Address, Attribute, Cause, Claim, ClaimKind, Date, Living, Marital, Place, Reason, ResidenceKind, Sex, Value,
-    Verdict,
+use xacminh_proto::{
+    transparency::ReceiptError,
+    vocab::{
+        Address, AsOf, Attribute, Cause, Claim, ClaimKind, Date, Living, Marital, Place, Reason, ResidenceKind, Sex,
+        Value, Verdict,
+    },
 };
 
 use super::screen::Lang;
@@ -93,6 +96,24 @@ pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
         Reason::NotRelated => lang.say("không ghi quan hệ này", "the relation is not recorded"),
         Reason::NothingRecorded => lang.say("không có dữ liệu để so", "nothing recorded to compare with"),
         Reason::NotChecked => lang.say("chưa đối chiếu được", "could not be compared"),
+        Reason::TonePlacement => lang.say("cùng tên, khác vị trí dấu thanh", "same name, tone mark placed otherwise"),
+        Reason::IAndY => lang.say("cùng tên, khác cách viết i và y", "same name, i and y differ"),
+        Reason::Unsigned => lang.say("nhập không dấu", "typed without diacritics"),
+        Reason::PartialDiacritics => lang.say("thiếu một số dấu", "some diacritics are missing"),
+        Reason::RegionalVariant => lang.say("biến thể của tên (Hoàng, Huỳnh)", "a variant of the name (Hoàng, Huỳnh)"),
+        Reason::WordsDiffer => {
+            lang.say("khác thứ tự hoặc thừa, thiếu chữ", "words in another order, missing or too many")
+        }
+        Reason::Handwriting => lang.say("chữ dễ nhầm khi đọc hoặc quét", "a letter easily misread"),
+        Reason::MinorityForm => {
+            lang.say("khác tiền tố của tên (Y, H', K')", "a prefix of the name (Y, H', K') differs")
+        }
+        Reason::DayMonthSwapped => lang.say("đảo ngày và tháng", "day and month exchanged"),
+        Reason::FirstOfJanuary => lang.say("đúng năm; một bên ghi 01/01", "year agrees; one side says 1 January"),
+        Reason::YearAlone => lang.say("đúng năm; dữ liệu chỉ ghi năm", "year agrees; only the year is recorded"),
+        Reason::SuccessorPlace => {
+            lang.say("địa bàn cũ, nay là nơi đã ghi", "the former place is today the recorded one")
+        }
         Reason::YoungEnough => lang.say("chưa quá tuổi", "young enough"),
         Reason::AgeAbove => lang.say("đã quá tuổi", "not young enough"),
         Reason::CardInForce => lang.say("có thẻ còn hiệu lực", "a card is in force"),
@@ -122,6 +143,18 @@ pub(super) fn reason_code(reason: Reason) -> &'static str {
         Reason::NotRelated => "not_related",
         Reason::NothingRecorded => "nothing_recorded",
         Reason::NotChecked => "not_checked",
+        Reason::TonePlacement => "tone_placement",
+        Reason::IAndY => "i_and_y",
+        Reason::Unsigned => "unsigned",
+        Reason::PartialDiacritics => "partial_diacritics",
+        Reason::RegionalVariant => "regional_variant",
+        Reason::WordsDiffer => "words_differ",
+        Reason::Handwriting => "handwriting",
+        Reason::MinorityForm => "minority_form",
+        Reason::DayMonthSwapped => "day_month_swapped",
+        Reason::FirstOfJanuary => "first_of_january",
+        Reason::YearAlone => "year_alone",
+        Reason::SuccessorPlace => "successor_place",
         Reason::YoungEnough => "young_enough",
         Reason::AgeAbove => "age_above",
         Reason::CardInForce => "card_in_force",
@@ -165,6 +198,27 @@ pub(super) fn cause_code(cause: Cause) -> &'static str {
     }
 }
 
+/// What is wrong with a receipt, in the language of the clerk; for English the fault has words of its own.
+pub(super) const fn fault_vi(fault: ReceiptError) -> &'static str {
+    match fault {
+        ReceiptError::Malformed | ReceiptError::TooLarge => "không phải phiếu, hoặc phiếu bị hỏng",
+        ReceiptError::Note(_) => "phần chữ ký bị hỏng",
+        ReceiptError::Checkpoint(_) => "mốc nhật ký bị hỏng",
+        ReceiptError::Policy(_) => "chữ ký không được chính sách này chấp nhận",
+        ReceiptError::Proof(_) => "phiếu không có trong nhật ký ở vị trí này",
+        ReceiptError::Disclosure(_) => "nội dung không phải là nội dung đã ghi nhật ký",
+        ReceiptError::Contradiction(_) => "nội dung mâu thuẫn với mục nhật ký",
+    }
+}
+
+/// What is wrong with a receipt, for people: in Vietnamese the exact words in English follow, for whoever is asked.
+pub(super) fn fault(fault: ReceiptError, lang: Lang) -> String {
+    match lang {
+        Lang::Vi => format!("{} ({fault})", fault_vi(fault)),
+        Lang::En => fault.to_string(),
+    }
+}
+
 /// What was claimed, for people; nothing if the kind says it all.
 pub(super) fn argument(claim: &Claim, lang: Lang) -> String {
     match claim {
@@ -176,13 +230,14 @@ pub(super) fn argument(claim: &Claim, lang: Lang) -> String {
         Claim::AgeAtMost { years, on } => on_day(&format!("≤ {years}"), *on, lang),
         Claim::CardValid(on) => on_day("", *on, lang),
         Claim::CardAddress(address) => address.reveal().to_owned(),
-        Claim::Residence { kind, place, detail } => {
+        Claim::Residence { kind, place, as_of, detail } => {
             let kind = match kind {
                 ResidenceKind::Permanent => lang.say("thường trú", "permanent"),
                 ResidenceKind::Temporary => lang.say("tạm trú", "temporary"),
                 ResidenceKind::Current => lang.say("nơi ở hiện tại", "current"),
             };
-            format!("{kind}, {}", place_text(*place, detail.as_deref().unwrap_or_default(), lang))
+            let then = as_of.as_ref().map(|as_of| as_of_text(as_of, lang)).unwrap_or_default();
+            format!("{kind}, {}{then}", place_text(*place, detail.as_deref().unwrap_or_default(), lang))
         }
         Claim::MaritalStatus(marital) => lang_marital(*marital, lang).to_owned(),
         Claim::LivingStatus(living) => lang_living(*living, lang).to_owned(),
@@ -260,6 +315,12 @@ fn place_text(place: Place, detail: &str, lang: Lang) -> String {
     let commune = place.commune.map(|code| format!("{} {code:05}", lang.say("xã", "commune")));
     let detail = Some(detail.to_owned()).filter(|detail| !detail.is_empty());
     [detail, commune, Some(province)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What follows the name of a place that is named as of a day.
+fn as_of_text(AsOf { on, district }: &AsOf, lang: Lang) -> String {
+    let district = district.map(|code| format!(", {} {code:03}", lang.say("huyện", "district"))).unwrap_or_default();
+    format!("{district}, {} {on}", lang.say("theo địa giới ngày", "as of"))
 }
 
 fn lang_sex(sex: Sex, lang: Lang) -> &'static str {

@@ -100,13 +100,20 @@ async fn run(
     let wish = if keep.receipt.is_some() { ReceiptWish::Full } else { ReceiptWish::Position };
     let ask = question::ask(person, purpose, &request.dossier, request.request_id, claims, asked.attributes, wish)
         .map_err(CliError::Usage)?;
+    let (screen, policy) = (global.screen(), global.log_policy()?);
+    // Before anything is asked: what is asked is logged, and its receipt must not be lost.
+    let place = keep.receipt.as_deref().map(receipt::place).transpose()?;
     let client = global.client().await?;
     let answer = client.ask(ask, deadline).await;
     client.close().await;
     let answer = answer?;
-    let exit = report::show(global.screen(), &answer)?;
-    if let (Some(path), Some(receipt)) = (&keep.receipt, &answer.receipt) {
-        receipt::file(path, receipt)?;
+    let exit = report::show(screen, &answer)?;
+    if let (Some(place), Some(receipt)) = (place, &answer.receipt) {
+        place.write(receipt.as_bytes()).inspect_err(|_| {
+            let say = screen.lang.say("lấy lại phiếu bằng", "the receipt can be had again with");
+            screen.complain(&format!("{say} `xacminh receipt get --request-id {}`", answer.request_id));
+        })?;
+        receipt::remark_uncosigned(screen, policy.as_ref(), receipt);
     }
     Ok(exit)
 }

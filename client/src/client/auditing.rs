@@ -79,6 +79,17 @@ impl Client {
         }
     }
 
+    /// The signed head of the log as each node has it now: who leads has cosignatures, others may not.
+    pub async fn checkpoint_of_all(&self, deadline: Duration) -> Vec<Result<Note, ClientError>> {
+        let replies = self.ask_all(&Request::Checkpoint, deadline).await;
+        let note = |(_, reply)| match reply {
+            Ok(Reply::Checkpoint(text)) => Ok(Note::parse(text.as_str().as_bytes()).expect("judge read it")),
+            Ok(other) => unreachable!("judge lets no other reply to a wish for a head pass: {}", kind_of(&other)),
+            Err(error) => Err(error),
+        };
+        replies.into_iter().map(note).collect()
+    }
+
     /// The proof that one tree of a shard is the beginning of another; whoever gets it checks it.
     ///
     /// # Errors
@@ -91,11 +102,18 @@ impl Client {
     }
 }
 
-/// Whether a request leaves an entry for each time it is sent: it is not sent twice for the sake of speed.
+/// Whether a request leaves an entry, or does something, each time it is sent: it is not sent twice for the sake of speed.
 pub(super) fn is_recorded(request: &Request) -> bool {
     match request {
-        Request::AuditOpen(_) => true,
+        Request::AuditOpen(_) | Request::Trail(_) | Request::Erase(_) | Request::PutRegister(_) => true,
         Request::AuditQuery(query) => query.person.is_some(),
-        _ => false,
+        // A question has an id, and one leaf however often it is sent; the others leave none.
+        Request::Ask(_)
+        | Request::Status
+        | Request::Audit(_)
+        | Request::Receipt(_)
+        | Request::Checkpoint
+        | Request::Consistency(_)
+        | Request::Register(_) => false,
     }
 }

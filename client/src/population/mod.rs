@@ -26,12 +26,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use chance::Chance;
 use generator::Population;
 use load::{Loaded, Options};
 use store::Store;
 
 /// More citizens than the largest province has; the numbers of one year and sex are a million.
 const CITIZENS_MAX: u64 = 20_000_000;
+
+/// A name of somebody invented: by the province the family comes from, ethnic group, sex and year of birth.
+#[must_use]
+pub fn full_name(province: i16, ethnicity: i16, female: bool, birth_year: i16, chance: &mut Chance) -> String {
+    let family = names::family(ethnicity, province, chance);
+    names::full_name(family, female, birth_year, chance)
+}
 
 /// `xacminh population …`
 #[derive(Debug, Args)]

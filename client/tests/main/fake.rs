@@ -13,7 +13,7 @@ use xacminh_proto::{
     vocab::{Attribute, AttributeSet, Claim, ClaimVerdict, Outcome, Reason, RequestId, Value, Verdict},
     wire::{
         ALPN, Answer, Ask, Failure, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, STREAM_ONE,
-        Tagged, frame,
+        Tagged, frame, padding,
     },
 };
 
@@ -240,13 +240,12 @@ async fn read_frame(recv: &mut quinn::RecvStream) -> Option<Vec<u8>> {
 }
 
 fn framed(one: bool, tag: u64, reply: Reply) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if one {
-        frame::append::<REPLY_BYTES_MAX, _>(&reply, &mut bytes).unwrap();
+    let body = if one {
+        padding::encode::<REPLY_BYTES_MAX, _>(&reply).unwrap()
     } else {
-        frame::append::<REPLY_BYTES_MAX, _>(&Tagged { tag, body: reply }, &mut bytes).unwrap();
-    }
-    bytes
+        padding::encode::<REPLY_BYTES_MAX, _>(&Tagged { tag, body: reply }).unwrap()
+    };
+    [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
 }
 
 /// Pauses short enough for tests; nothing asserts how long anything takes.

@@ -10,6 +10,8 @@ use xacminh_proto::{
     vocab::{PortalId, RequestId},
 };
 
+use crate::apply::Budget;
+
 /// Items in one batch: enough to spread one fsync over, few enough that a batch stays under a megabyte.
 pub const BATCH_ITEMS_MAX: usize = 256;
 
@@ -128,7 +130,7 @@ pub struct Entry {
     pub question: [u8; 16],
     /// Register revision the question was decided under.
     pub register_revision: u64,
-    /// The official's budget, in every entry that answers about a person; none in refusals, which must find their way
+    /// The budgets, in every entry that answers about a person; none in refusals, which must find their way
     /// into the log when the budget is spent, and in administrative entries.
     pub miss: Option<Miss>,
     /// When what the register granted to portal and official ends, Unix milliseconds; never if none, and in entries that
@@ -191,17 +193,49 @@ pub struct Erasure {
     pub envelope: Vec<u8>,
 }
 
-/// The budget of misses a question is answered within.
+/// The budgets of misses a question is answered within.
 ///
 /// A spent budget stops answers of every kind: if hits still came through, guessing could go on and only cost refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Miss {
     /// Pseudonym of the official.
     pub official: [u8; 16],
-    /// Misses the register allows per hour.
-    pub limit: u32,
-    /// Whether this question named nobody, and is counted.
-    pub counts: bool,
+    /// Misses the register allows.
+    pub limits: MissLimits,
+    /// What this question costs: see [`MISS_POINTS`](crate::apply::MISS_POINTS); 0 if it named somebody.
+    pub points: u32,
+}
+
+/// How many misses the register allows in each window; a narrower budget is never the larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissLimits {
+    /// Of one official in an hour.
+    pub official_hour: u32,
+    /// Of one official in a day.
+    pub official_day: u32,
+    /// Of the portal in an hour.
+    pub portal_hour: u32,
+    /// Of the portal in a day.
+    pub portal_day: u32,
+    /// Of everybody in an hour.
+    pub cluster_hour: u32,
+    /// Of everybody in a day.
+    pub cluster_day: u32,
+}
+
+impl MissLimits {
+    /// The limit of one budget.
+    #[must_use]
+    pub const fn of(&self, budget: Budget) -> u32 {
+        match budget {
+            Budget::OfficialHour => self.official_hour,
+            Budget::OfficialDay => self.official_day,
+            Budget::PortalHour => self.portal_hour,
+            Budget::PortalDay => self.portal_day,
+            Budget::ClusterHour => self.cluster_hour,
+            Budget::ClusterDay => self.cluster_day,
+        }
+    }
 }
 
 /// A new revision of the register.

@@ -18,7 +18,7 @@ use xacminh_proto::vocab::{
 };
 
 use crate::{
-    apply::CLOCK_SKEW_MS_MAX,
+    apply::{BLIND_POINTS, CLOCK_SKEW_MS_MAX, MISS_POINTS},
     lineage::{self, End, Lineage},
     matching::{cards, claims, dates, names},
     question::{PersonKeys, Question},
@@ -46,7 +46,7 @@ pub struct Decision {
     pub outcome: Outcome,
     /// The authority's version of the record that confirmed; 0 where telling it would tell whether the person is known.
     pub record_version: u64,
-    /// Whether it counts against the official's budget: the three keys named nobody.
+    /// Whether it counts against budgets: the three keys named nobody.
     pub is_miss: bool,
 }
 
@@ -74,6 +74,17 @@ impl Decision {
         match self.outcome {
             Outcome::Confirmed { as_of_ms, .. } => as_of_ms,
             Outcome::NotConfirmed | Outcome::Undetermined(_) | Outcome::Refused(_) => 0,
+        }
+    }
+
+    /// What it costs the budgets of misses, in points: see [`MISS_POINTS`].
+    #[must_use]
+    pub const fn miss_points(&self) -> u32 {
+        match self.outcome {
+            Outcome::NotConfirmed => MISS_POINTS,
+            // Nothing was compared, or a mismatch was not told: memory would have told a hit.
+            Outcome::Undetermined(Cause::AuthorityUnavailable | Cause::TooOld) => BLIND_POINTS,
+            Outcome::Confirmed { .. } | Outcome::Undetermined(_) | Outcome::Refused(_) => 0,
         }
     }
 
@@ -195,7 +206,7 @@ fn confirm(
     let today = Date::in_vietnam(now_ms);
     let mut verdicts = Vec::with_capacity(question.claims.len());
     for claim in &question.claims {
-        match verdict(claim, permit, lineage, asked, today) {
+        match verdict(claim, question, permit, lineage, asked, today) {
             Some(verdict) => verdicts.push(verdict),
             None => return Next::AskAuthority,
         }
@@ -208,11 +219,19 @@ fn confirm(
 }
 
 /// The verdict on one claim, or none if memory would deny it and the authority was not asked yet.
-fn verdict(claim: &Claim, permit: &Permit, lineage: &Lineage<'_>, asked: Asked, today: Date) -> Option<ClaimVerdict> {
+fn verdict(
+    claim: &Claim,
+    question: &Question,
+    permit: &Permit,
+    lineage: &Lineage<'_>,
+    asked: Asked,
+    today: Date,
+) -> Option<ClaimVerdict> {
+    let record = lineage.record;
     let found = match claim {
         // The card that bears a cancelled number of this very person is an old one.
         Claim::CardNumber(number) if lineage.earlier.contains(number) => cards::REPLACED,
-        _ => claims::check(claim, lineage.record, permit.name_threshold, today),
+        _ => claims::check(claim, record, permit.name_threshold, today),
     };
     let (verdict, reason) = match (found.verdict, asked) {
         (Verdict::NoMatch, Asked::NotYet) => return None,
@@ -220,7 +239,7 @@ fn verdict(claim: &Claim, permit: &Permit, lineage: &Lineage<'_>, asked: Asked, 
         (Verdict::NoMatch, Asked::Unavailable) => {
             (Verdict::Undetermined(Cause::AuthorityUnavailable), Reason::NotChecked)
         }
-        (verdict, _) => (verdict, found.reason),
+        (verdict, _) => (verdict, dates::told(found.reason, question.person.birth)),
     };
     Some(ClaimVerdict { kind: claim.kind(), verdict, reason })
 }

@@ -43,7 +43,7 @@ impl Question {
     /// What is asked for, as the leaf tells it: attributes in bits 0–31, claim kinds in bits 32–63.
     #[must_use]
     pub fn fields(&self) -> u64 {
-        debug_assert!(ClaimKind::ALL.len() <= 32, "claim kinds have 32 bits in the leaf");
+        const { assert!(ClaimKind::ALL.len() <= 32, "claim kinds have 32 bits in the leaf") };
         self.attributes.bits() | (u64::from(self.claim_bits()) << 32)
     }
 

@@ -5,12 +5,12 @@
 //!                                       └▶ keep: tables compacted ▶ new snapshot, the old one removed ▶ log purged
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::{io, ops::Range, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 use xacminh_core::command::Erasure;
 use xacminh_proto::{
-    transparency::{Leaf, LeafKind},
+    transparency::{Leaf, LeafBytes, LeafKind},
     vocab::{ErrorNumber, PersonNumber, RequestId},
 };
 
@@ -23,8 +23,8 @@ const ROUNDS_MAX: usize = 8;
 /// How long an erasure may take to be applied here.
 const ERASURE_MAX: Duration = Duration::from_secs(10);
 
-/// Leaves in which the erasure's own is looked for: it is the newest or nearly so.
-const LEAVES_LOOKED_AT: usize = 4096;
+/// Leaves read at once while the erasure's own is looked for.
+const LEAVES_AT_ONCE: usize = 4096;
 
 /// How often a node looks whether something was erased.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -62,13 +62,12 @@ impl Node {
 
     /// Where the erasure's leaf is; none if the erasure was turned away as stale.
     fn leaf_of(&self, id: RequestId, from: u64) -> Result<Option<u64>, ErrorNumber> {
-        let leaves = self.state.leaves(from, LEAVES_LOOKED_AT).map_err(|error| {
+        // It was applied by now, so it stands before the end of the log.
+        let found = position_of(id, from..self.state.meta().leaves, |from| self.state.leaves(from, LEAVES_AT_ONCE));
+        found.map_err(|error| {
             tracing::error!(%error, "the log cannot be read");
             ErrorNumber::Internal
-        })?;
-        let is_it =
-            |bytes| Leaf::decode(bytes).is_ok_and(|leaf: Leaf| leaf.kind == LeafKind::Erased && leaf.request_id == id);
-        Ok((from..).zip(&leaves).find(|(_, bytes)| is_it(bytes.as_slice())).map(|(position, _)| position))
+        })
     }
 
     /// What was erased up to this entry of the log leaves the node's files.
@@ -78,15 +77,42 @@ impl Node {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
-        // If we stop here, the log still has the entry, and the next start begins anew.
+        // If we stop here, or before the end of it, nothing says that it was done, and the next start begins anew.
         self.replication.forget(index).await
     }
 }
 
-/// Clears the files of every node after each erasure, also of one that was stopped in between: the log's last purged entry
-/// tells what was done.
+/// Where within a range the leaf of an erasure is; `read` gives some leaves from a position on. Any number of others may have
+/// come in between: the erasure that is not found would be sent again, and then nothing would be kept about the number.
+fn position_of(
+    id: RequestId,
+    within: Range<u64>,
+    read: impl Fn(u64) -> io::Result<Vec<LeafBytes>>,
+) -> io::Result<Option<u64>> {
+    let is_it = |bytes: &LeafBytes| {
+        Leaf::decode(bytes).is_ok_and(|leaf| leaf.kind == LeafKind::Erased && leaf.request_id == id)
+    };
+    let mut from = within.start;
+    while from < within.end {
+        let leaves = read(from)?;
+        if let Some((position, _)) = (from..).zip(&leaves).find(|(_, bytes)| is_it(bytes)) {
+            return Ok(Some(position));
+        }
+        if leaves.is_empty() {
+            break;
+        }
+        from += u64::try_from(leaves.len()).map_err(io::Error::other)?;
+    }
+    Ok(None)
+}
+
+/// Clears the files of every node after each erasure, also of one that was stopped in between: a note beside the log, written
+/// last, tells what was done.
 pub(super) async fn keep(node: Arc<Node>) {
-    let mut done = node.replication.forgotten();
+    let mut done = node.replication.forgotten().unwrap_or_else(|error| {
+        tracing::error!(%error, "what was cleared is not known: it is done again");
+        0
+    });
     loop {
         match node.state.erased() {
             Ok(erased) if erased > done => match node.clear_files(erased).await {
@@ -103,5 +129,48 @@ pub(super) async fn keep(node: Arc<Node>) {
             Err(error) => tracing::error!(%error, "the state cannot be read"),
         }
         sleep(LOOK_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xacminh_proto::{transparency::LeafVerdict, vocab::PortalId};
+
+    use super::*;
+
+    fn leaf(kind: LeafKind, number: u8) -> LeafBytes {
+        let leaf = Leaf {
+            kind,
+            time_ms: 9,
+            request_id: RequestId::new(9, [number; 10]),
+            portal: PortalId(0),
+            official: [0; 16],
+            purpose: 0,
+            procedure: 0,
+            register_revision: 1,
+            fields: 0,
+            verdict: LeafVerdict::None,
+            subject: [0; 32],
+            attributes_root: [0; 32],
+            addendum_digest: [0; 32],
+            record_version: 0,
+            previous: [0; 32],
+        };
+        leaf.encode()
+    }
+
+    #[test]
+    fn an_erasure_is_found_however_many_leaves_came_before_it() {
+        let mut log: Vec<LeafBytes> = (0..9).map(|number| leaf(LeafKind::Admin, number)).collect();
+        log[7] = leaf(LeafKind::Erased, 7);
+        let find = |number, within| {
+            let read = |from| Ok(log.iter().skip(usize::try_from(from).expect("few")).take(2).copied().collect());
+            position_of(RequestId::new(9, [number; 10]), within, read).expect("read")
+        };
+        assert_eq!(find(7, 0..9), Some(7));
+        assert_eq!(find(7, 7..9), Some(7));
+        assert_eq!(find(6, 0..9), None, "of another kind");
+        assert_eq!(find(7, 8..9), None, "before the range");
+        assert_eq!(find(8, 0..40), None, "the log ends");
     }
 }

@@ -19,10 +19,13 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use xacminh_core::{apply::ItemOutcome, command::Ticket};
+use xacminh_core::{
+    apply::{BudgetKey, ItemOutcome},
+    command::{Command, Ticket},
+};
 
 use crate::{
-    admin,
+    admin, alarms,
     audit::Searcher,
     config::Config,
     env::{self, Clock, SystemClock},
@@ -37,13 +40,13 @@ use crate::{
     },
     serve,
     store::{ApplySink, Fatal, State, Store},
-    telemetry::{ExitCode, Metrics, exit},
+    telemetry::{AlarmMetrics, ExitCode, Metrics, exit},
     tls::WebTls,
     upstream::Upstream,
     verify::{Crowd, Desk},
 };
 
-pub use keys::{KeyCommandError, rotate_sealing, rotate_signing, verifier_keys};
+pub use keys::{KeyCommandError, marks, rotate_sealing, rotate_signing, verifier_keys};
 pub use setup::{Refusal, keyring_source};
 
 /// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.
@@ -83,7 +86,9 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let metrics = Arc::new(Metrics::new());
     let keyring = setup::keyring(&config)?;
     let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
-    let store = setup::store(&config, Arc::new(Settling(submitter.clone())))?;
+    let alarm_metrics = Arc::new(AlarmMetrics::new(&metrics)?);
+    let (feed, sights) = alarms::Feed::new(Arc::clone(&alarm_metrics));
+    let store = setup::store(&config, Arc::new(Settling(submitter.clone(), feed.clone())))?;
     // The store holds the directory by now, so that nobody else writes there.
     keyring.fit(&config.node.data_dir)?;
     let upstream = setup::authority(&config).await?;
@@ -94,7 +99,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let log_door = setup::log_door(&config, &clock).await?;
 
     let dialers = [doors.clients.dialer(), doors.peers.dialer()];
-    let node = Rooms { clock: Arc::clone(&clock), metrics, keyring, submitter, pump, store, upstream }
+    let node = Rooms { clock: Arc::clone(&clock), metrics, keyring, submitter, pump, store, upstream, feed }
         .open(config, doors.peers, form)
         .await?;
     tracing::info!(node = node.config.node.id, cluster = %node.config.cluster.name, clients = %node.config.client.listen, "running");
@@ -104,6 +109,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let admin_stop = stopped(stop.clone());
     let admin = admin::serve(admin_listener, Arc::clone(&node.metrics), Arc::clone(&node) as _, probe_time, admin_stop);
     let admin = tokio::spawn(admin);
+    let watching = tokio::spawn(watch(Arc::clone(&node), sights, alarm_metrics));
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
     let erasing = tokio::spawn(erasure::keep(Arc::clone(&node)));
     let comparing = tokio::spawn(compare_with_record(Arc::clone(&node)));
@@ -134,6 +140,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let _ = stopping.send(true);
     let drained = serving.await.unwrap_or(false);
     keeping.abort();
+    watching.abort();
     comparing.abort();
     erasing.abort();
     reloading.abort();
@@ -154,12 +161,14 @@ struct Rooms {
     pump: Pump,
     store: Store,
     upstream: Arc<Upstream>,
+    feed: alarms::Feed,
 }
 
 impl Rooms {
     async fn open(self, config: Config, door: crate::quic::Door, form: bool) -> Result<Arc<Node>, Refusal> {
-        let Self { clock, metrics, keyring, submitter, pump, store, upstream } = self;
+        let Self { clock, metrics, keyring, submitter, pump, store, upstream, feed } = self;
         let state = store.state.clone();
+        let is_new = store.is_new();
         let parts = Parts {
             node: config.node.id,
             cluster: &config.cluster.name,
@@ -176,7 +185,7 @@ impl Rooms {
             keyring: Arc::clone(&keyring),
         };
         let alarm = Arc::new(|error: &NotaryError| stop_for(error));
-        let notary = Notary::start(&config.node.data_dir.join("notary"), authority, state.clone(), alarm)
+        let notary = Notary::start(&config.node.data_dir.join("notary"), is_new, authority, state.clone(), alarm)
             .map_err(Refusal::Notary)?;
         let kept = Cosigned::open(&config.node.data_dir.join("notary"), |year| {
             notary.authority().verifier_keys(year).unwrap_or_default()
@@ -201,6 +210,7 @@ impl Rooms {
             metrics: Arc::clone(&metrics),
             register: ArcSwapOption::empty(),
             crowd: Crowd::default(),
+            alarms: feed,
         };
         Ok(Arc::new(Node { config, state, desk, searcher, replication, metrics, shelf, witnesses }))
     }
@@ -228,11 +238,15 @@ impl Node {
 }
 
 /// Tells waiting questions what became of their items.
-struct Settling(Submitter);
+struct Settling(Submitter, alarms::Feed);
 
 impl ApplySink for Settling {
     fn applied(&self, _log_index: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
         self.0.settle(at_ms, leaves, &outcomes);
+    }
+
+    fn saw(&self, command: &Command, budgets: &[(BudgetKey, u32)], outcomes: &[(Ticket, ItemOutcome)]) {
+        self.1.applied(command, budgets, outcomes);
     }
 }
 
@@ -245,10 +259,10 @@ fn stop_at_once(fatal: &Fatal) {
     });
 }
 
-/// Ends the process: what was signed and what is here are two histories.
+/// Ends the process: what was signed and what is here are two histories, or what is signed cannot be written down.
 fn stop_for(error: &NotaryError) {
     tracing::error!(%error, "the node stops itself");
-    exit(ExitCode::InvariantBroken);
+    exit(error.exit_code().unwrap_or(ExitCode::InvariantBroken));
 }
 
 /// Sees after a start that the log has brought back everything that was signed before it.
@@ -273,6 +287,8 @@ async fn compare_with_record(node: Arc<Node>) {
         }
         tokio::time::sleep(RECORD_LOOK_INTERVAL).await;
     }
+    // Long enough is not the same yet.
+    node.desk.notary.compare().await;
 }
 
 fn members(config: &Config) -> BTreeMap<u64, Member> {
@@ -307,6 +323,17 @@ async fn publish(node: Arc<Node>, door: Option<publish::Door>, stop: impl Future
     if let Some(door) = door {
         door.serve(node.shelf.clone(), stop).await;
     }
+}
+
+/// Raises alarms about what entries and this node's own questions show.
+async fn watch(node: Arc<Node>, sights: alarms::Queue, metrics: Arc<AlarmMetrics>) {
+    let terms = alarms::Terms {
+        state: node.state.clone(),
+        keyring: Arc::clone(&node.desk.keyring),
+        clock: Arc::clone(&node.desk.clock),
+        metrics,
+    };
+    alarms::run(sights, terms, || node.replication.leads_with_all()).await;
 }
 
 /// Has the log's heads cosigned while this node leads.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
     transparency::Hash,
-    vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
+    vocab::{ErrorNumber, PersonNumber, RequestId},
 };
 
 use super::Node;
@@ -18,7 +18,7 @@ use crate::{
     raft::submit::SubmitError,
     serve::{self, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
-    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
 };
 
 /// Entries of one page of the log; a page stays far under the largest reply.
@@ -71,8 +71,8 @@ impl Office for Node {
         }
     }
 
-    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(self.desk.receipt_of(portal, id))
+    fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(self.desk.receipt_of(holder, id))
     }
 
     fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {

@@ -225,6 +225,7 @@ pub(super) fn bounds(config: &Config) -> Bounds {
         in_flight_connection_max: size(limits.in_flight_connection_max),
         in_flight_max: size(limits.in_flight_max),
         frame_time: Duration::from_millis(limits.question_timeout_ms),
+        unconfirmed_step: Duration::from_millis(limits.unconfirmed_step_ms),
     }
 }
 

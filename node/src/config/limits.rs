@@ -19,6 +19,9 @@ const MEMBERS_MAX: usize = 7;
 /// Streams one connection may be permitted: quinn reserves map entries for every one of them (370 KiB at 4096).
 const STREAMS_MAX: u32 = 4096;
 
+/// Longest step in which answers leave that confirm nothing: more than a second only makes clerks wait.
+const UNCONFIRMED_STEP_MS_MAX: u64 = 1_000;
+
 /// Witnesses asked for each checkpoint: with the log's own keys they fit the lines that every verifier must accept.
 const WITNESSES_MAX: usize = 14;
 /// Shortest time between two checkpoints offered to witnesses: each costs them a signature and a durable write.
@@ -142,6 +145,9 @@ fn doors(config: &Config) -> Option<Problem> {
         ("idle_timeout_ms", limits.idle_timeout_ms),
         ("question_timeout_ms", limits.question_timeout_ms),
     ];
+    if !(1..=UNCONFIRMED_STEP_MS_MAX).contains(&limits.unconfirmed_step_ms) {
+        return problem("client.limits.unconfirmed_step_ms", format!("1 to {UNCONFIRMED_STEP_MS_MAX} is needed"));
+    }
     let zero = times.into_iter().find(|(_, value)| *value == 0)?;
     problem(&format!("client.limits.{}", zero.0), "more than 0 milliseconds are needed")
 }

@@ -14,7 +14,8 @@ pub struct LogServer {
     pub listen: SocketAddr,
     /// Who may read tiles and entries: `required` (default), callers with an auditor's certificate of this cluster;
     /// `none`, everybody who reaches the port. Checkpoints are for everybody either way.
-    /// Entries tell how often each portal asked, to the second: `none` is for a closed network or a proxy that asks.
+    /// Entries tell how often each portal asked, to the second, and undo `visibility = "delayed"`: `none` is for a closed
+    /// network or a proxy that asks.
     #[serde(default)]
     pub client_certificates: ClientCertificates,
     /// Required: `[log_server.tls]`.
@@ -58,7 +59,7 @@ pub struct WebTlsFiles {
 pub struct WebLimits {
     /// Connections at once; default 256. Those beyond wait in the system's queue. Higher costs about 60 KiB each.
     pub connections_max: u32,
-    /// Connections at once from one address; default 64. Those beyond are closed.
+    /// Connections at once from one address, or of IPv6 from one /64 network; default 64. Those beyond are closed.
     /// Higher lets one reader take the places of the others; lower turns away many readers behind one proxy.
     pub connections_per_address_max: u32,
     /// Milliseconds a TLS handshake may take; default 5000.

@@ -106,6 +106,10 @@ pub struct ClientLimits {
     pub in_flight_max: u32,
     /// Milliseconds a caller may take to send one question once begun; default 5000 (slow streams are cut).
     pub question_timeout_ms: u64,
+    /// Milliseconds in whose multiples answers leave that confirm nothing, so that their time does not tell why; default
+    /// 50. Lower, and who asks often enough can tell an unknown person from a wrong name by the time; higher, and clerks
+    /// wait for it.
+    pub unconfirmed_step_ms: u64,
 }
 
 /// `[peer]`: the door for the other members (QUIC, ALPN `xacminh-peer/1`, own socket).
@@ -215,6 +219,7 @@ impl Default for ClientLimits {
             in_flight_connection_max: 256,
             in_flight_max: 8_192,
             question_timeout_ms: 5_000,
+            unconfirmed_step_ms: 50,
         }
     }
 }

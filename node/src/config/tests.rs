@@ -165,6 +165,23 @@ fn an_even_number_of_members_is_doubted() {
     assert!(report.warnings.iter().any(|warning| warning.contains("2 members survive no more")), "{report}");
 }
 
+/// On loopback, too: an open proxy in front is an open log.
+#[test]
+fn a_log_whose_entries_everybody_reads_is_doubted() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().join("node.toml");
+    for (readers, is_doubted) in [("none", true), ("required", false)] {
+        let server = format!(
+            "[log_server]\nlisten = \"127.0.0.1:7700\"\nclient_certificates = \"{readers}\"\n\
+             [log_server.tls]\ncert = \"w.pem\"\nkey = \"w.key\"\nca = \"ca.pem\"\n"
+        );
+        std::fs::write(&path, format!("{REQUIRED}{server}")).expect("written");
+        let report = check(&path).expect("loads");
+        let doubt = "procedures with `visibility = \"delayed\"` are not delayed";
+        assert_eq!(report.warnings.iter().any(|warning| warning.contains(doubt)), is_doubted, "{report}");
+    }
+}
+
 #[test]
 fn check_reads_the_register_too() {
     let directory = tempfile::tempdir().expect("temporary directory");

@@ -35,7 +35,7 @@ use xacminh_proto::transparency::{
 };
 use xacminh_proto::vocab::PersonNumber;
 
-use crate::{keyring::Keyring, store::State};
+use crate::{keyring::Keyring, store::State, telemetry::ExitCode};
 use record::Record;
 
 /// Heads that may wait for the notary: one for each batch of questions in work, and those asked for again.
@@ -76,6 +76,9 @@ pub enum NotaryError {
     /// A checkpoint cannot be written.
     #[error("checkpoint: {0}")]
     Note(#[from] NoteError),
+    /// The record of what is signed could not be made durable: the node must stop, and what it would have signed is not.
+    #[error("the record of signed heads could not be made durable: {0}")]
+    Record(io::Error),
     /// The receipt does not verify, and is withheld.
     #[error("a receipt does not verify: {0}")]
     Receipt(#[from] ReceiptError),
@@ -85,6 +88,25 @@ pub enum NotaryError {
     /// The notary has stopped.
     #[error("the notary has stopped")]
     Stopped,
+}
+
+impl NotaryError {
+    /// The exit code of a process that must end because of it; none if it may go on.
+    #[must_use]
+    pub const fn exit_code(&self) -> Option<ExitCode> {
+        match self {
+            Self::Contradicts(_) => Some(ExitCode::InvariantBroken),
+            Self::Record(_) => Some(ExitCode::StorageFailed),
+            Self::NoTree(_)
+            | Self::Behind
+            | Self::NoKey(_)
+            | Self::Origin
+            | Self::Note(_)
+            | Self::Receipt(_)
+            | Self::Disk(_)
+            | Self::Stopped => None,
+        }
+    }
 }
 
 /// What a notary signs with and under which name.
@@ -138,7 +160,7 @@ enum Job {
     Stop,
 }
 
-/// Called when the tree contradicts what was signed: it must end the process.
+/// Called with an error that has an exit code: it must end the process.
 pub type Alarm = Arc<dyn Fn(&NotaryError) + Send + Sync>;
 
 impl Authority {
@@ -185,12 +207,16 @@ impl Authority {
 }
 
 impl Notary {
-    /// Starts the notary of a state, with its record in `folder`.
+    /// Starts the notary of a state, with its record in `folder`. Only a node that `is_new`, with neither leaves nor entries
+    /// of a log, begins a record.
     ///
     /// # Errors
     /// If the record cannot be opened: what was signed last is unknown then.
-    pub fn start(folder: &Path, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
-        let record = Record::open(folder)?;
+    pub fn start(folder: &Path, is_new: bool, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
+        Self::over(Record::open(folder, is_new)?, authority, state, alarm)
+    }
+
+    fn over(record: Record, authority: Authority, state: State, alarm: Alarm) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
         let recorded = Arc::new(record.heads().clone());
         let notary = Self {
@@ -235,6 +261,19 @@ impl Notary {
             let here = at.map_or(0, |at| shards.get(at + 1).map_or(leaves, |next| next.first) - shards[at].first);
             (here < head.size).then_some(Behind { year: *year, signed: head.size, here })
         })
+    }
+
+    /// Compares the tree with every head that was signed before the start, once [`Self::behind`] is over: a tree that grew
+    /// to the size of another history raises the alarm.
+    pub async fn compare(&self) {
+        for (year, head) in self.recorded.iter().filter(|(_, head)| head.size > 0) {
+            let first = self.state.shards().iter().find(|shard| shard.year == *year).map(|shard| shard.first);
+            let Some(first) = first else { continue };
+            // To sign it again is to judge it; whatever else is in the way of a signature does not matter here.
+            if let Err(error) = self.head(first + head.size).await {
+                tracing::warn!(year, size = head.size, %error, "a head signed before the start was not signed again");
+            }
+        }
     }
 
     /// The newest head signed here since the start.
@@ -345,7 +384,7 @@ impl Signer {
             // Whoever asked may have gone.
             Ok(head) => senders.into_iter().for_each(|sender| drop(sender.send(Ok(Arc::clone(&head))))),
             Err(error) => {
-                if matches!(error, NotaryError::Contradicts(_)) {
+                if error.exit_code().is_some() {
                     (self.alarm)(&error);
                 }
                 tracing::error!(%error, "a head was not signed");
@@ -365,7 +404,8 @@ impl Signer {
             if self.record.heads().get(&year) != Some(&head)
                 && let Err(error) = self.record.keep(year, head)
             {
-                let failed = |_| Err(NotaryError::Disk(io::Error::new(error.kind(), error.to_string())));
+                // If we go on here, the next request for the head would find it kept and nothing on the disk.
+                let failed = |_| Err(NotaryError::Record(io::Error::new(error.kind(), error.to_string())));
                 return judged.iter().map(failed).collect();
             }
         }

@@ -17,6 +17,9 @@ use std::{
 
 use xacminh_proto::transparency::{Hash, witness::Head};
 
+/// The record, in its folder.
+const FILE: &str = "signed-heads";
+
 const MAGIC: &[u8] = b"XMNOTARY\x01";
 const SLOT_BYTES: usize = 4096;
 const SLOT_BYTES_U64: u64 = 4096;
@@ -32,26 +35,26 @@ pub(super) struct Record {
     /// Writes so far; the slot with the greater count is the newer one.
     count: u64,
     heads: BTreeMap<u16, Head>,
+    /// A write failed: what is on the disk is unknown, and it is never tried again.
+    has_failed: bool,
 }
 
 impl Record {
-    /// Opens the record in a folder, making it if there is none.
+    /// Opens the record in a folder; a node that `is_new` has nothing yet, and its record is made.
     ///
     /// # Errors
-    /// If the disk refuses, or neither slot is whole: whatever was signed last is then unknown.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let path = folder.join("signed-heads");
-        let is_new = !path.exists();
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-        if is_new {
-            let mut record = Self { file, count: 0, heads: BTreeMap::new() };
-            // Both slots, so that a crash in the middle of the next write leaves a whole one.
-            record.write()?;
-            record.write()?;
-            File::open(folder)?.sync_all()?;
-            return Ok(record);
-        }
+    /// If the disk refuses, neither slot is whole, or there is no record although the node has a history: whatever was
+    /// signed last is then unknown.
+    pub(super) fn open(folder: &Path, is_new: bool) -> io::Result<Self> {
+        let path = folder.join(FILE);
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => return Self::make(folder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is missing", path.display())));
+            }
+            Err(error) => return Err(error),
+        };
         let slots = [0, SLOT_BYTES_U64].map(|at| {
             let mut bytes = vec![0; SLOT_BYTES];
             file.read_exact_at(&mut bytes, at).ok().and_then(|()| decode(&bytes))
@@ -60,7 +63,27 @@ impl Record {
         let Some((count, heads)) = newest else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the record of signed heads is damaged"));
         };
-        Ok(Self { file, count, heads })
+        Ok(Self { file, count, heads, has_failed: false })
+    }
+
+    /// Makes an empty record. If we crash here there is none, or a whole one: it gets its name once it is durable.
+    fn make(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let path = folder.join(FILE);
+        let unfinished = path.with_extension("new");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut record = Self { file, count: 0, heads: BTreeMap::new(), has_failed: false };
+        // Both slots, so that a crash in the middle of the next write leaves a whole one.
+        record.write(BTreeMap::new())?;
+        record.write(BTreeMap::new())?;
+        record.file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        File::open(folder)?.sync_all()?;
+        if let Some(parent) = folder.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(record)
     }
 
     /// The newest head signed of each shard.
@@ -70,19 +93,36 @@ impl Record {
 
     /// Makes a head durable. If we crash before it is, no signature over it has left; after it, none was lost that
     /// could not be made again.
+    ///
+    /// # Errors
+    /// If the disk refuses, and ever after: the kernel may have forgotten the bytes of a failed fsync, and the slot that
+    /// is still whole is not to be written over. [`Self::heads`] tells of what is durable only.
     pub(super) fn keep(&mut self, year: u16, head: Head) -> io::Result<()> {
-        self.heads.insert(year, head);
-        self.write()
+        let mut heads = self.heads.clone();
+        heads.insert(year, head);
+        self.write(heads)
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        if self.heads.len() > SHARDS_MAX {
+    fn write(&mut self, heads: BTreeMap<u16, Head>) -> io::Result<()> {
+        if self.has_failed {
+            return Err(io::Error::other("an earlier write of the record failed"));
+        }
+        if heads.len() > SHARDS_MAX {
             return Err(io::Error::other("more shards than a record holds"));
         }
-        self.count += 1;
-        let at = if self.count.is_multiple_of(2) { 0 } else { SLOT_BYTES_U64 };
-        self.file.write_all_at(&encode(self.count, &self.heads), at)?;
-        self.file.sync_data()
+        let count = self.count + 1;
+        let at = if count.is_multiple_of(2) { 0 } else { SLOT_BYTES_U64 };
+        let written = self.file.write_all_at(&encode(count, &heads), at).and_then(|()| self.file.sync_data());
+        self.has_failed = written.is_err();
+        written?;
+        (self.count, self.heads) = (count, heads);
+        Ok(())
+    }
+
+    /// The disk fails from now on: the file cannot be written.
+    #[cfg(test)]
+    pub(super) fn break_disk(&mut self, folder: &Path) {
+        self.file = File::open(folder.join(FILE)).expect("the record is there");
     }
 }
 
@@ -131,21 +171,60 @@ mod tests {
     fn what_was_kept_last_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         {
-            let mut record = Record::open(folder.path()).unwrap();
+            let mut record = Record::open(folder.path(), true).unwrap();
             assert!(record.heads().is_empty());
             record.keep(2026, head(3)).unwrap();
             record.keep(2026, head(5)).unwrap();
             record.keep(2027, head(1)).unwrap();
         }
-        let record = Record::open(folder.path()).unwrap();
+        let record = Record::open(folder.path(), false).unwrap();
         assert_eq!(record.heads(), &BTreeMap::from([(2026, head(5)), (2027, head(1))]));
+    }
+
+    #[test]
+    fn a_node_with_a_history_does_not_begin_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let notary = folder.path().join("notary");
+        let error = Record::open(&notary, false).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("signed-heads is missing"), "{error}");
+        assert!(!notary.exists(), "the next start refuses, too");
+        // A first start that was cut short left a part of a record, which has no name yet.
+        fs::create_dir(&notary).unwrap();
+        fs::write(notary.join("signed-heads.new"), b"XMNO").unwrap();
+        Record::open(&notary, true).unwrap().keep(2026, head(3)).unwrap();
+        assert_eq!(
+            Record::open(&notary, true).unwrap().heads(),
+            &BTreeMap::from([(2026, head(3))]),
+            "it is not begun anew"
+        );
+        assert!(!notary.join("signed-heads.new").exists());
+        // Where there is a file, an empty one is a damaged one.
+        fs::write(notary.join(FILE), b"").unwrap();
+        assert!(Record::open(&notary, true).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_not_kept_and_not_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = Record::open(folder.path(), true).unwrap();
+        record.keep(2026, head(3)).unwrap();
+        let whole = fs::read(folder.path().join(FILE)).unwrap();
+        let file = record.file.try_clone().unwrap();
+        record.break_disk(folder.path());
+        assert!(record.keep(2026, head(5)).is_err());
+        assert_eq!(record.heads(), &BTreeMap::from([(2026, head(3))]), "only what is durable");
+        // The disk takes writes again, and has perhaps lost some.
+        record.file = file;
+        assert!(record.keep(2026, head(7)).is_err());
+        assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), whole);
     }
 
     #[test]
     fn a_write_cut_short_leaves_the_head_before_it_and_two_leave_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signed-heads");
-        let mut record = Record::open(folder.path()).unwrap();
+        let mut record = Record::open(folder.path(), true).unwrap();
         for size in 1..=4 {
             record.keep(2026, head(size)).unwrap();
         }
@@ -154,9 +233,9 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[newest + 40] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(Record::open(folder.path()).unwrap().heads(), &BTreeMap::from([(2026, head(3))]));
+        assert_eq!(Record::open(folder.path(), false).unwrap().heads(), &BTreeMap::from([(2026, head(3))]));
         bytes[SLOT_BYTES - newest + 40] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert!(Record::open(folder.path()).is_err());
+        assert!(Record::open(folder.path(), false).is_err());
     }
 }

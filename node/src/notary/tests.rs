@@ -85,7 +85,7 @@ fn notary(folder: &Path, file: &KeyringFile, state: &State) -> (Notary, Arc<Atom
     };
     let keyring = Arc::new(Keyring::from_file(file).expect("a keyring"));
     let authority = Authority { domain: "example.vn".into(), province: "48".into(), keyring };
-    (Notary::start(folder, authority, state.clone(), alarm).expect("a notary"), alarms)
+    (Notary::start(folder, true, authority, state.clone(), alarm).expect("a notary"), alarms)
 }
 
 fn folder() -> TempDir {
@@ -152,6 +152,28 @@ async fn a_tree_that_ends_before_the_head_signed_last_is_not_signed_before_it_ha
     assert_eq!(alarms.load(Ordering::SeqCst), 0);
 }
 
+/// A node that nobody asks signs nothing; it must notice all the same that it has another history.
+#[tokio::test]
+async fn a_start_compares_its_tree_with_what_was_signed_before() {
+    let (data, other, record, keys) = (folder(), folder(), folder(), keyring());
+    let (state, log) = history(data.path(), 1..=4, 0).await;
+    {
+        let (notary, alarms) = notary(record.path(), &keys, &state);
+        notary.compare().await;
+        notary.head(4).await.expect("signed");
+        assert_eq!(alarms.load(Ordering::SeqCst), 0, "nothing was signed before");
+    }
+    log.apply(&Command::Register(change(5, 0))).await;
+    let (same, alarms) = notary(record.path(), &keys, &state);
+    same.compare().await;
+    assert_eq!(alarms.load(Ordering::SeqCst), 0, "the same history, and more of it");
+    let (state, _log) = history(other.path(), 1..=6, 1).await;
+    let (another, alarms) = notary(record.path(), &keys, &state);
+    assert_eq!(another.behind(), None, "it is long enough");
+    another.compare().await;
+    assert_eq!(alarms.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn heads_within_an_overlap_are_signed_by_both_keys_and_others_by_one() {
     let (data, record, mut keys) = (folder(), folder(), keyring());
@@ -177,4 +199,25 @@ async fn without_a_key_for_the_time_nothing_is_signed() {
     let (state, _log) = history(data.path(), 1..=1, 0).await;
     let (notary, _) = notary(record.path(), &keys, &state);
     assert!(matches!(notary.head(1).await, Err(NotaryError::NoKey(_))));
+}
+
+/// A signature that left without its durable record could be contradicted by the next start.
+#[tokio::test]
+async fn a_head_whose_record_cannot_be_written_is_never_signed_and_stops_the_node() {
+    let (data, folder, keys) = (folder(), folder(), keyring());
+    let (state, _log) = history(data.path(), 1..=4, 0).await;
+    let mut record = Record::open(folder.path(), true).expect("a record");
+    record.break_disk(folder.path());
+    let keyring = Arc::new(Keyring::from_file(&keys).expect("a keyring"));
+    let authority = Authority { domain: "example.vn".into(), province: "48".into(), keyring };
+    let codes = Arc::new(Mutex::new(Vec::new()));
+    let alarm: Alarm = {
+        let codes = Arc::clone(&codes);
+        Arc::new(move |error| codes.lock().expect("nobody panicked").push(error.exit_code()))
+    };
+    let notary = Notary::over(record, authority, state, alarm).expect("a notary");
+    for again in 1..=2 {
+        assert!(matches!(notary.head(4).await, Err(NotaryError::Record(_))), "{again}");
+        assert_eq!(*codes.lock().expect("nobody panicked"), vec![Some(ExitCode::StorageFailed); again]);
+    }
 }

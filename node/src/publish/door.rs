@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -66,7 +66,7 @@ pub struct Door {
     addresses: Arc<Addresses>,
 }
 
-/// How many connections each address has.
+/// How many connections each reader's address has; see [`place_of`].
 #[derive(Default)]
 struct Addresses(Mutex<HashMap<IpAddr, usize>>);
 
@@ -168,6 +168,7 @@ impl Door {
 
 impl Addresses {
     fn enter(self: &Arc<Self>, address: IpAddr, each_max: usize) -> Option<Counted> {
+        let address = place_of(address);
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(address).or_default();
         if *count >= each_max {
@@ -175,6 +176,15 @@ impl Addresses {
         }
         *count += 1;
         Some(Counted { addresses: Arc::clone(self), address })
+    }
+}
+
+/// What counts as one address: of IPv6 the first 64 bits, because one reader has all that begin with them (RFC 6177); an
+/// IPv4 address that came in through an IPv6 socket is what it is.
+fn place_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 
@@ -187,5 +197,25 @@ impl Drop for Counted {
                 taken.remove(&self.address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_with_a_whole_network_of_addresses_has_the_places_of_one() {
+        let addresses = Arc::new(Addresses::default());
+        let enter = |address: &str| addresses.enter(address.parse().expect("an address"), 2);
+        let first = enter("2001:db8:0:7::1").expect("a place");
+        let _second = enter("2001:db8:0:7:ffff::2").expect("another");
+        assert!(enter("2001:db8:0:7:1:2:3:4").is_none(), "of the same network");
+        let _other =
+            [enter("2001:db8:0:8::1"), enter("192.0.2.1"), enter("192.0.2.2")].map(|place| place.expect("others"));
+        let _mapped = enter("::ffff:192.0.2.1").expect("the second of 192.0.2.1");
+        assert!(enter("192.0.2.1").is_none(), "it has two");
+        drop(first);
+        assert!(enter("2001:db8:0:7::9").is_some(), "a place was left");
     }
 }

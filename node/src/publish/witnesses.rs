@@ -135,8 +135,10 @@ impl Witnesses {
         {
             self.offer(*end).await;
         }
-        debug_assert!(newest.first < *end, "a shard has leaves");
-        self.offer(*end).await;
+        // A year that began between the two looks at the state has no leaf yet as far as we know.
+        if newest.first < *end {
+            self.offer(*end).await;
+        }
     }
 
     async fn offer(&self, leaves: u64) {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -237,7 +237,7 @@ impl Replication {
 
     /// Takes the entry at an index, and those before it, off this node's log and out of its snapshots: a new snapshot takes
     /// the place of the old one, and the log forgets what is in it. Waits until it is done, which a follower that is
-    /// catching up can delay.
+    /// catching up can delay, and notes it: what the state has of those entries must be cleared before.
     ///
     /// # Errors
     /// What openraft or the disk said.
@@ -248,18 +248,21 @@ impl Replication {
             self.raft.trigger().snapshot().await.map_err(|error| failed(&error))?;
             sleep(FORGET_TICK).await;
         }
-        while self.forgotten() < index {
+        while self.log.bounds()[0].is_none_or(|purged| purged.index < index) {
             self.raft.trigger().purge_log(index).await.map_err(|error| failed(&error))?;
             sleep(FORGET_TICK).await;
         }
         let log = self.log.clone();
-        tokio::task::spawn_blocking(move || log.scrub()).await.map_err(|error| failed(&error))?.map_err(|e| failed(&e))
+        let clearing = move || log.scrub().and_then(|()| log.note_cleared(index));
+        tokio::task::spawn_blocking(clearing).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
-    /// Index of the last entry that this node's log has forgotten; 0 if none.
-    #[must_use]
-    pub fn forgotten(&self) -> u64 {
-        self.log.bounds()[0].map_or(0, |id| id.index)
+    /// Index of the newest entry that [`Self::forget`] has finished with, in this process or one before; 0 if none.
+    ///
+    /// # Errors
+    /// If the disk cannot be read.
+    pub fn forgotten(&self) -> io::Result<u64> {
+        self.log.cleared()
     }
 
     /// Waits until replication has ended by itself, and says why: a node without it can only be started again.

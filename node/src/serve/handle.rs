@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use xacminh_proto::{
     identity::{Identity, Role},
-    vocab::{ErrorNumber, Outcome, PersonNumber, PortalId},
+    vocab::{ErrorNumber, OfficialId, Outcome, PersonNumber, PortalId, RequestId},
     wire::{Answer, Ask, ErasureOrder, Failure, Reply, Request, TrailPage},
 };
 
-use super::{Hall, parse};
+use super::{Hall, parse, steps};
 use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
-use crate::verify::{Answered, ErasureReason, TrailPart, TrailReader};
+use crate::verify::{Answered, ErasureReason, ReceiptHolder, TrailPart, TrailReader};
 
 /// What a certificate allows, read once per connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,17 @@ impl Rights {
         }
     }
 
+    /// Whose receipts may be had again, if anybody's.
+    fn receipt_holder(&self) -> Option<ReceiptHolder> {
+        match self {
+            Self::Portal(portal) => Some(ReceiptHolder::Portal(*portal)),
+            Self::Official(portal, official) => {
+                OfficialId::parse(official).ok().map(|official| ReceiptHolder::Official(*portal, official))
+            }
+            Self::Operator(_) | Self::Auditor(_) | Self::CitizenService(_) | Self::Nothing => None,
+        }
+    }
+
     /// As whom a trail may be read, if at all.
     fn trail_reader(&self) -> Option<TrailReader> {
         match self {
@@ -74,19 +85,24 @@ impl Hall {
     /// The reply to one request.
     pub(super) async fn reply(&self, rights: &Rights, request: Request, watch: &mut Stopwatch) -> Reply {
         let denied = || fail(ErrorNumber::RoleNotAllowed, "the certificate's role does not allow this request");
+        // Whatever costs a leaf, a signature or reads of the disk waits its turn with the questions. A question takes its
+        // place where it is counted, and how the node is can be asked of one that is full.
+        let _place = match &request {
+            Request::Ask(_) | Request::Status => None,
+            _ => match self.in_flight.try_acquire() {
+                Ok(place) => Some(place),
+                Err(_) => return fail(ErrorNumber::Overloaded, ""),
+            },
+        };
         match (request, rights) {
             (Request::Ask(ask), _) => match rights.portal(&ask) {
                 Some(portal) => self.ask(portal, ask, watch).await,
                 None => denied(),
             },
-            (Request::Receipt(id), Rights::Portal(portal) | Rights::Official(portal, _)) => {
-                // A receipt costs a signature and a proof: it waits its turn with the questions.
-                let Ok(_place) = self.in_flight.try_acquire() else { return fail(ErrorNumber::Overloaded, "") };
-                match self.office.receipt(*portal, id).await {
-                    Ok(receipt) => Reply::Receipt(receipt),
-                    Err(number) => fail(number, ""),
-                }
-            }
+            (Request::Receipt(id), _) => match rights.receipt_holder() {
+                Some(holder) => self.receipt(&holder, id).await,
+                None => denied(),
+            },
             (Request::Status, Rights::Nothing) => denied(),
             (Request::Status, _) => Reply::Status(self.office.view().into()),
             (Request::AuditQuery(query), Rights::Auditor(name)) => self.audit_query(name, *query).await,
@@ -115,7 +131,6 @@ impl Hall {
             (
                 Request::Audit(_)
                 | Request::PutRegister(_)
-                | Request::Receipt(_)
                 | Request::Erase(_)
                 | Request::AuditQuery(_)
                 | Request::AuditOpen(_)
@@ -125,10 +140,15 @@ impl Hall {
         }
     }
 
+    async fn receipt(&self, holder: &ReceiptHolder, id: RequestId) -> Reply {
+        match self.office.receipt(holder, id).await {
+            Ok(receipt) => Reply::Receipt(receipt),
+            Err(number) => fail(number, ""),
+        }
+    }
+
     async fn trail(&self, reader: &TrailReader, page: TrailPage) -> Reply {
         let Ok(number) = PersonNumber::parse(&page.number) else { return fail(ErrorNumber::BadNumber, "number") };
-        // Reading a trail costs a leaf and many reads: it waits its turn with the questions.
-        let Ok(_place) = self.in_flight.try_acquire() else { return fail(ErrorNumber::Overloaded, "") };
         match self.office.trail(reader, number, TrailPart { at: page.at, from: page.from }).await {
             Ok(told) => Reply::Trail(Box::new(told.into())),
             Err(number) => fail(number, ""),
@@ -148,9 +168,10 @@ impl Hall {
     }
 
     async fn ask(&self, portal: PortalId, ask: Box<Ask>, watch: &mut Stopwatch) -> Reply {
+        let began = Instant::now();
         let _counted = self.metrics.enter();
         // Admission comes before everything else: a question too many must cost next to nothing.
-        let Ok(_place) = self.in_flight.try_acquire() else {
+        let Ok(place) = self.in_flight.try_acquire() else {
             return self.turned_away(ErrorNumber::Overloaded, "", watch);
         };
         if *self.stop.borrow() {
@@ -163,7 +184,8 @@ impl Hall {
         watch.lap(Stage::Door, &self.metrics);
         let question = &asked.question;
         let span = question_span(question.request_id, portal, &question.procedure);
-        let deadline = Instant::now() + Duration::from_millis(u64::from(asked.deadline_ms));
+        let step = self.bounds.unconfirmed_step;
+        let deadline = steps::deadline(began, Duration::from_millis(u64::from(asked.deadline_ms)), step);
         let answered = {
             use tracing::Instrument;
             self.office
@@ -180,6 +202,11 @@ impl Hall {
             self.metrics.refusal(number);
         }
         log_question(&span, outcome, error, watch);
+        if steps::is_evened(&answered) {
+            // The work is done: an answer that waits keeps nobody out.
+            drop(place);
+            tokio::time::sleep_until(steps::leaves(began, Instant::now(), deadline, step)).await;
+        }
         match answered {
             Ok(Answered { outcome, position, at_ms, receipt }) => {
                 let request_id = question.request_id;

@@ -13,6 +13,7 @@ mod audit;
 mod handle;
 mod office;
 mod parse;
+mod steps;
 mod streams;
 
 use std::{sync::Arc, time::Duration};
@@ -40,6 +41,8 @@ pub struct Bounds {
     pub in_flight_max: usize,
     /// How long a frame may take from its first byte to its last, and a reply to be taken.
     pub frame_time: Duration,
+    /// In what steps of time since their question answers leave that confirm nothing.
+    pub unconfirmed_step: Duration,
 }
 
 /// What every connection shares.

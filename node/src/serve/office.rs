@@ -6,14 +6,14 @@ use tokio::time::Instant;
 use xacminh_core::question::Question;
 use xacminh_proto::{
     transparency::Hash,
-    vocab::{ErrorNumber, PersonNumber, PortalId, RequestId},
+    vocab::{ErrorNumber, PersonNumber, RequestId},
     wire::{self, AuditEntries, AuditEntry, Failure, MemberStatus, Pruned, Status, TrailGloss, TrailLine},
 };
 
 use crate::{
     audit::{Inquiry, Page},
     telemetry::Stopwatch,
-    verify::{Answered, ErasureReason, Inquired, Opened, ToldAccess, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldAccess, ToldTrail, TrailPart, TrailReader},
 };
 
 /// A future of the office.
@@ -37,8 +37,8 @@ pub trait Office: Desk + 'static {
     /// How the node and its cluster are.
     fn view(&self) -> View;
 
-    /// The receipt of a portal's request, as it was answered; see [`crate::verify::Desk::receipt_of`].
-    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>>;
+    /// The receipt of a request, as it was answered; see [`crate::verify::Desk::receipt_of`].
+    fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>>;
 
     /// A page of leaves found; see [`crate::verify::Desk::inquire`].
     fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>>;

@@ -1,14 +1,14 @@
 //! The last place a wire type of a question is seen: an [`Ask`] becomes a [`Question`], or an error number.
 
 use xacminh_core::{
-    matching::places::is_province_of_today,
+    matching::places,
     question::{PersonKeys, Question},
 };
 use xacminh_proto::{
     codec,
     vocab::{
-        BirthDate, CLAIMS_MAX, Claim, DossierId, ErrorNumber, FullName, OfficialId, PersonNumber, PortalId,
-        ProcedureCode,
+        BirthDate, CLAIMS_MAX, Claim, Date, DossierId, ErrorNumber, FullName, NameError, OfficialId, PersonNumber,
+        PortalId, ProcedureCode, legacy,
     },
     wire::{Ask, REQUEST_BYTES_MAX, ReceiptWish},
 };
@@ -49,7 +49,9 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
     if ask.claims.len() > CLAIMS_MAX {
         return Err(Wrong { number: ErrorNumber::TooManyClaims, field: "claims" });
     }
-    ask.claims.iter().try_for_each(check_claim)?;
+    // A question's own time, which apply holds against the leader's clock: nobody is born after it.
+    let today = Date::in_vietnam(ask.request_id.unix_ms());
+    ask.claims.iter().try_for_each(|claim| check_claim(claim, today))?;
     let id = |_| Wrong { number: ErrorNumber::BadIdentifier, field: "official, dossier or procedure" };
     let receipt = ask.receipt == ReceiptWish::Full;
     let question = Question {
@@ -60,8 +62,8 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
         procedure: ProcedureCode::parse(&ask.procedure).map_err(id)?,
         person: PersonKeys {
             number: PersonNumber::parse(&ask.number).map_err(|_| wrong(ErrorNumber::BadNumber, "number")())?,
-            name: FullName::parse(&ask.name).map_err(|_| wrong(ErrorNumber::BadName, "name")())?,
-            birth: BirthDate::parse(&ask.birth).map_err(|_| wrong(ErrorNumber::BadDate, "birth")())?,
+            name: FullName::typed(&ask.name).map_err(|error| Wrong { number: number_of(error), field: "name" })?,
+            birth: born(&ask.birth, today)?,
         },
         claims: ask.claims,
         attributes: ask.attributes,
@@ -70,15 +72,39 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
     Ok(Asked { question, canonical, deadline_ms: ask.deadline_ms.clamp(DEADLINE_MS_MIN, DEADLINE_MS_MAX), receipt })
 }
 
-/// Types check themselves as they are decoded; what is left are texts and places inside claims.
-fn check_claim(claim: &Claim) -> Result<(), Wrong> {
+fn number_of(error: NameError) -> ErrorNumber {
+    if matches!(error, NameError::Legacy(_)) { ErrorNumber::NameEncoding } else { ErrorNumber::BadName }
+}
+
+fn born(typed: &str, today: Date) -> Result<BirthDate, Wrong> {
+    let birth = BirthDate::parse(typed).map_err(|_| Wrong { number: ErrorNumber::BadDate, field: "birth" })?;
+    not_after(birth, today, "birth").map(|()| birth)
+}
+
+fn not_after(birth: BirthDate, today: Date, field: &'static str) -> Result<(), Wrong> {
+    let is_to_come = match birth {
+        BirthDate::Day(day) => day > today,
+        BirthDate::Year(_) => birth.year() > today.year(),
+    };
+    if is_to_come { Err(Wrong { number: ErrorNumber::DateInFuture, field }) } else { Ok(()) }
+}
+
+/// Types check themselves as they are decoded; what is left are texts, places and days that are still to come.
+fn check_claim(claim: &Claim, today: Date) -> Result<(), Wrong> {
     match claim {
-        Claim::Residence { place, detail, .. } => {
+        Claim::FullName(name) if legacy::decode(name.reveal()).is_some() => {
+            Err(Wrong { number: ErrorNumber::NameEncoding, field: "claims.full_name" })
+        }
+        Claim::BirthDate(birth) => not_after(*birth, today, "claims.birth_date"),
+        Claim::CardIssued(day) => not_after(BirthDate::Day(*day), today, "claims.card_issued"),
+        Claim::Residence { place, as_of, detail, .. } => {
             place.checked().map_err(|_| Wrong { number: ErrorNumber::BadPlace, field: "claims.residence" })?;
-            // Addresses are kept in today's provinces: a code of before July 2025 could only be denied, and wrongly.
-            if !is_province_of_today(place.province) {
-                return Err(Wrong { number: ErrorNumber::BadPlace, field: "claims.residence" });
+            if let Some(as_of) = as_of {
+                not_after(BirthDate::Day(as_of.on), today, "claims.residence.as_of")?;
             }
+            // What was no place on its day could only be denied, and wrongly.
+            places::check(*place, *as_of)
+                .map_err(|fault| Wrong { number: ErrorNumber::BadPlace, field: fault.field() })?;
             let detail_ok = detail.as_ref().is_none_or(|text| text.len() <= 300 && !text.chars().any(char::is_control));
             if detail_ok {
                 Ok(())

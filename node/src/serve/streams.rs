@@ -13,6 +13,7 @@ use xacminh_proto::{
     vocab::ErrorNumber,
     wire::{
         self, Failure, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request, Tagged, frame,
+        padding,
     },
 };
 
@@ -181,7 +182,7 @@ fn failure(error: &FrameError) -> Option<Failure> {
 }
 
 fn encoded<T: serde::Serialize>(reply: &T) -> Option<Bytes> {
-    match codec::encode::<REPLY_BYTES_MAX, T>(reply) {
+    match padding::encode::<REPLY_BYTES_MAX, T>(reply) {
         Ok(bytes) => Some(Bytes::from(bytes)),
         Err(error) => {
             tracing::error!(%error, "a reply does not fit into a frame");

@@ -69,6 +69,9 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 pub trait ApplySink: Send + Sync + 'static {
     /// The entry at `log_index`, stamped `at_ms`, has been applied; the log has so many `leaves` now.
     fn applied(&self, log_index: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>);
+
+    /// The same entry once more, when nobody waits for it any longer: what it said, and the budgets it counted against.
+    fn saw(&self, _command: &Command, _budgets: &[(BudgetKey, u32)], _outcomes: &[(Ticket, ItemOutcome)]) {}
 }
 
 /// openraft's state machine over the state.
@@ -240,7 +243,7 @@ impl Applier {
                     grown = Some(changes.growth);
                 }
                 document = changes.register;
-                told = Some((at_ms(&command), applied.outcomes));
+                told = Some((command, changes.budgets, applied.outcomes));
             }
         }
         head.put(&generation.db, &mut batch);
@@ -250,8 +253,9 @@ impl Applier {
         let leaves = head.meta.leaves;
         generation.publish(head, document, grown.as_ref());
         self.shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Some((at_ms, outcomes)) = told {
-            self.sink.applied(entry.log_id.index, at_ms, leaves, outcomes);
+        if let Some((command, budgets, outcomes)) = told {
+            self.sink.applied(entry.log_id.index, at_ms(&command), leaves, outcomes.clone());
+            self.sink.saw(&command, &budgets, &outcomes);
         }
         Ok(())
     }
@@ -298,7 +302,7 @@ fn load(generation: &Arc<Generation>, head: &mut Head, wanted: &Wanted) -> io::R
             loaded.requests.insert(*key, tables::seen_of(&bytes)?);
         }
     }
-    let keys: Vec<[u8; 20]> = wanted.budgets.iter().map(tables::budget_key).collect();
+    let keys: Vec<[u8; 21]> = wanted.budgets.iter().map(tables::budget_key).collect();
     let found = generation.db.batched_multi_get_cf(family(tables::BUDGETS), &keys, keys.is_sorted());
     for (key, found) in wanted.budgets.iter().zip(found) {
         if let Some(bytes) = found.map_err(rocks::io_error)? {
@@ -345,8 +349,8 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     for (key, seen) in &changes.requests {
         batch.put_cf(family(tables::SEEN), key.bytes(), tables::seen_bytes(seen));
     }
-    for (key, misses) in &changes.budgets {
-        batch.put_cf(family(tables::BUDGETS), tables::budget_key(key), tables::budget_bytes(*misses));
+    for (key, points) in &changes.budgets {
+        batch.put_cf(family(tables::BUDGETS), tables::budget_key(key), tables::budget_bytes(*points));
     }
     if let Some(document) = &changes.register {
         let revision = changes.meta.register_revision.to_be_bytes();
@@ -354,15 +358,15 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     }
 }
 
-/// Once an hour of the log's own time, requests out of their window and budgets of past hours are dropped.
+/// Once an hour of the log's own time, requests out of their window and budgets whose windows are over are dropped.
 ///
 /// It depends on nothing but the log, so that replicas drop the same at the same entry and stay equal.
 fn forget_old(generation: &Generation, batch: &mut WriteBatch, now_ms: u64) {
     let family = |name| rocks::family(&generation.db, name);
     let expired = tables::seen_from(now_ms.saturating_sub(REQUEST_WINDOW_MS));
     batch.delete_range_cf(family(tables::SEEN), tables::seen_from(0), expired);
-    let past = BudgetKey::new(now_ms, [0; 16]);
-    batch.delete_range_cf(family(tables::BUDGETS), [0; 20], tables::budget_key(&past));
+    let open = BudgetKey::first_open(now_ms);
+    batch.delete_range_cf(family(tables::BUDGETS), [0; 21], tables::budget_key(&open));
 }
 
 /// In the same hour, entries older than the register keeps them are dropped, a day's worth or two tiles' at the most.

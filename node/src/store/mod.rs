@@ -135,6 +135,13 @@ impl Store {
         self.directory.incarnation()
     }
 
+    /// Whether the node has no history yet: no leaf, and no entry of a log.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        let [_, last, _] = self.log.bounds();
+        last.is_none() && self.state.meta().leaves == 0
+    }
+
     /// Where snapshots are received.
     #[must_use]
     pub fn incoming(&self) -> std::path::PathBuf {

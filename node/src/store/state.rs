@@ -280,13 +280,20 @@ impl State {
         self.generation().get(tables::SEEN, &request.bytes())?.map(|bytes| tables::seen_of(&bytes)).transpose()
     }
 
-    /// Misses counted against a budget.
+    /// Points counted against budgets, in the order of their keys, which ascend.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn misses(&self, key: &BudgetKey) -> io::Result<u32> {
-        let counted = self.generation().get(tables::BUDGETS, &tables::budget_key(key))?;
-        counted.map_or(Ok(0), |bytes| tables::budget_of(&bytes))
+    pub fn points(&self, budgets: &[BudgetKey]) -> io::Result<Vec<u32>> {
+        let generation = self.generation();
+        let keys: Vec<[u8; 21]> = budgets.iter().map(tables::budget_key).collect();
+        let family = rocks::family(&generation.db, tables::BUDGETS);
+        let found = generation.db.batched_multi_get_cf(family, &keys, keys.is_sorted());
+        let points = found.into_iter().map(|found| match found.map_err(rocks::io_error)? {
+            Some(bytes) => tables::budget_of(&bytes),
+            None => Ok(0),
+        });
+        points.collect()
     }
 
     /// BLAKE3 over every key and value, with the head it belongs to: replicas at one log id must agree (invariant I8).

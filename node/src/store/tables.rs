@@ -15,7 +15,7 @@
 //! | `leaves`   | position of the row's first u64      | up to 16 leaves, verbatim                          |
 //! | `addenda`  | position of the row's first u64      | up to 16 of: length u32, the sealed addendum       |
 //! | `seen`     | request id (16), portal u32          | version 1, position u64, question digest (16)      |
-//! | `budgets`  | hour u32, official's pseudonym (16)  | version 1, misses u32                              |
+//! | `budgets`  | hour it ends u32, kind u8, whose (16) | version 1, points u32                              |
 //! | `marks`    | position of the row's first u64      | up to 16 of: trail id (16), dossier mark (16), zero |
 //! |            |                                      | for none; position before in the trail u64         |
 //! | `people`   | row key (32)                         | version 1, created u64, `chain_0`, sealed own key  |
@@ -35,7 +35,7 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options, WriteBatch, WriteOptions,
 };
 use xacminh_core::{
-    apply::{BudgetKey, Meta, NewKey, Seen, Shard, Trail},
+    apply::{Budget, BudgetKey, Meta, NewKey, Seen, Shard, Trail},
     command::{RecordKey, TreeHead},
 };
 use xacminh_proto::transparency::{
@@ -249,20 +249,28 @@ pub(super) fn seen_of(bytes: &[u8]) -> io::Result<Seen> {
     Ok(Seen { position: u64::from_be_bytes(*position), question })
 }
 
-pub(super) fn budget_key(key: &BudgetKey) -> [u8; 20] {
-    let mut bytes = [0; 20];
-    bytes[..4].copy_from_slice(&key.hour.to_be_bytes());
-    bytes[4..].copy_from_slice(&key.official);
+pub(super) fn budget_key(key: &BudgetKey) -> [u8; 21] {
+    let mut bytes = [0; 21];
+    bytes[..4].copy_from_slice(&key.until_hour.to_be_bytes());
+    bytes[4] = match key.budget {
+        Budget::OfficialHour => 0,
+        Budget::OfficialDay => 1,
+        Budget::PortalHour => 2,
+        Budget::PortalDay => 3,
+        Budget::ClusterHour => 4,
+        Budget::ClusterDay => 5,
+    };
+    bytes[5..].copy_from_slice(&key.whose);
     bytes
 }
 
-pub(super) fn budget_bytes(misses: u32) -> Vec<u8> {
-    [&[VERSION], misses.to_be_bytes().as_slice()].concat()
+pub(super) fn budget_bytes(points: u32) -> Vec<u8> {
+    [&[VERSION], points.to_be_bytes().as_slice()].concat()
 }
 
 pub(super) fn budget_of(bytes: &[u8]) -> io::Result<u32> {
-    let misses = body_of(bytes, "budget")?.try_into().map_err(|_| malformed("budget"))?;
-    Ok(u32::from_be_bytes(misses))
+    let points = body_of(bytes, "budget")?.try_into().map_err(|_| malformed("budget"))?;
+    Ok(u32::from_be_bytes(points))
 }
 
 /// The first key that a request id of a moment can have.
@@ -389,8 +397,8 @@ mod tests {
         let seen = Seen { position: 6, question: *b"0123456789abcdef" };
         assert_eq!(&seen_bytes(&seen), b"\x01\0\0\0\0\0\0\0\x060123456789abcdef");
         assert_eq!(seen_of(&seen_bytes(&seen)).unwrap(), seen);
-        let key = BudgetKey { hour: 258, official: *b"0123456789abcdef" };
-        assert_eq!(&budget_key(&key), b"\0\0\x01\x020123456789abcdef");
+        let key = BudgetKey { until_hour: 258, budget: Budget::PortalDay, whose: *b"0123456789abcdef" };
+        assert_eq!(&budget_key(&key), b"\0\0\x01\x02\x030123456789abcdef");
         assert_eq!(budget_of(&budget_bytes(7)).unwrap(), 7);
         let trail = Trail { created: 1, id: [2; 16], count: 3, last: 4, chain: [5; 32] };
         let bytes = b"\x01\0\0\0\0\0\0\0\x01\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\

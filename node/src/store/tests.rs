@@ -23,7 +23,7 @@ use openraft::{
 };
 use tempfile::TempDir;
 use xacminh_core::{
-    apply::{ItemOutcome, REQUEST_WINDOW_MS},
+    apply::{self, ItemOutcome, MISS_POINTS, REQUEST_WINDOW_MS},
     command::{self, Batch, Command, Item, RecordChange, RegisterChange, RequestKey, Ticket, TreeHead},
 };
 use xacminh_proto::{
@@ -39,6 +39,16 @@ use crate::raft::{CommandBytes, Member, TypeConfig};
 
 const START_MS: u64 = 1_793_000_000_000;
 const HOUR_MS: u64 = 3_600_000;
+
+/// So many misses that nobody spends them.
+const LIMITS: command::MissLimits = command::MissLimits {
+    official_hour: 1_000_000,
+    official_day: 1_000_000,
+    portal_hour: 1_000_000,
+    portal_day: 1_000_000,
+    cluster_hour: 1_000_000,
+    cluster_day: 1_000_000,
+};
 
 #[derive(Default)]
 struct Notes {
@@ -109,7 +119,7 @@ fn item(number: u64, at_ms: u64) -> Item {
             dossier: [7; 16],
             question: [5; 16],
             register_revision: 0,
-            miss: Some(command::Miss { official: [1; 16], limit: 1_000_000, counts: true }),
+            miss: Some(command::Miss { official: [1; 16], limits: LIMITS, points: MISS_POINTS }),
             granted_until_ms: None,
         },
     }
@@ -264,14 +274,16 @@ async fn the_past_is_forgotten_by_the_clock_of_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     apply(&mut store.machine, vec![batch_entry(0, START_MS, 1..4)]).await;
-    let budget = xacminh_core::apply::BudgetKey::new(START_MS, [1; 16]);
+    let budgets: Vec<apply::BudgetKey> = apply::BudgetKey::all(START_MS, [1; 16], PortalId(1)).collect();
     let old = item(1, START_MS).entry.request;
-    assert_eq!(store.state.misses(&budget).unwrap(), 3);
+    assert_eq!(store.state.points(&budgets).unwrap(), [15; 6]);
     apply(&mut store.machine, vec![batch_entry(1, START_MS + HOUR_MS, 4..5)]).await;
-    assert_eq!(store.state.misses(&budget).unwrap(), 0);
+    // Windows of hours are over; those of the day go on with the fourth miss.
+    assert_eq!(store.state.points(&budgets).unwrap(), [0, 20, 0, 20, 0, 20]);
     assert!(store.state.seen(&old).unwrap().is_some());
     apply(&mut store.machine, vec![batch_entry(2, START_MS + REQUEST_WINDOW_MS + HOUR_MS, 5..6)]).await;
     assert!(store.state.seen(&old).unwrap().is_none());
+    assert_eq!(store.state.points(&budgets).unwrap(), [0; 6]);
     assert!(store.state.leaf(0).unwrap().is_some(), "leaves are for ever");
 }
 

@@ -8,7 +8,7 @@ use xacminh_proto::vocab::Outcome;
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$value_doc])* $value,)* }
 
         impl $name {
@@ -94,6 +94,32 @@ labels! {
         Refused = "refused",
         /// No decision: malformed, overloaded, timed out or cancelled.
         Failed = "failed",
+    }
+}
+
+labels! {
+    /// What an alarm is about.
+    AlarmKind {
+        /// A number that nobody has a reason to ask about.
+        Honey = "honey",
+        /// An official asked about themselves.
+        OwnNumber = "own_number",
+        /// An official asked about somebody of their own household.
+        OwnHousehold = "own_household",
+        /// Many members of one household, for more than one dossier.
+        Household = "household",
+        /// Many different people of one official in an hour.
+        PersonsPerHour = "persons_per_hour",
+        /// Many different people of one official in a day.
+        PersonsPerDay = "persons_per_day",
+        /// Many different people for one dossier.
+        PersonsPerDossier = "persons_per_dossier",
+        /// A dossier that is none.
+        NoDossier = "no_dossier",
+        /// A question while offices are closed.
+        OffHours = "off_hours",
+        /// A budget of misses is spent.
+        BudgetSpent = "budget_spent",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Metrics and logs: what the node tells its operator, never a word about a citizen (promise P5).
 //!
 //! ```text
+//! alarms      alarms and budgets, as counted
 //! metrics     every metric, typed; labels are enums, so no caller can put personal data into one
 //! stopwatch   where the time of one question went
 //! logs        structured lines, one span per question
@@ -8,6 +9,7 @@
 //! exit        exit codes, and what a panic does
 //! ```
 
+mod alarms;
 mod dumps;
 mod exit;
 mod labels;
@@ -17,9 +19,10 @@ mod redact;
 mod stopwatch;
 mod witnesses;
 
+pub use alarms::AlarmMetrics;
 pub use dumps::forbid_core_dumps;
 pub use exit::{ExitCode, exit, install_panic_hook};
-pub use labels::{CacheResult, HandshakeFailure, QuestionOutcome, Role, Stage, UpstreamOutcome};
+pub use labels::{AlarmKind, CacheResult, HandshakeFailure, QuestionOutcome, Role, Stage, UpstreamOutcome};
 pub use logs::{install_logs, log_question, question_span};
 pub use metrics::{Counted, Metrics, RaftGauges};
 pub use stopwatch::Stopwatch;

@@ -185,7 +185,7 @@ impl<R: Cells> Reader<'_, R> {
     fn name(&mut self) -> Result<Option<FullName>, AuthorityError> {
         self.next += 1;
         let text = self.row.text(self.next - 1)?;
-        text.map(|text| FullName::parse(text).map_err(|_| self.malformed())).transpose()
+        text.map(|text| FullName::recorded(text).map_err(|_| self.malformed())).transpose()
     }
 
     /// `number_status`, `replaced_by`, `replaces`.

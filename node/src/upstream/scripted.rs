@@ -28,7 +28,7 @@ pub(crate) enum Step {
 
 /// The authority.
 pub(crate) struct Scripted {
-    people: HashMap<PersonNumber, Record>,
+    people: Mutex<HashMap<PersonNumber, Record>>,
     script: Mutex<VecDeque<Step>>,
     calls: AtomicUsize,
     at_once: AtomicUsize,
@@ -39,9 +39,15 @@ impl Scripted {
     /// An authority that knows these people and plays this script.
     pub(crate) fn new(people: impl IntoIterator<Item = Record>, script: impl IntoIterator<Item = Step>) -> Self {
         let people = people.into_iter().map(|record| (PersonNumber::Citizen(record.number), record)).collect();
+        let people = Mutex::new(people);
         let script = Mutex::new(script.into_iter().collect());
         let zero = || AtomicUsize::new(0);
         Self { people, script, calls: zero(), at_once: zero(), at_once_max: zero() }
+    }
+
+    /// Changes what it knows of somebody.
+    pub(crate) fn replace(&self, record: Record) {
+        self.people.lock().expect("no panic while held").insert(PersonNumber::Citizen(record.number), record);
     }
 
     /// Fetches so far.
@@ -63,7 +69,8 @@ impl Scripted {
             Some(Step::Panic) => panic!("as scripted"),
             None => {}
         }
-        Ok(self.people.get(&keys.number).map_or(Fetched::Missing, |record| Fetched::Found(Box::new(record.clone()))))
+        let people = self.people.lock().expect("no panic while held");
+        Ok(people.get(&keys.number).map_or(Fetched::Missing, |record| Fetched::Found(Box::new(record.clone()))))
     }
 }
 

@@ -2,13 +2,12 @@
 
 use xacminh_core::{
     command::{Entry, Item, Miss, RequestKey},
-    decide::Decision,
     draft,
     question::Question,
 };
 use xacminh_proto::{
     transparency::{Addendum, Envelope, Salt},
-    vocab::{ErrorNumber, Outcome},
+    vocab::ErrorNumber,
 };
 
 use crate::env;
@@ -24,7 +23,7 @@ impl Desk {
         digest: [u8; 16],
         decided: Decided,
     ) -> Result<(Item, Addendum), ErrorNumber> {
-        let Decided { decision, grounds, misses_max, basis, granted_until_ms } = decided;
+        let Decided { decision, grounds, misses, basis, granted_until_ms, .. } = decided;
         let decided_at_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
         let salts = draft::Salts {
@@ -38,8 +37,8 @@ impl Desk {
         let envelope = self.keyring.seal_addendum(&addendum, Some(&own_key)).map_err(internal)?;
         let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
-        let miss =
-            answers_about_a_person(&decision).then_some(Miss { official, limit: misses_max, counts: decision.is_miss });
+        // Refusals need no budget: they must find their way into the log when it is spent.
+        let miss = misses.map(|limits| Miss { official, limits, points: decision.miss_points() });
         let (read, remember) = match basis {
             Basis::Nothing => (None, None),
             Basis::Read(read) => (Some(read), None),
@@ -62,9 +61,4 @@ impl Desk {
         };
         Ok((Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry }, addendum))
     }
-}
-
-/// Refusals need no budget: they must find their way into the log when it is spent.
-fn answers_about_a_person(decision: &Decision) -> bool {
-    !matches!(decision.outcome, Outcome::Refused(_))
 }

@@ -19,6 +19,8 @@ mod crowd;
 mod entry;
 mod erasure;
 mod lineage;
+mod receipts;
+mod sights;
 mod trail;
 
 use std::{sync::Arc, time::Duration};
@@ -26,8 +28,8 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 use xacminh_core::{
-    apply::{BudgetKey, ItemOutcome, REQUEST_WINDOW_MS},
-    command::{OwnKey, Person, RecordChange, RecordKey, RecordRead, RequestKey},
+    apply::{Budget, BudgetKey, ItemOutcome, REQUEST_WINDOW_MS, spent},
+    command::{Miss, MissLimits, OwnKey, Person, RecordChange, RecordKey, RecordRead, RequestKey},
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
@@ -35,10 +37,11 @@ use xacminh_core::{
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
-    vocab::{ErrorNumber, Outcome, PortalId, RequestId},
+    vocab::{CitizenNumber, ErrorNumber, Outcome},
 };
 
 use crate::{
+    alarms,
     env::{self, Clock},
     keyring::{Keyring, KeyringError, PersonKey},
     notary::{Notary, NotaryError},
@@ -51,6 +54,7 @@ use crate::{
 pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use erasure::ErasureReason;
+pub use receipts::ReceiptHolder;
 pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
 
 /// How often a question is decided again because something it read was changed by another.
@@ -88,6 +92,8 @@ pub struct Desk {
     pub register: ArcSwapOption<Register>,
     /// Questions in work, by portal.
     pub crowd: Crowd,
+    /// Who is told what nobody should ask.
+    pub alarms: alarms::Feed,
 }
 
 /// A decided question whose leaf is durable on a quorum.
@@ -110,8 +116,8 @@ struct Learnt {
     said: Option<Known>,
     /// It was asked and could not be reached.
     unavailable: bool,
-    /// The official's misses are spent: the question is to be refused.
-    over_budget: bool,
+    /// A budget of misses is spent: the question is to be refused.
+    over_budget: Option<Budget>,
     /// The leader's stamp at which a grant had ended, Unix milliseconds: this node's clock may be a little behind.
     stamped_ms: u64,
 }
@@ -120,12 +126,14 @@ struct Learnt {
 struct Decided {
     decision: Decision,
     grounds: Grounds,
-    /// How many misses the official may have this hour, where a miss counts.
-    misses_max: u32,
+    /// How many misses there may be, where a miss counts.
+    misses: Option<MissLimits>,
     /// What was read, or what is to be remembered with the leaf.
     basis: Basis,
     /// When what was granted to portal and official ends, Unix milliseconds.
     granted_until_ms: Option<u64>,
+    /// The head and the members of the household, if a person was confirmed.
+    household: Vec<CitizenNumber>,
 }
 
 enum Basis {
@@ -161,14 +169,17 @@ impl Desk {
         }
         let mut learnt = Learnt::default();
         for _ in 0..ROUNDS_MAX {
-            let decided = self.decide(question, &mut learnt, deadline, watch).await?;
+            let mut decided = self.decide(question, &mut learnt, deadline, watch).await?;
             let outcome = decided.decision.outcome.clone();
+            let household = std::mem::take(&mut decided.household);
             let (item, addendum) = self.item(question, digest, decided)?;
             watch.lap(Stage::Decide, &self.metrics);
+            let seen = Self::seen(&item);
             let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;
             watch.lap(Stage::Commit, &self.metrics);
             match settled.outcome {
                 ItemOutcome::Appended { position } => {
+                    self.tell_alarms(question, seen, position, settled.at_ms, household);
                     let receipt = self.receipt(receipt, position, settled.leaves, &addendum).await?;
                     watch.lap(Stage::Receipt, &self.metrics);
                     return Ok(Answered { outcome, position, at_ms: settled.at_ms, receipt });
@@ -177,7 +188,7 @@ impl Desk {
                     return self.answered_before(position, receipt).await;
                 }
                 ItemOutcome::Stale => {}
-                ItemOutcome::OverBudget => learnt.over_budget = true,
+                ItemOutcome::OverBudget(budget) => learnt.over_budget = Some(budget),
                 ItemOutcome::GrantEnded => learnt.stamped_ms = settled.at_ms,
                 ItemOutcome::Conflict => return Err(ErrorNumber::RequestIdReused),
                 ItemOutcome::Expired => return Err(ErrorNumber::RequestIdExpired),
@@ -198,12 +209,13 @@ impl Desk {
     ) -> Result<Decided, ErrorNumber> {
         let register = self.register()?;
         let permit = match register::permit(question, &register, self.clock.now_ms().max(learnt.stamped_ms)) {
-            Ok(permit) if learnt.over_budget => {
-                return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
-            }
             Ok(permit) => permit,
             Err(number) => return Ok(Decided::refused(number, register.grounds(&question.procedure))),
         };
+        // Before anything is looked up: how long a refusal takes must not tell what it refuses to say.
+        if let Some(budget) = self.spent(question, &permit.misses, learnt)? {
+            return Ok(Decided::refused(refusal_of(budget), permit.grounds()));
+        }
         watch.lap(Stage::Register, &self.metrics);
         let key = self.keyring.row_key(question.person.number);
         let (version, remembered) = self.recall(&key)?;
@@ -218,12 +230,10 @@ impl Desk {
                         Some(said) => Basis::Said(self.change(key, version, said)?),
                         None => Basis::Read(RecordRead { key, version }),
                     };
-                    let misses_max = permit.misses_per_official_hour;
-                    let (grounds, granted_until_ms) = (permit.grounds(), permit.granted_until_ms);
-                    return Ok(Decided { decision, grounds, misses_max, basis, granted_until_ms });
-                }
-                Next::AskAuthority if self.is_spent(question, permit.misses_per_official_hour, now_ms)? => {
-                    return Ok(Decided::refused(ErrorNumber::MissBudgetSpent, permit.grounds()));
+                    let household = sights::household(&decision, known);
+                    let (grounds, misses, granted_until_ms) =
+                        (permit.grounds(), Some(permit.misses), permit.granted_until_ms);
+                    return Ok(Decided { decision, grounds, misses, basis, granted_until_ms, household });
                 }
                 Next::AskAuthority => {
                     self.ask(question, &permit, learnt, now_ms, deadline).await;
@@ -283,12 +293,19 @@ impl Desk {
         Ok(portal.map_or(STRANGERS_IN_FLIGHT_MAX, |portal| portal.questions_in_flight_max))
     }
 
-    /// Whether the official's misses are spent, as far as this node knows: who can only be refused does not cost the
-    /// authority anything. Apply counts for everybody, and has the last word.
-    fn is_spent(&self, question: &Question, misses_max: u32, now_ms: u64) -> Result<bool, ErrorNumber> {
+    /// The budget that is spent, as far as this node knows: who can only be refused does not cost the authority anything.
+    /// Apply counts for everybody, and has the last word.
+    fn spent(&self, question: &Question, limits: &MissLimits, learnt: &Learnt) -> Result<Option<Budget>, ErrorNumber> {
+        if learnt.over_budget.is_some() {
+            return Ok(learnt.over_budget);
+        }
+        let now_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
-        let counted = self.state.misses(&BudgetKey::new(now_ms, official)).map_err(internal)?;
-        Ok(counted >= misses_max)
+        let mut keys: Vec<BudgetKey> = BudgetKey::all(now_ms, official, question.portal).collect();
+        keys.sort_unstable();
+        let points = self.state.points(&keys).map_err(internal)?;
+        let counted = |key: &BudgetKey| keys.binary_search(key).map_or(0, |at| points[at]);
+        Ok(spent(&Miss { official, limits: *limits, points: 0 }, question.portal, now_ms, counted))
     }
 
     /// Where the answer of a request is that has one already, without asking anybody: also while the authority is away.
@@ -319,20 +336,11 @@ impl Desk {
         let addendum = self.opened(position)?;
         let outcome = addendum.outcome.clone().ok_or_else(missing)?;
         let (leaves, at_ms) = self.state.batch_of(position).map_err(internal)?.ok_or_else(missing)?;
-        debug_assert_eq!(at_ms, Leaf::stamped_ms(&leaf), "a batch has one stamp");
+        if at_ms != Leaf::stamped_ms(&leaf) {
+            return Err(internal("a leaf has another stamp than its batch"));
+        }
         let receipt = self.receipt(receipt, position, leaves, &addendum).await?;
-        Ok(Answered { outcome, position, at_ms: Leaf::stamped_ms(&leaf), receipt })
-    }
-
-    /// The receipt of a portal's request, whenever it was answered: the same bytes as then.
-    ///
-    /// # Errors
-    /// [`ErrorNumber::RequestUnknown`] for requests of other portals too, [`ErrorNumber::Erased`], and those of the node.
-    pub async fn receipt_of(&self, portal: PortalId, id: RequestId) -> Result<String, ErrorNumber> {
-        let seen = self.state.seen(&RequestKey { id, portal }).map_err(internal)?;
-        let position = seen.ok_or(ErrorNumber::RequestUnknown)?.position;
-        let addendum = self.opened(position)?;
-        self.notary.receipt_again(position, &addendum).await.map_err(unsigned)
+        Ok(Answered { outcome, position, at_ms, receipt })
     }
 
     /// The opened addendum of any leaf.
@@ -422,8 +430,23 @@ impl Learnt {
 
 impl Decided {
     fn refused(number: ErrorNumber, grounds: Grounds) -> Self {
-        let decision = Decision::refused(number);
-        Self { decision, grounds, misses_max: 0, basis: Basis::Nothing, granted_until_ms: None }
+        Self {
+            decision: Decision::refused(number),
+            grounds,
+            misses: None,
+            basis: Basis::Nothing,
+            granted_until_ms: None,
+            household: Vec::new(),
+        }
+    }
+}
+
+/// What the refusal of a spent budget says: whose it is, so that its owner is asked and not everybody.
+const fn refusal_of(budget: Budget) -> ErrorNumber {
+    match budget {
+        Budget::OfficialHour | Budget::OfficialDay => ErrorNumber::MissBudgetSpent,
+        Budget::PortalHour | Budget::PortalDay => ErrorNumber::PortalMissesSpent,
+        Budget::ClusterHour | Budget::ClusterDay => ErrorNumber::ClusterMissesSpent,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
         submit::LeaderLink,
     },
     store::{ApplySink, Options, Store, at_once::AtOnce},
+    telemetry::AlarmMetrics,
     upstream::{
         AuthorityError, FlightLimits,
         scripted::{Scripted, Step, keys, record},
@@ -28,6 +29,7 @@ use crate::{
 };
 
 mod numbers;
+mod oracle;
 mod trails;
 
 const NOW_MS: u64 = 1_793_000_000_000;
@@ -78,11 +80,15 @@ visibility = "delayed"
 delay_days = 10
 "#;
 
-struct Settling(Submitter);
+struct Settling(Submitter, alarms::Feed);
 
 impl ApplySink for Settling {
     fn applied(&self, _: u64, at_ms: u64, leaves: u64, outcomes: Vec<(Ticket, ItemOutcome)>) {
         self.0.settle(at_ms, leaves, &outcomes);
+    }
+
+    fn saw(&self, command: &Command, budgets: &[(BudgetKey, u32)], outcomes: &[(Ticket, ItemOutcome)]) {
+        self.1.applied(command, budgets, outcomes);
     }
 }
 
@@ -106,10 +112,17 @@ pub(super) struct Office {
     log: AtOnce,
     pub(super) leader: watch::Sender<Option<u64>>,
     pub(super) folder: tempfile::TempDir,
+    sights: Option<alarms::Queue>,
+    alarm_metrics: Arc<AlarmMetrics>,
 }
 
 pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
-    office_of((1..=people).map(record).collect(), script, REGISTER, (NOW_MS, NOW_MS - 1)).await
+    office_with(people, script, REGISTER).await
+}
+
+/// An office with a register of its own.
+async fn office_with(people: u64, script: Vec<Step>, register: &str) -> Office {
+    office_of((1..=people).map(record).collect(), script, register, (NOW_MS, NOW_MS - 1)).await
 }
 
 /// An office whose clock stands at one moment, and whose register came into force at another.
@@ -126,14 +139,17 @@ pub(super) async fn office_of(
     let data = folder.path().join("data");
     let options =
         Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
-    let sink = Arc::new(Settling(submitter.clone()));
+    let metrics = Arc::new(Metrics::new());
+    let alarm_metrics = Arc::new(AlarmMetrics::new(&metrics).expect("new"));
+    let (feed, sights) = alarms::Feed::new(Arc::clone(&alarm_metrics));
+    let sink = Arc::new(Settling(submitter.clone(), feed.clone()));
     let store = Store::open(&options, sink, Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
     let authority = Arc::new(Scripted::new(people, script));
     let keyring = folder.path().join("keyring.toml");
     let keyring = Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring"));
     let log = Authority { domain: "example.vn".into(), province: "48".into(), keyring: Arc::clone(&keyring) };
     let alarm = Arc::new(|error: &NotaryError| panic!("{error}"));
-    let notary = Notary::start(&data.join("notary"), log, store.state.clone(), alarm).expect("a notary");
+    let notary = Notary::start(&data.join("notary"), true, log, store.state.clone(), alarm).expect("a notary");
     let desk = Desk {
         clock: Arc::new(clock.clone()),
         keyring,
@@ -143,9 +159,10 @@ pub(super) async fn office_of(
             Upstream::new(Arc::<Scripted>::clone(&authority), FlightLimits::default()).expect("sound limits"),
         ),
         submitter,
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         register: ArcSwapOption::empty(),
         crowd: Crowd::default(),
+        alarms: feed,
     };
     let log = AtOnce::new(store.machine);
     let mut change = desk.register_change("bootstrap", &the_register(register), register.to_owned()).expect("sealed");
@@ -162,7 +179,7 @@ pub(super) async fn office_of(
     tokio::spawn(task.run(log.clone(), stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, log, leader, folder }
+    Office { desk: Arc::new(desk), authority, clock, log, leader, folder, sights: Some(sights), alarm_metrics }
 }
 
 impl Office {
@@ -363,12 +380,39 @@ async fn every_outcome_has_a_receipt_that_says_it() {
 
     office.clock.advance_ms(60_000);
     for (question, (_, receipt)) in [&hit, &miss, &unreachable, &refused].into_iter().zip(&answers) {
-        let again = office.desk.receipt_of(PortalId(1), question.request_id).await;
+        let again = office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await;
         assert_eq!(again.as_ref(), Ok(receipt), "asked for by its id");
         let retried = office.ask(question).await.expect("answered");
         assert_eq!(retried.receipt.as_ref(), Some(receipt), "with a retry");
-        let other = office.desk.receipt_of(PortalId(2), question.request_id).await;
-        assert_eq!(other, Err(ErrorNumber::RequestUnknown), "another portal's");
+        let other = office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(2)), question.request_id).await;
+        assert_eq!(other, Err(ErrorNumber::PortalUnknown), "a portal that the register does not know");
+    }
+}
+
+/// A receipt holds what was disclosed: an official has their own, of a portal that may ask.
+#[tokio::test]
+async fn a_receipt_is_given_again_to_who_asked_and_to_the_portal_only() {
+    let office = office(1, Vec::new()).await;
+    let question = office.question(1, "clerk-01");
+    let receipt = office.ask(&question).await.expect("answered").receipt.expect("a receipt");
+    let official = |id| ReceiptHolder::Official(PortalId(1), OfficialId::parse(id).expect("an id"));
+    let portal = ReceiptHolder::Portal(PortalId(1));
+    let again = async |holder: &ReceiptHolder| office.desk.receipt_of(holder, question.request_id).await;
+    assert_eq!(again(&portal).await.as_ref(), Ok(&receipt));
+    assert_eq!(again(&official("clerk-01")).await.as_ref(), Ok(&receipt));
+    assert_eq!(again(&official("clerk-02")).await, Err(ErrorNumber::RequestUnknown), "another official's");
+    assert_eq!(again(&official("clerk-09")).await, Err(ErrorNumber::OfficialUnknown));
+
+    let name = "name = \"Cổng dịch vụ công (thử)\"";
+    let suspended =
+        REGISTER.replace("revision = 1", "revision = 2").replace(name, &format!("{name}\nsuspended = true"));
+    let register = Register::parse(&suspended).expect("a register");
+    let mut change = office.desk.register_change("lan", &register, suspended).expect("sealed");
+    change.at_ms = NOW_MS + 60_000;
+    Leaf::stamp(&mut change.leaf, change.at_ms);
+    office.log.apply(&Command::Register(change)).await;
+    for holder in [portal, official("clerk-01")] {
+        assert_eq!(again(&holder).await, Err(ErrorNumber::PortalSuspended), "{holder:?}");
     }
 }
 

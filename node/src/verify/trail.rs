@@ -9,7 +9,7 @@
 //! The leaf of ① is about nobody: one that were about the person would make the trail grow by being read. Its addendum
 //! names the reader and the trail, not the number, so that an erasure need not reach it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use xacminh_core::{
@@ -196,7 +196,7 @@ impl Walk {
         }
         let (_, now_ms) = self.state.batch_of(self.at - 1).map_err(internal)?.ok_or_else(|| internal("no batch"))?;
         let shards = self.shards(&positions)?;
-        let mut registers = Registers { state: &self.state, parsed: HashMap::new() };
+        let mut registers = Registers { state: &self.state, parsed: None };
         let mut chain = seed;
         let mut promises = Promises::default();
         let mut lines = Vec::new();
@@ -303,21 +303,23 @@ impl Walk {
     }
 }
 
-/// The registers of then, each parsed once.
+/// The registers of then, one at a time: a register may have megabytes and a trail any number of them, but leaves in the order
+/// of the log name revisions in theirs, so that each is parsed once all the same.
 struct Registers<'a> {
     state: &'a State,
-    parsed: HashMap<u64, Option<Arc<Register>>>,
+    /// The revision asked for last, and its register.
+    parsed: Option<(u64, Option<Arc<Register>>)>,
 }
 
 impl Registers<'_> {
     /// The register of a revision; none if there was none yet.
     fn of(&mut self, revision: u64) -> Result<Option<Arc<Register>>, ErrorNumber> {
-        if let Some(known) = self.parsed.get(&revision) {
+        if let Some((_, known)) = self.parsed.as_ref().filter(|(parsed, _)| *parsed == revision) {
             return Ok(known.clone());
         }
         let text = self.state.document_of(revision).map_err(internal)?;
         let register = text.map(|text| Register::parse(&text).map(Arc::new)).transpose().map_err(internal)?;
-        self.parsed.insert(revision, register.clone());
+        self.parsed = Some((revision, register.clone()));
         Ok(register)
     }
 }

@@ -5,6 +5,7 @@ mod certs;
 mod cluster;
 mod frames;
 mod memory;
+mod parsing;
 mod peers;
 mod publishing;
 mod relay;

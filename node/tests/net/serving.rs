@@ -20,15 +20,14 @@ use xacminh_node::{
     serve::{self, Bounds, Desk, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
-    verify::{Answered, ErasureReason, Inquired, Opened, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
-    codec,
     transparency::{Hash, LEAF_BYTES, LeafBytes},
-    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, Place, PortalId, RequestId, ResidenceKind},
+    vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, RequestId},
     wire::{
         Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame,
+        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame, padding,
     },
 };
 
@@ -87,8 +86,15 @@ impl Office for Scripted {
         unreachable!("nobody asks")
     }
 
-    fn receipt<'a>(&'a self, portal: PortalId, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(async move { Ok(format!("{RECEIPT} {} {id}", portal.0)) })
+    fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
+        Box::pin(async move {
+            match holder {
+                ReceiptHolder::Portal(portal) => Ok(format!("{RECEIPT} {} {id}", portal.0)),
+                ReceiptHolder::Official(portal, official) => {
+                    Ok(format!("{RECEIPT} {} {} {id}", portal.0, official.as_str()))
+                }
+            }
+        })
     }
 
     fn inquire<'a>(&'a self, auditor: &'a str, inquiry: Inquiry) -> Work<'a, Result<Inquired, ErrorNumber>> {
@@ -141,7 +147,7 @@ impl Office for Scripted {
 }
 
 /// A door that is served, and a portal's connection to it.
-struct Scene {
+pub(super) struct Scene {
     _folder: tempfile::TempDir,
     connection: quinn::Connection,
     in_work: Arc<AtomicUsize>,
@@ -149,7 +155,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::of("xacminh://dev/portal/1").await
     }
 
@@ -166,7 +172,12 @@ impl Scene {
         let office = Scripted::default();
         let in_work = Arc::clone(&office.in_work);
         let (stop, stopped) = watch::channel(false);
-        let bounds = Bounds { in_flight_connection_max: 16, in_flight_max, frame_time: Duration::from_secs(10) };
+        let bounds = Bounds {
+            in_flight_connection_max: 16,
+            in_flight_max,
+            frame_time: Duration::from_secs(10),
+            unconfirmed_step: Duration::from_millis(50),
+        };
         tokio::spawn(serve::run(door, Arc::new(office), bounds, Arc::new(Metrics::new()), stopped, SOON));
         let caller = ca.issue("caller", &Spec::of(caller));
         let connection = Client::new(Some(&caller), &node, b"xacminh/1").call(address).await.unwrap();
@@ -183,7 +194,7 @@ impl Scene {
     }
 }
 
-fn ask(dossier: &str, claim: Claim) -> Request {
+pub(super) fn ask(dossier: &str, claim: Claim) -> Request {
     Request::Ask(Box::new(Ask {
         request_id: RequestId::new(1_793_000_000_000, [1; 10]),
         official: "clerk-01".to_owned(),
@@ -215,7 +226,7 @@ async fn read_frame(recv: &mut quinn::RecvStream) -> Vec<u8> {
 }
 
 async fn reply(recv: &mut quinn::RecvStream) -> (u64, Reply) {
-    let Tagged { tag, body } = codec::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
+    let Tagged { tag, body } = padding::decode::<REPLY_BYTES_MAX, Tagged<Reply>>(&read_frame(recv).await).unwrap();
     (tag, body)
 }
 
@@ -270,46 +281,49 @@ async fn a_caller_that_gives_a_question_up_frees_its_place() {
     scene.until_in_work(0).await;
 }
 
-/// A receipt asked for again costs a signature and a proof: it waits its turn like a question.
+/// What costs a leaf, a signature or reads of the disk waits its turn like a question; how the node is can always be asked.
 #[tokio::test]
-async fn receipts_asked_for_again_share_the_room_of_questions() {
-    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
+async fn everything_that_costs_shares_the_room_of_questions() {
     let receipt = || Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10]));
-    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-    send.write_all(&[STREAM_SESSION]).await.unwrap();
-    send.write_all(&tagged(1, ask("HANG", Claim::HeadOfHousehold))).await.unwrap();
-    scene.until_in_work(1).await;
-    send.write_all(&tagged(2, receipt())).await.unwrap();
-    let (tag, body) = reply(&mut recv).await;
-    assert!(matches!(&body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded), "{body:?}");
-    assert_eq!(tag, 2);
-
-    let scene = Scene::with_room("xacminh://dev/portal/1", 1).await;
-    let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-    send.write_all(&[STREAM_SESSION]).await.unwrap();
-    send.write_all(&tagged(3, receipt())).await.unwrap();
-    let (tag, body) = reply(&mut recv).await;
-    assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(RECEIPT)), "{body:?}");
-    assert_eq!(tag, 3);
+    let number = || "048090000001".to_owned();
+    let order = ErasureOrder { number: number(), ground: "Law 91/2025".to_owned(), ordered_by: "12/2027".to_owned() };
+    let query = AuditQuery { dossier: Some("H17.1".to_owned()), limit: 3, ..AuditQuery::default() };
+    let page = TrailPage { number: number(), at: 0, from: 0 };
+    let table = [
+        ("portal/1", receipt()),
+        ("official-client/1-clerk-01", receipt()),
+        ("portal/1", Request::Checkpoint),
+        ("portal/1", Request::Consistency(ConsistencyWish { year: 2027, old: 1, new: 2 })),
+        ("auditor/thanh-tra", Request::AuditOpen(3)),
+        ("auditor/thanh-tra", Request::AuditQuery(Box::new(query))),
+        ("auditor/thanh-tra", Request::Trail(Box::new(page))),
+        ("operator/lan", Request::Erase(Box::new(order))),
+    ];
+    for (caller, request) in table {
+        let is_overloaded =
+            |body: &Reply| matches!(body, Reply::Failure(failure) if failure.number == ErrorNumber::Overloaded);
+        for (room, expected) in [(0, true), (1, false)] {
+            let scene = Scene::with_room(&format!("xacminh://dev/{caller}"), room).await;
+            let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
+            send.write_all(&[STREAM_SESSION]).await.unwrap();
+            send.write_all(&tagged(2, request.clone())).await.unwrap();
+            let (_, body) = reply(&mut recv).await;
+            assert_eq!(is_overloaded(&body), expected, "{caller} with room for {room}: {request:?} {body:?}");
+        }
+    }
 }
 
+/// An official's certificate asks as the official, and a portal's for all of them.
 #[tokio::test]
-async fn a_province_of_before_july_2025_is_sent_back_and_never_denied() {
-    let scene = Scene::new().await;
-    for (code, is_known) in [(48, true), (49, false), (60, false)] {
-        let place = Place::new(code, None).expect("a code that once was a province");
-        let claim = Claim::Residence { kind: ResidenceKind::Permanent, place, detail: None };
-        let mut bytes = vec![STREAM_ONE];
-        frame::append::<REQUEST_BYTES_MAX, _>(&ask("H17", claim), &mut bytes).unwrap();
+async fn a_receipt_is_asked_for_as_whom_the_certificate_names() {
+    for (caller, expected) in [("portal/1", "a receipt 1 "), ("official-client/1-clerk-01", "a receipt 1 clerk-01 ")] {
+        let scene = Scene::of(&format!("xacminh://dev/{caller}")).await;
         let (mut send, mut recv) = scene.connection.open_bi().await.unwrap();
-        send.write_all(&bytes).await.unwrap();
-        send.finish().unwrap();
-        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
-        match body {
-            Reply::Answer(_) => assert!(is_known, "{code}"),
-            Reply::Failure(failure) => assert!(!is_known && failure.number == ErrorNumber::BadPlace, "{code}"),
-            other => panic!("{other:?}"),
-        }
+        send.write_all(&[STREAM_SESSION]).await.unwrap();
+        send.write_all(&tagged(3, Request::Receipt(RequestId::new(1_793_000_000_000, [1; 10])))).await.unwrap();
+        let (tag, body) = reply(&mut recv).await;
+        assert!(matches!(&body, Reply::Receipt(text) if text.starts_with(expected)), "{body:?}");
+        assert_eq!(tag, 3);
     }
 }
 
@@ -328,7 +342,7 @@ async fn a_register_of_a_whole_province_fits_and_only_an_operator_may_send_so_mu
             // Who is refused by the length is not read any further.
             async move { send.write_all(&bytes).await.is_ok() && send.finish().is_ok() }
         });
-        let body = codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
+        let body = padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap();
         match body {
             Reply::RegisterAccepted { revision } => {
                 assert_eq!((is_operator, revision), (true, 1024 * 1024));
@@ -414,16 +428,21 @@ async fn trails_and_erasures_are_for_their_roles() {
 impl Scene {
     /// One request on a stream of its own: a number out of the reply, or why not.
     async fn exchange(&self, request: Request) -> Result<u64, ErrorNumber> {
-        let mut bytes = vec![STREAM_ONE];
-        frame::append::<REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
-        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
-        send.write_all(&bytes).await.unwrap();
-        send.finish().unwrap();
-        match codec::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap() {
+        match self.ask_one(request).await {
             Reply::Trail(part) => Ok(part.from),
             Reply::Erased { position } => Ok(position),
             Reply::Failure(failure) => Err(failure.number),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// One request on a stream of its own.
+    pub(super) async fn ask_one(&self, request: Request) -> Reply {
+        let mut bytes = vec![STREAM_ONE];
+        frame::append::<REQUEST_BYTES_MAX, _>(&request, &mut bytes).unwrap();
+        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
+        send.write_all(&bytes).await.unwrap();
+        send.finish().unwrap();
+        padding::decode::<REPLY_BYTES_MAX, Reply>(&read_frame(&mut recv).await).unwrap()
     }
 }

@@ -25,7 +25,8 @@
 //!           nationality               two letters
 //!           age_at_least, age_at_most years u8 ‖ the day, or nothing for the day of the answer
 //!           residence                 u8: 1 permanent, 2 temporary, 3 current ‖ province u8 ‖ commune u32, 0 for none
-//!                                     ‖ 0, or 1 ‖ the street part
+//!                                     ‖ u8: 1 with a street part, 2 as of a day, 3 both, 0 neither
+//!                                     ‖ if as of a day: the day ‖ district u16, 0 for none ‖ the street part
 //!           marital_status            u8: 0 unknown, 1 single, 2 married, 3 divorced or widowed
 //!           living_status             u8: 1 alive, 2 dead, 3 missing
 //!           old_number                nine digits
@@ -47,7 +48,7 @@
 //! ```
 
 use crate::vocab::{
-    Address, Cause, Claim, ClaimVerdict, ErrorNumber, Living, Marital, Outcome, Place, ResidenceKind, Sex, Value,
+    Address, AsOf, Cause, Claim, ClaimVerdict, ErrorNumber, Living, Marital, Outcome, Place, ResidenceKind, Sex, Value,
     Verdict,
 };
 
@@ -119,14 +120,18 @@ fn put_argument(bytes: &mut Vec<u8>, claim: &Claim) {
                 bytes.extend_from_slice(day.to_string().as_bytes());
             }
         }
-        Claim::Residence { kind, place, detail } => {
+        Claim::Residence { kind, place, as_of, detail } => {
             bytes.push(match kind {
                 ResidenceKind::Permanent => 1,
                 ResidenceKind::Temporary => 2,
                 ResidenceKind::Current => 3,
             });
             put_place(bytes, *place);
-            bytes.push(u8::from(detail.is_some()));
+            bytes.push(u8::from(detail.is_some()) | if as_of.is_some() { 2 } else { 0 });
+            if let Some(AsOf { on, district }) = as_of {
+                bytes.extend_from_slice(on.to_string().as_bytes());
+                bytes.extend_from_slice(&district.unwrap_or(0).to_be_bytes());
+            }
             bytes.extend_from_slice(detail.as_deref().unwrap_or_default().as_bytes());
         }
         Claim::MaritalStatus(marital) => bytes.push(of_marital(*marital)),

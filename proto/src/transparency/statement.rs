@@ -7,8 +7,8 @@ use std::{fmt, str};
 
 use super::canonical::{of_claim, of_value};
 use crate::vocab::{
-    Address, Attribute, BirthDate, CLAIMS_MAX, CardAddress, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict, Date,
-    ErrorNumber, FullName, Living, Marital, OldNumber, Place, Reason, ResidenceKind, Sex, Value, Verdict, text,
+    Address, AsOf, Attribute, BirthDate, CLAIMS_MAX, CardAddress, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict,
+    Date, ErrorNumber, FullName, Living, Marital, OldNumber, Place, Reason, ResidenceKind, Sex, Value, Verdict, text,
 };
 
 /// What a statement is about; the order is that in which salts are kept.
@@ -210,12 +210,23 @@ fn residence(bytes: &[u8]) -> Option<Claim> {
         _ => return None,
     };
     let (place, rest) = place(rest)?;
-    let detail = match rest.split_first()? {
+    let (parts, rest) = rest.split_first()?;
+    let (as_of, rest) =
+        if parts & 2 == 0 { (None, rest) } else { as_of(rest).map(|(as_of, rest)| (Some(as_of), rest))? };
+    let detail = match (parts & !2, rest) {
         (0, []) => None,
         (1, detail) => Some(plain(detail)?),
         _ => return None,
     };
-    Some(Claim::Residence { kind, place, detail })
+    Some(Claim::Residence { kind, place, as_of, detail })
+}
+
+/// A day and a district, 0 for none.
+fn as_of(bytes: &[u8]) -> Option<(AsOf, &[u8])> {
+    let (on, rest) = bytes.split_first_chunk::<10>()?;
+    let (district, rest) = rest.split_first_chunk()?;
+    let district = Some(u16::from_be_bytes(*district)).filter(|code| *code != 0);
+    Some((AsOf::new(day(on)?, district).ok()?, rest))
 }
 
 fn value(bytes: &[u8]) -> Option<Value> {

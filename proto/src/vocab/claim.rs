@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
-    AttributeClass, BirthDate, CardAddress, CitizenNumber, Date, FullName, Living, Marital, OldNumber, Place, Sex,
+    AsOf, AttributeClass, BirthDate, CardAddress, CitizenNumber, Date, FullName, Living, Marital, OldNumber, Place, Sex,
 };
 
 /// Claims one question may carry: more than any procedure asks for, few enough to bound the work of one question.
@@ -39,6 +39,8 @@ pub enum Claim {
         kind: ResidenceKind,
         /// Province or commune.
         place: Place,
+        /// The day as of which the place is named; today's place if none.
+        as_of: Option<AsOf>,
         /// The street part, if the full address is claimed; bounded as [`text::check`](super::text::check) does.
         #[serde(with = "crate::bounds::plain_text_if_any")]
         detail: Option<String>,

@@ -48,7 +48,7 @@ impl Reason {
             Self::Equal => "Đúng như dữ liệu đã ghi.",
             Self::EqualFolded => "Giống nhau, chỉ khác chữ hoa, khoảng trắng hoặc bảng mã.",
             Self::Different => "Khác dữ liệu đã ghi.",
-            Self::DiacriticsDiffer => "Chỉ khác dấu; đối chiếu chính tả trên thẻ.",
+            Self::DiacriticsDiffer => "Cùng chữ cái nhưng khác dấu, có thể là người khác; đối chiếu chính tả trên thẻ.",
             Self::YearOnly => "Năm sinh đúng, ngày hoặc tháng khác.",
             Self::ElsewherePlace => "Nơi ở thuộc tỉnh, thành phố khác.",
             Self::OtherCommune => "Đúng tỉnh, thành phố; khác xã, phường, đặc khu.",
@@ -59,6 +59,20 @@ impl Reason {
             Self::NotRelated => "Quan hệ không có trong dữ liệu.",
             Self::NothingRecorded => "Dữ liệu chưa ghi nhận để so sánh.",
             Self::NotChecked => "Chưa đối chiếu được với cơ sở dữ liệu dân cư; hỏi lại sau.",
+            Self::TonePlacement => "Cùng một tên, chỉ khác vị trí đặt dấu thanh (hòa, hoà).",
+            Self::IAndY => "Cùng một tên, chỉ khác cách viết i và y (Lý, Lí).",
+            Self::Unsigned => "Họ tên nhập không dấu (hoặc D thay Đ); gõ lại có dấu theo thẻ.",
+            Self::PartialDiacritics => "Thiếu một số dấu; gõ lại đủ dấu theo thẻ.",
+            Self::RegionalVariant => {
+                "Biến thể vùng miền hoặc cách viết khác của tên (Hoàng, Huỳnh; Vi, Vy): là họ tên khác trên giấy tờ."
+            }
+            Self::WordsDiffer => "Khác thứ tự các chữ, hoặc thừa, thiếu một chữ (thường là chữ đệm).",
+            Self::Handwriting => "Có chữ dễ nhầm khi đọc chữ viết tay hoặc quét ảnh; xem lại thẻ.",
+            Self::MinorityForm => "Thiếu hoặc viết khác tiền tố của tên dân tộc (Y, H', K'...); viết như trên thẻ.",
+            Self::DayMonthSwapped => "Ngày và tháng bị đảo cho nhau.",
+            Self::FirstOfJanuary => "Đúng năm sinh; một bên là ngày 01/01, thường ghi khi không rõ ngày tháng.",
+            Self::YearAlone => "Đúng năm sinh; dữ liệu chỉ ghi năm.",
+            Self::SuccessorPlace => "Địa bàn nêu theo thời điểm cũ nay là (hoặc thuộc) nơi đã ghi.",
             Self::YoungEnough => "Chưa quá tuổi.",
             Self::AgeAbove => "Đã quá tuổi.",
             Self::CardInForce => "Có thẻ còn hiệu lực vào ngày đó.",
@@ -79,7 +93,9 @@ impl Reason {
             Self::Equal => "Equal as recorded.",
             Self::EqualFolded => "Equal but for case, spaces or encoding.",
             Self::Different => "Differs from what is recorded.",
-            Self::DiacriticsDiffer => "Only diacritics differ; check the spelling on the card.",
+            Self::DiacriticsDiffer => {
+                "The same letters with other diacritics, perhaps another person; check the spelling on the card."
+            }
             Self::YearOnly => "The year agrees, the day or month does not.",
             Self::ElsewherePlace => "The residence lies in another province.",
             Self::OtherCommune => "The province agrees, the commune does not.",
@@ -90,6 +106,28 @@ impl Reason {
             Self::NotRelated => "The relation is not recorded.",
             Self::NothingRecorded => "Nothing is recorded to compare with.",
             Self::NotChecked => "Could not be compared with the population database; ask again later.",
+            Self::TonePlacement => "The same name; a tone mark stands on another vowel (hòa, hoà).",
+            Self::IAndY => "The same name; i and y are written one for the other (Lý, Lí).",
+            Self::Unsigned => {
+                "Typed without diacritics (or D for Đ), which fits several names; type it as on the card."
+            }
+            Self::PartialDiacritics => "Some diacritics are missing; type it as on the card.",
+            Self::RegionalVariant => "A variant of the name (Hoàng, Huỳnh; Vi, Vy), which is another name in law.",
+            Self::WordsDiffer => {
+                "The words stand in another order, or one is missing or too many (often a middle name)."
+            }
+            Self::Handwriting => {
+                "A letter looks like one that handwriting or scanning confuses; look at the card again."
+            }
+            Self::MinorityForm => {
+                "A prefix of the name (Y, H', K'…) is missing or written otherwise; write it as on the card."
+            }
+            Self::DayMonthSwapped => "Day and month are exchanged.",
+            Self::FirstOfJanuary => {
+                "The year agrees; one side says 1 January, which is often written where the day is unknown."
+            }
+            Self::YearAlone => "The year agrees; the record holds the year alone.",
+            Self::SuccessorPlace => "The place, as of the day it was named, is today the recorded one or a part of it.",
             Self::YoungEnough => "Young enough.",
             Self::AgeAbove => "Not young enough.",
             Self::CardInForce => "A card is in force on that day.",

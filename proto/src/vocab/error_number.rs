@@ -89,6 +89,10 @@ error_numbers! {
     RequestUnknown = 1016, "Không có yêu cầu nào với mã này.", "There is no request of this id.";
     /// What was known about the person was erased by law.
     Erased = 1017, "Dữ liệu về người này đã bị xoá theo quy định.", "What was kept about the person was erased by law.";
+    /// A name in an encoding of before Unicode.
+    NameEncoding = 1018, "Họ tên gõ bằng bảng mã cũ (TCVN3 hoặc VNI); chuyển sang Unicode rồi gửi lại.", "The name is typed in an old encoding (TCVN3 or VNI); convert it to Unicode and send it again.";
+    /// A birth, or the issue of a card, on a day to come.
+    DateInFuture = 1019, "Ngày ở tương lai; kiểm tra lại.", "The day is still to come; check what was typed.";
 
     /// The portal is not in the register.
     PortalUnknown = 2001, "Cổng chưa được đăng ký.", "The portal is not registered.";
@@ -106,8 +110,12 @@ error_numbers! {
     ClaimNotAllowed = 2007, "Thủ tục không cho phép xác minh nội dung này.", "The procedure does not allow this claim.";
     /// The procedure does not allow an attribute.
     AttributeNotAllowed = 2008, "Thủ tục không cho phép khai thác thông tin này.", "The procedure does not allow this attribute.";
-    /// Too many unconfirmed people in this hour.
-    MissBudgetSpent = 2009, "Quá nhiều lần không xác nhận được trong giờ này; liên hệ người phụ trách.", "Too many unconfirmed questions this hour; see the supervisor.";
+    /// Too many unconfirmed people of one official.
+    MissBudgetSpent = 2009, "Quá nhiều lần không xác nhận được; liên hệ người phụ trách.", "Too many unconfirmed questions; see the supervisor.";
+    /// Too many unconfirmed people of the portal's officials.
+    PortalMissesSpent = 2010, "Cổng có quá nhiều lần không xác nhận được; báo quản trị cổng.", "Too many unconfirmed questions from this portal; tell its operator.";
+    /// Too many unconfirmed people of everybody.
+    ClusterMissesSpent = 2011, "Toàn hệ thống có quá nhiều lần không xác nhận được; báo quản trị hệ thống.", "Too many unconfirmed questions from everybody; tell the cluster's operator.";
     /// What was granted to the portal or the official was granted until a day that is over.
     GrantEnded = 2021, "Thời hạn được giao đã hết; liên hệ người quản trị để gia hạn.", "The time this was granted for is over; ask the operator to renew it.";
 

@@ -10,10 +10,12 @@ mod date;
 mod display;
 mod error_number;
 mod ids;
+pub mod legacy;
 mod number;
 mod outcome;
 mod person;
 mod place;
+pub mod syllable;
 pub mod text;
 
 pub use attribute::{Attribute, AttributeClass, AttributeSet, Value};
@@ -25,4 +27,4 @@ pub use ids::{DossierId, IdError, OfficialId, PortalId, ProcedureCode, RequestId
 pub use number::{CitizenNumber, NumberError, NumberStructure, OldNumber, PersonNumber};
 pub use outcome::{Cause, ClaimVerdict, Outcome, Reason, Verdict};
 pub use person::{FullName, Living, Marital, NameError, Sex};
-pub use place::{Address, Place, PlaceError};
+pub use place::{Address, AsOf, Place, PlaceError};

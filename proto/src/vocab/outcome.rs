@@ -47,11 +47,11 @@ pub enum Cause {
 pub enum Reason {
     /// Equal as recorded.
     Equal = 1,
-    /// Equal after Unicode, case and spacing were folded.
+    /// Equal after case, spacing and punctuation were folded.
     EqualFolded = 2,
     /// Different.
     Different = 3,
-    /// Same name but for diacritics: check the spelling on the card.
+    /// The same letters with other diacritics: perhaps another person.
     DiacriticsDiffer = 4,
     /// The year agrees, the day or month does not.
     YearOnly = 5,
@@ -73,6 +73,30 @@ pub enum Reason {
     NothingRecorded = 13,
     /// Not compared with the authority's record: it could not be reached, and memory alone denies nothing.
     NotChecked = 14,
+    /// The same name, with a tone mark on the other vowel of a syllable (hòa, hoà).
+    TonePlacement = 15,
+    /// The same name, with i where the other has y (Lý, Lí).
+    IAndY = 16,
+    /// Typed without diacritics, or with D for Đ: it may be this name, and others too.
+    Unsigned = 17,
+    /// Some diacritics are missing.
+    PartialDiacritics = 18,
+    /// A variant of the name that is another name in law (Hoàng, Huỳnh).
+    RegionalVariant = 19,
+    /// The same words in another order, or a word more or fewer.
+    WordsDiffer = 20,
+    /// A letter that handwriting or a scanner confuses with another.
+    Handwriting = 21,
+    /// A prefix of a minority name is missing or written in another form (Y, H', K').
+    MinorityForm = 22,
+    /// Day and month are exchanged.
+    DayMonthSwapped = 23,
+    /// The year agrees, and one of the two days is 1 January, which often stands for an unknown day.
+    FirstOfJanuary = 24,
+    /// The year agrees, and the record holds no day.
+    YearAlone = 25,
+    /// The place claimed, as of its day, has become the recorded place or a part of it.
+    SuccessorPlace = 26,
     /// Young enough.
     YoungEnough = 40,
     /// Not young enough.
@@ -159,7 +183,7 @@ impl Cause {
 
 impl Reason {
     /// Every reason there is, in the order of the wire.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 34] = [
         Self::Equal,
         Self::EqualFolded,
         Self::Different,
@@ -174,6 +198,18 @@ impl Reason {
         Self::NotRelated,
         Self::NothingRecorded,
         Self::NotChecked,
+        Self::TonePlacement,
+        Self::IAndY,
+        Self::Unsigned,
+        Self::PartialDiacritics,
+        Self::RegionalVariant,
+        Self::WordsDiffer,
+        Self::Handwriting,
+        Self::MinorityForm,
+        Self::DayMonthSwapped,
+        Self::FirstOfJanuary,
+        Self::YearAlone,
+        Self::SuccessorPlace,
         Self::YoungEnough,
         Self::AgeAbove,
         Self::CardInForce,
@@ -222,7 +258,7 @@ mod tests {
     #[test]
     fn reasons_keep_their_numbers() {
         let numbers: Vec<u16> = Reason::ALL.into_iter().map(Reason::number).collect();
-        assert_eq!(numbers, (1..=14).chain(40..=47).collect::<Vec<u16>>());
+        assert_eq!(numbers, (1..=26).chain(40..=47).collect::<Vec<u16>>());
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::UnicodeNormalization;
 
-use super::text;
+use super::{
+    legacy::{self, Legacy},
+    text,
+};
 
 /// Longest name accepted, in bytes of its NFC form: the longest names known have under 60 letters of up to 3 bytes.
 const NAME_BYTES_MAX: usize = 200;
@@ -13,10 +16,14 @@ const NAME_BYTES_MAX: usize = 200;
 /// Longest raw text looked at, before normalisation: decomposed letters take up to three times their room.
 const NAME_RAW_BYTES_MAX: usize = 3 * NAME_BYTES_MAX;
 
-/// A person's full name: NFC, one space between words, letters, marks, hyphens, dots and apostrophes only, at least one
-/// letter, no mark without a letter before it and nothing that cannot be seen.
+/// Most marks on one letter: minority orthographies stack three (`ơ̆` with a tone), a flood stacks hundreds.
+const MARKS_PER_LETTER_MAX: usize = 3;
+
+/// A person's full name: NFC, one space between words, Latin letters, their marks, hyphens, dots and apostrophes only, at
+/// least one letter, no mark without a letter before it, no letter under a heap of marks, nothing that cannot be seen.
 ///
-/// Case and tone marks are kept as written; comparing is the rules' work.
+/// Case and tone marks are kept as written; comparing is the rules' work. The database writes foreigners' names in Latin
+/// letters too, so a letter of another script is one that looks alike.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FullName(String);
@@ -30,9 +37,30 @@ pub enum NameError {
     /// Longer than any name.
     #[error("a name has at most {NAME_BYTES_MAX} bytes")]
     TooLong,
-    /// A control, bidirectional or other character no name has, a mark without its letter, or no letter at all.
-    #[error("a character that no name contains (control, bidirectional mark, digit or symbol)")]
-    Character,
+    /// A control, bidirectional or other character no name has, or a mark without its letter.
+    #[error("character {at} is none that a name contains (a control, bidirectional mark, digit or symbol)")]
+    Character {
+        /// Which character of the text in NFC, from 1.
+        at: usize,
+    },
+    /// Punctuation alone.
+    #[error("a name has letters")]
+    NoLetter,
+    /// A letter of another script: `Аn` with a Cyrillic А looks like `An` and is another name.
+    #[error("character {at} is no Latin letter, though it may look like one")]
+    Script {
+        /// Which character of the text in NFC, from 1.
+        at: usize,
+    },
+    /// More marks than a letter has.
+    #[error("character {at}: a letter has at most {MARKS_PER_LETTER_MAX} marks")]
+    Marks {
+        /// Which character of the text in NFC, from 1.
+        at: usize,
+    },
+    /// Typed in an encoding of before Unicode.
+    #[error("typed in {} and not in Unicode; convert it", .0.name())]
+    Legacy(Legacy),
 }
 
 /// Sex as the national database codes it (`GioiTinh`: 1 male, 2 female, else unknown).
@@ -80,20 +108,37 @@ impl FullName {
             return Err(NameError::TooLong);
         }
         let composed: String = text.nfc().collect();
-        if !composed.chars().all(|character| is_space(character) || is_name_character(character)) {
-            return Err(NameError::Character);
-        }
+        check_characters(&composed)?;
         // Leaving out spaces keeps NFC: a space composes with nothing, and no word starts with a mark.
         let words: Vec<&str> = composed.split(is_space).filter(|word| !word.is_empty()).collect();
-        if words.iter().any(|word| word.starts_with(is_combining_mark)) {
-            return Err(NameError::Character);
-        }
         let name = words.join(" ");
         match name.len() {
             0 => Err(NameError::Empty),
-            1..=NAME_BYTES_MAX if name.contains(char::is_alphabetic) => Ok(Self(name)),
-            1..=NAME_BYTES_MAX => Err(NameError::Character),
+            1..=NAME_BYTES_MAX if name.contains(is_latin) => Ok(Self(name)),
+            1..=NAME_BYTES_MAX => Err(NameError::NoLetter),
             _ => Err(NameError::TooLong),
+        }
+    }
+
+    /// Parses what a caller typed: a text in an encoding of before Unicode is refused, and named.
+    ///
+    /// # Errors
+    /// [`NameError`].
+    pub fn typed(text: &str) -> Result<Self, NameError> {
+        match legacy::decode(text) {
+            Some((legacy, _)) => Err(NameError::Legacy(legacy)),
+            None => Self::parse(text),
+        }
+    }
+
+    /// Parses what an authority holds and nobody here can correct: a text in an encoding of before Unicode is read in it.
+    ///
+    /// # Errors
+    /// [`NameError`].
+    pub fn recorded(text: &str) -> Result<Self, NameError> {
+        match legacy::decode(text) {
+            Some((_, said)) => Self::parse(&said),
+            None => Self::parse(text),
         }
     }
 
@@ -104,14 +149,43 @@ impl FullName {
     }
 }
 
-/// Letters of any script, combining marks that NFC could not compose, and the punctuation of minority names
-/// (`Y Bhăm`, `H'Hen`, `Ksor-Krơn`).
-fn is_name_character(character: char) -> bool {
-    // Some fillers and selectors count as letters or marks; two names that differ in them would look alike.
-    !text::is_invisible(character)
-        && (character.is_alphabetic()
-            || matches!(character, '-' | '.' | '\'' | '’' | 'ʼ')
-            || is_combining_mark(character))
+/// Latin letters, marks that NFC could not compose, and the punctuation of minority names (`Y Bhăm`, `H'Hen`,
+/// `Ksor-Krơn`); every mark with its letter.
+fn check_characters(composed: &str) -> Result<(), NameError> {
+    // Marks the letter at hand has; none while there is no letter to bear one.
+    let mut marks = None;
+    for (index, character) in composed.chars().enumerate() {
+        let at = index + 1;
+        marks = match marks {
+            _ if is_latin(character) => Some(own_marks(character)),
+            _ if is_space(character) || is_punctuation(character) => None,
+            Some(MARKS_PER_LETTER_MAX) if is_mark(character) => return Err(NameError::Marks { at }),
+            Some(count) if is_mark(character) => Some(count + 1),
+            _ if character.is_alphabetic() && !text::is_invisible(character) => return Err(NameError::Script { at }),
+            _ => return Err(NameError::Character { at }),
+        };
+    }
+    Ok(())
+}
+
+/// Basic Latin, Latin-1, Extended-A and -B and Extended Additional, without the clicks, which look like punctuation.
+const fn is_latin(character: char) -> bool {
+    matches!(character,
+        'A'..='Z' | 'a'..='z' | 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='\u{1bf}' | '\u{1c4}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
+}
+
+/// The block of marks that letters of any language take, without the joiner that cannot be seen.
+const fn is_mark(character: char) -> bool {
+    matches!(character, '\u{300}'..='\u{34e}' | '\u{350}'..='\u{36f}')
+}
+
+const fn is_punctuation(character: char) -> bool {
+    matches!(character, '-' | '.' | '\'' | '’' | 'ʼ')
+}
+
+/// How many marks are composed into a letter.
+fn own_marks(letter: char) -> usize {
+    if letter.is_ascii() { 0 } else { [letter].into_iter().nfd().filter(|part| is_mark(*part)).count() }
 }
 
 fn is_space(character: char) -> bool {
@@ -167,28 +241,64 @@ mod tests {
         for (text, error) in [
             ("", NameError::Empty),
             ("   ", NameError::Empty),
-            ("Nguyễn\0An", NameError::Character),
-            ("Nguyễn\u{202e}An", NameError::Character),
-            ("Nguyễn\u{2066}An", NameError::Character),
-            ("Nguyễn\u{200d}An", NameError::Character),
-            ("Nguyễn\u{3164}An", NameError::Character),
-            ("Nguyễn\u{fe0f}An", NameError::Character),
-            ("Nguyễn\tAn", NameError::Character),
-            ("Nguyễn\nAn", NameError::Character),
-            ("Nguyen Van 2", NameError::Character),
-            ("Nguyễn <An>", NameError::Character),
-            ("An 😀", NameError::Character),
-            (" \u{301}An", NameError::Character),
-            ("An \u{301}", NameError::Character),
-            ("...", NameError::Character),
-            ("- '", NameError::Character),
+            ("Nguyễn\0An", NameError::Character { at: 7 }),
+            ("Nguyễn\u{202e}An", NameError::Character { at: 7 }),
+            ("\u{2066}An", NameError::Character { at: 1 }),
+            ("Nguyễn\u{200d}An", NameError::Character { at: 7 }),
+            ("Nguyễn\u{34f}An", NameError::Character { at: 7 }),
+            ("Nguyễn\u{3164}An", NameError::Character { at: 7 }),
+            ("Nguyễn\u{fe0f}An", NameError::Character { at: 7 }),
+            ("Nguyễn\tAn", NameError::Character { at: 7 }),
+            ("Nguyễn\nAn", NameError::Character { at: 7 }),
+            ("Nguyen Van 2", NameError::Character { at: 12 }),
+            ("Nguyễn <An>", NameError::Character { at: 8 }),
+            ("An 😀", NameError::Character { at: 4 }),
+            (" \u{301}An", NameError::Character { at: 2 }),
+            ("An \u{301}", NameError::Character { at: 4 }),
+            ("An'\u{301}", NameError::Character { at: 4 }),
+            ("...", NameError::NoLetter),
+            ("- '", NameError::NoLetter),
+            // А and у are Cyrillic, Α is Greek, Ａ is as wide as a Chinese character.
+            ("Nguyễn Аn", NameError::Script { at: 8 }),
+            ("Nguуễn An", NameError::Script { at: 4 }),
+            ("Αn", NameError::Script { at: 1 }),
+            ("Ａn", NameError::Script { at: 1 }),
+            ("阮文安", NameError::Script { at: 1 }),
+            ("Anªº", NameError::Script { at: 3 }),
+            ("Nguyễn ǃAn", NameError::Script { at: 8 }),
         ] {
             assert_eq!(FullName::parse(text), Err(error), "{text:?}");
         }
         assert_eq!(FullName::parse(&"Nguyễn ".repeat(1_000)), Err(NameError::TooLong), "10 kB");
+        let flood = format!("Zalgo{}", "\u{353}".repeat(40));
+        assert_eq!(FullName::parse(&flood), Err(NameError::Marks { at: 9 }));
+        assert!(FullName::parse("Ê\u{306}ban").is_ok(), "two marks on one letter");
+        assert_eq!(FullName::parse("Ễ\u{306}\u{323}").map(|_| ()), Err(NameError::Marks { at: 3 }), "four of them");
         assert_eq!(FullName::parse(&"a".repeat(NAME_BYTES_MAX + 1)), Err(NameError::TooLong));
         assert!(FullName::parse(&"a".repeat(NAME_BYTES_MAX)).is_ok());
         assert_eq!(format!("{:?}", FullName::parse("Trần Văn Bình")), "Ok(FullName(…))");
+    }
+
+    #[test]
+    fn names_in_old_encodings_are_refused_by_name_or_read() {
+        for (typed, legacy) in [("Nguyeãn Thò Haïnh", Legacy::Vni), ("NguyÔn ThÞ H¹nh", Legacy::Tcvn3)] {
+            assert_eq!(FullName::typed(typed), Err(NameError::Legacy(legacy)), "{typed}");
+            assert_eq!(FullName::recorded(typed), FullName::parse("Nguyễn Thị Hạnh"), "{typed}");
+        }
+        assert_eq!(
+            NameError::Legacy(Legacy::Vni).to_string(),
+            "typed in VNI and not in Unicode; convert it",
+            "no word of the name"
+        );
+        assert_eq!(FullName::typed("Nguyễn Thị Hạnh"), FullName::parse("Nguyễn Thị Hạnh"));
+    }
+
+    #[test]
+    fn names_of_one_word_and_of_eight_are_names() {
+        assert_eq!(name("K'Brêu"), "K'Brêu");
+        assert_eq!(name("Bing"), "Bing");
+        let eight = "Tôn Nữ Nguyễn Thị Hoàng Quỳnh Bảo Trân";
+        assert_eq!(name(eight), eight);
     }
 
     proptest! {

@@ -5,11 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::text::{self, TEXT_BYTES_MAX};
+use super::{
+    Date,
+    text::{self, TEXT_BYTES_MAX},
+};
 
-/// A place a claim names: a province, or a commune within it.
+/// A place: a province, or a commune within it.
 ///
-/// Codes after Decision 19/2025/QĐ-TTg: provinces have two digits, communes five.
+/// Codes after Decision 19/2025/QĐ-TTg unless an [`AsOf`] stands beside it: provinces have two digits, communes five.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "PlaceRead")]
 pub struct Place {
@@ -17,6 +20,26 @@ pub struct Place {
     pub province: u8,
     /// Commune code, if the claim goes that far.
     pub commune: Option<u32>,
+}
+
+/// The day as of which a claim names its place, for a place of an earlier administration.
+///
+/// Eight province codes kept their digits on 1 July 2025 and changed their meaning (15 was Yên Bái and is Lào Cai), so a
+/// code without a day is always today's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "AsOfRead")]
+pub struct AsOf {
+    /// The day: of the paper that names the place, or the last one of the administration it belongs to.
+    pub on: Date,
+    /// Code of the district, 1 to 999, where the place is named in three levels; there are none since 1 July 2025.
+    pub district: Option<u16>,
+}
+
+/// A day and a district as they were read, before the code is checked.
+#[derive(Deserialize)]
+struct AsOfRead {
+    on: Date,
+    district: Option<u16>,
 }
 
 /// A place as it was read, before its codes are checked.
@@ -54,6 +77,9 @@ pub enum PlaceError {
     /// Not a two-digit province code.
     #[error("a province code has two digits, 01 to 99")]
     Province,
+    /// Not a three-digit district code.
+    #[error("a district code has three digits")]
+    District,
     /// Not a five-digit commune code.
     #[error("a commune code has five digits")]
     Commune,
@@ -92,6 +118,17 @@ impl Place {
     }
 }
 
+impl AsOf {
+    /// A day, and a district of then if given.
+    ///
+    /// # Errors
+    /// [`PlaceError::District`].
+    pub fn new(on: Date, district: Option<u16>) -> Result<Self, PlaceError> {
+        let known = district.is_none_or(|code| (1..=999).contains(&code));
+        if known { Ok(Self { on, district }) } else { Err(PlaceError::District) }
+    }
+}
+
 impl Address {
     /// Checks an address that came from outside, and composes its street part (NFC).
     ///
@@ -120,6 +157,13 @@ impl TryFrom<PlaceRead> for Place {
     }
 }
 
+impl TryFrom<AsOfRead> for AsOf {
+    type Error = PlaceError;
+    fn try_from(read: AsOfRead) -> Result<Self, PlaceError> {
+        Self::new(read.on, read.district)
+    }
+}
+
 impl TryFrom<AddressRead> for Address {
     type Error = PlaceError;
     fn try_from(read: AddressRead) -> Result<Self, PlaceError> {
@@ -133,6 +177,12 @@ impl TryFrom<AddressRead> for Address {
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Place(…)")
+    }
+}
+
+impl fmt::Debug for AsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsOf(…)")
     }
 }
 
@@ -159,6 +209,10 @@ mod tests {
         assert_eq!(Place::of_province(100), Err(PlaceError::Province));
         assert_eq!(Place::new(48, Some(0)), Err(PlaceError::Commune));
         assert_eq!(Place::new(48, Some(100_000)), Err(PlaceError::Commune));
+        let on = Date::new(2024, 12, 31).expect("a day");
+        assert!(AsOf::new(on, Some(502)).is_ok());
+        assert_eq!(AsOf::new(on, Some(0)), Err(PlaceError::District));
+        assert_eq!(AsOf::new(on, Some(1000)), Err(PlaceError::District));
         assert_eq!(
             Address { commune_before_2025: Some(100_000), ..address("Số 1") }.checked(),
             Err(PlaceError::Commune)

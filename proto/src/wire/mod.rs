@@ -5,7 +5,7 @@
 //! ```text
 //! one question a stream   0x01 | frame(Request) FIN          →   frame(Reply) FIN
 //! a session stream        0x02 | frame(Tagged<Request>) …    →   frame(Tagged<Reply>) … in any order, matched by tag
-//! frame(x) = u32 big-endian length | bincode(x)
+//! frame(x) = u32 big-endian length | bincode(x), that of a reply with zeros behind it: see [`padding`]
 //! ```
 //!
 //! Every length is checked against its limit before a byte of the body is read.
@@ -14,6 +14,7 @@
 
 mod audit;
 pub mod frame;
+pub mod padding;
 pub mod peer;
 mod question;
 mod register;

@@ -4,9 +4,9 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use xacminh_proto::{
     transparency::{Addendum, Envelope, Leaf, LeafKind, LeafVerdict, Salt, Wrap, WrapKind},
     vocab::{
-        Address, Attribute, AttributeSet, BirthDate, CardAddress, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict,
-        Date, ErrorNumber, FullName, Living, Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId,
-        ResidenceKind, Sex, Value, Verdict,
+        Address, AsOf, Attribute, AttributeSet, BirthDate, CardAddress, Cause, CitizenNumber, Claim, ClaimKind,
+        ClaimVerdict, Date, ErrorNumber, FullName, Living, Marital, OldNumber, Outcome, Place, PortalId, Reason,
+        RequestId, ResidenceKind, Sex, Value, Verdict,
     },
     wire::{
         Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOpened, AuditOrder, AuditPage, AuditQuery,
@@ -246,11 +246,8 @@ pub(crate) fn claim() -> impl Strategy<Value = Claim> {
         sex().prop_map(Claim::Sex),
         (b'A'..=b'Z', b'A'..=b'Z').prop_map(|(first, second)| Claim::Nationality([first, second])),
         (any::<u8>(), option::of(date())).prop_map(|(years, on)| Claim::AgeAtLeast { years, on }),
-        (select(residences), place(), option::of(detail())).prop_map(|(kind, place, detail)| Claim::Residence {
-            kind,
-            place,
-            detail
-        }),
+        (select(residences), place(), option::of(as_of()), option::of(detail()))
+            .prop_map(|(kind, place, as_of, detail)| Claim::Residence { kind, place, as_of, detail }),
         marital().prop_map(Claim::MaritalStatus),
         living().prop_map(Claim::LivingStatus),
         old().prop_map(Claim::OldNumber),
@@ -316,6 +313,10 @@ fn date() -> impl Strategy<Value = Date> {
 fn place() -> impl Strategy<Value = Place> {
     (1_u8..=99, option::of(1_u32..=99_999))
         .prop_map(|(province, commune)| Place::new(province, commune).expect("codes"))
+}
+
+fn as_of() -> impl Strategy<Value = AsOf> {
+    (date(), option::of(1_u16..=999)).prop_map(|(on, district)| AsOf::new(on, district).expect("a code"))
 }
 
 fn citizen() -> impl Strategy<Value = CitizenNumber> {

@@ -163,9 +163,17 @@ pub(crate) fn claims() -> Vec<Claim> {
         Claim::AgeAtLeast { years: 18, on: Some(day("2027-03-01")) },
         Claim::AgeAtLeast { years: 60, on: None },
         Claim::Residence {
-            kind: ResidenceKind::Permanent, place, detail: Some("Số 12 đường Lê Lợi".to_owned())
+            kind: ResidenceKind::Permanent,
+            place,
+            as_of: None,
+            detail: Some("Số 12 đường Lê Lợi".to_owned()),
         },
-        Claim::Residence { kind: ResidenceKind::Current, place: Place::of_province(48).expect("a code"), detail: None },
+        Claim::Residence {
+            kind: ResidenceKind::Current,
+            place: Place::of_province(48).expect("a code"),
+            as_of: None,
+            detail: None,
+        },
         Claim::MaritalStatus(Marital::Single),
         Claim::LivingStatus(Living::Alive),
         Claim::OldNumber(OldNumber::parse("201234567").expect("nine digits")),

@@ -45,6 +45,7 @@ pub(crate) fn trail_without(left_out: &[usize], sign_what_is_left: bool) -> Trai
 }
 
 /// The trail with the leaves of these places gone, and an end that says how many are.
+#[allow(dead_code, reason = "golden files are of whole trails")]
 pub(crate) fn pruned_trail(gone: std::ops::Range<usize>, told: u64) -> TrailProof {
     trail_of(&[], true, gone, told)
 }

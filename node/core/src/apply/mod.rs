@@ -2,6 +2,7 @@
 //!
 //! Loading comes first ([`wanted`]), then one synchronous step ([`apply`]) that touches no disk and returns what to write.
 
+mod budget;
 mod contradiction;
 mod tree;
 
@@ -17,6 +18,7 @@ use crate::command::{
     Batch, Command, Entry, Erasure, Item, OwnKey, Person, RecordKey, RegisterChange, RequestKey, Ticket,
 };
 
+pub use budget::{BLIND_POINTS, Budget, BudgetKey, MISS_POINTS, spent};
 pub use contradiction::Contradiction;
 pub use tree::{Growth, Shard};
 
@@ -28,8 +30,6 @@ pub const REQUEST_AHEAD_MS: u64 = 5 * 60_000;
 
 /// How far a node's clock may be from the leader's when it decides: ages and freshness are reckoned with it.
 pub const CLOCK_SKEW_MS_MAX: u64 = 30_000;
-
-const HOUR_MS: u64 = 3_600_000;
 
 /// What the state remembers about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -70,7 +70,7 @@ pub struct Loaded {
     pub records: HashMap<RecordKey, u64>,
     /// Requests seen within the window.
     pub requests: HashMap<RequestKey, Seen>,
-    /// Misses counted.
+    /// Points counted against budgets.
     pub budgets: HashMap<BudgetKey, u32>,
     /// Trails.
     pub trails: HashMap<RecordKey, Trail>,
@@ -141,15 +141,6 @@ pub struct NewKey {
     pub sealed: Vec<u8>,
 }
 
-/// Misses of one official within one hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BudgetKey {
-    /// Hours since 1970.
-    pub hour: u32,
-    /// Pseudonym of the official.
-    pub official: [u8; 16],
-}
-
 /// What to write, all of it in one atomic step.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Changes {
@@ -161,7 +152,7 @@ pub struct Changes {
     pub records: Vec<(RecordKey, u64, Vec<u8>)>,
     /// Requests that now have their leaf.
     pub requests: Vec<(RequestKey, Seen)>,
-    /// Misses counted.
+    /// Points counted against budgets; the last of a budget's counts.
     pub budgets: Vec<(BudgetKey, u32)>,
     /// Keys of people nobody had asked about.
     pub keys: Vec<NewKey>,
@@ -192,8 +183,8 @@ pub enum ItemOutcome {
     Expired,
     /// A record or the register changed since it was read: decide again.
     Stale,
-    /// The official's misses are spent: decide again, as a refusal. Hits are refused too, or guessing could go on.
-    OverBudget,
+    /// A budget of misses is spent: decide again, as a refusal. Hits are refused too, or guessing could go on.
+    OverBudget(Budget),
     /// The proposing node's clock is too far from the leader's clock.
     ClockSkewed,
     /// What was granted to portal or official had ended at the leader's stamp: decide again, as a refusal.
@@ -218,12 +209,18 @@ pub fn wanted(command: &Command) -> Wanted {
         Command::Erase(erasure) => return Wanted { trails: vec![erasure.person], ..Wanted::default() },
     };
     let mut wanted = Wanted { root_at: Some(batch.tree.leaves), ..Wanted::default() };
+    let mut counted = None;
     for item in &batch.items {
         wanted.records.extend(item.read.map(|read| read.key));
         wanted.records.extend(item.remember.as_ref().map(|change| change.key));
         wanted.requests.push(item.entry.request);
         wanted.trails.extend(item.entry.person.as_ref().map(|person| person.key));
-        wanted.budgets.extend(item.entry.miss.map(|miss| BudgetKey::new(batch.at_ms, miss.official)));
+        let counts = item.entry.miss.map(|miss| (miss.official, item.entry.request.portal));
+        // Questions of one official come together: their six windows are wanted once.
+        if let Some((official, portal)) = counts.filter(|_| counts != counted) {
+            wanted.budgets.extend(BudgetKey::all(batch.at_ms, official, portal));
+        }
+        counted = counts.or(counted);
     }
     wanted.records.sort_unstable();
     wanted.records.dedup();
@@ -415,12 +412,9 @@ impl Step<'_> {
         if entry.granted_until_ms.is_some_and(|until_ms| until_ms <= self.batch.at_ms) {
             return Some(ItemOutcome::GrantEnded);
         }
-        let spent = entry.miss.is_some_and(|miss| {
-            let counted =
-                self.state.budgets.get(&BudgetKey::new(self.batch.at_ms, miss.official)).copied().unwrap_or(0);
-            counted >= miss.limit
-        });
-        spent.then_some(ItemOutcome::OverBudget)
+        let counted = |key: &BudgetKey| self.state.budgets.get(key).copied().unwrap_or(0);
+        let spent = |miss| spent(miss, entry.request.portal, self.batch.at_ms, counted);
+        entry.miss.as_ref().and_then(spent).map(ItemOutcome::OverBudget)
     }
 
     /// Whether the addendum was sealed under the key that the person has.
@@ -433,10 +427,10 @@ impl Step<'_> {
     }
 
     fn count_miss(&mut self, entry: &Entry) {
-        if let Some(miss) = entry.miss.filter(|miss| miss.counts) {
-            let key = BudgetKey::new(self.batch.at_ms, miss.official);
+        let Some(miss) = entry.miss.filter(|miss| miss.points > 0) else { return };
+        for key in BudgetKey::all(self.batch.at_ms, miss.official, entry.request.portal) {
             let counted = self.state.budgets.entry(key).or_insert(0);
-            *counted += 1;
+            *counted = counted.saturating_add(miss.points);
             self.changes.budgets.push((key, *counted));
         }
     }
@@ -484,14 +478,5 @@ impl Step<'_> {
 impl NewLeaf {
     fn administrative(leaf: LeafBytes, envelope: &[u8]) -> Self {
         Self { leaf, envelope: envelope.to_vec(), trail: None, previous: None, dossier: [0; 16] }
-    }
-}
-
-impl BudgetKey {
-    /// The budget that counts at a moment.
-    #[must_use]
-    pub fn new(at_ms: u64, official: [u8; 16]) -> Self {
-        let hour = u32::try_from(at_ms / HOUR_MS).unwrap_or(u32::MAX);
-        Self { hour, official }
     }
 }

@@ -18,13 +18,13 @@ pub fn check(claim: &Claim, record: &Record, threshold: NameThreshold, today: Da
         Claim::Nationality(code) => Finding::equal(code, Some(&record.nationality)),
         Claim::AgeAtLeast { years, on } => dates::age_at_least(*years, record.birth, on.unwrap_or(today)),
         Claim::AgeAtMost { years, on } => age_at_most(*years, record, on.unwrap_or(today)),
-        Claim::Residence { kind, place, detail } => {
+        Claim::Residence { kind, place, as_of, detail } => {
             let address = match kind {
                 ResidenceKind::Permanent => &record.permanent,
                 ResidenceKind::Temporary => &record.temporary,
                 ResidenceKind::Current => &record.current,
             };
-            places::claim(*place, detail.as_deref(), address.as_ref())
+            places::claim(*place, *as_of, detail.as_deref(), address.as_ref())
         }
         Claim::MaritalStatus(status) => {
             Finding::equal(status, Some(&record.marital).filter(|status| **status != Marital::Unknown))

@@ -6,7 +6,7 @@
 //! ```text
 //! names      difference classes N0 … N10
 //! dates      days, years alone, ages
-//! places     today's provinces and communes, street parts
+//! places     provinces and communes through time, street parts
 //! cards      the newest card on record, and earlier ones
 //! relations  parents, spouses, wards, households
 //! claims     which of the above answers which claim

@@ -10,16 +10,14 @@ use crate::command::COMMAND_BYTES_MAX;
 
 use super::{
     ENTRIES_DAYS_MIN, Portal, Problem, Procedure, Register, RegisterError, Visibility,
+    alarms::{self, AlarmsRow},
     grants::{Enrolment, GrantRow, Grants, grants, until},
+    limits::{self, BudgetRow},
     procedures::{ProcedureRow, procedures},
 };
 
 /// Largest register document: half a command, so that leaf and addendum fit beside it. Some 40,000 officials.
 pub const REGISTER_BYTES_MAX: usize = COMMAND_BYTES_MAX / 2;
-
-/// Misses one official may have within an hour unless the portal says otherwise: a clerk serves ten people an hour, and
-/// mistypes some.
-pub const MISSES_PER_OFFICIAL_HOUR: u32 = 20;
 
 /// Questions a portal may have in flight at one node unless it says otherwise: a batch's worth.
 pub const QUESTIONS_IN_FLIGHT_MAX: u32 = 256;
@@ -33,6 +31,10 @@ struct Document {
     register: Header,
     #[serde(default)]
     retention: RetentionRow,
+    #[serde(default)]
+    budget: BudgetRow,
+    #[serde(default)]
+    alarms: AlarmsRow,
     #[serde(default)]
     portal: Vec<PortalRow>,
     #[serde(default)]
@@ -63,6 +65,9 @@ struct PortalRow {
     procedures: Vec<Spanned<GrantRow>>,
     until: Option<Spanned<String>>,
     misses_per_official_hour: Option<Spanned<u32>>,
+    misses_per_official_day: Option<Spanned<u32>>,
+    misses_per_hour: Option<Spanned<u32>>,
+    misses_per_day: Option<Spanned<u32>>,
     questions_in_flight_max: Option<Spanned<u32>>,
 }
 
@@ -73,6 +78,7 @@ struct OfficialRow {
     portal: Spanned<u32>,
     procedures: Vec<Spanned<GrantRow>>,
     until: Option<Spanned<String>>,
+    own_number: Option<Spanned<String>>,
 }
 
 /// Something wrong, and the byte where it stands.
@@ -98,11 +104,16 @@ fn register(document: Document) -> Result<Register, Wrong> {
     }
     let procedures = procedures(&document.procedure)?;
     let mut portals = portals(document.portal, &procedures)?;
+    let everybody = limits::everybody(&document.budget, portals.values().map(|portal| portal.misses))?;
+    for portal in portals.values_mut() {
+        (portal.misses.cluster_hour, portal.misses.cluster_day) = everybody;
+    }
     for row in &document.official {
         enrol(row, &mut portals, &procedures)?;
     }
     let entries_days = entries_days(&document.retention, &procedures)?;
-    Ok(Register { revision, entries_days, portals, procedures })
+    let alarms = alarms::alarms(&document.alarms)?;
+    Ok(Register { revision, entries_days, portals, procedures, alarms })
 }
 
 /// How long entries are kept; 0 for ever. What is hidden for a while is kept until it was to be seen.
@@ -128,11 +139,17 @@ fn portals(
             id,
             name: row.name,
             suspended: row.suspended,
-            misses_per_official_hour: limit(row.misses_per_official_hour.as_ref(), MISSES_PER_OFFICIAL_HOUR)?,
+            misses: limits::portal([
+                row.misses_per_official_hour.as_ref(),
+                row.misses_per_official_day.as_ref(),
+                row.misses_per_hour.as_ref(),
+                row.misses_per_day.as_ref(),
+            ])?,
             questions_in_flight_max: limit(row.questions_in_flight_max.as_ref(), QUESTIONS_IN_FLIGHT_MAX)?,
             procedures: grants(&row.procedures, procedures)?,
             until_ms: last_day(row.until.as_ref())?,
             officials: BTreeMap::new(),
+            own_numbers: BTreeMap::new(),
         };
         if portals.insert(id, portal).is_some() {
             return Err(at(&row.id, Problem::Duplicate { what: "portal", id: id.0.to_string() }));
@@ -173,6 +190,9 @@ fn enrol(
     if portal.officials.contains_key(&official) {
         return Err(at(&row.id, Problem::Duplicate { what: "official", id: id() }));
     }
+    if let Some(own) = &row.own_number {
+        portal.own_numbers.insert(official.clone(), alarms::mark(own)?);
+    }
     portal.officials.insert(official, Enrolment { grants: granted, until_ms: last_day(row.until.as_ref())? });
     Ok(())
 }
@@ -183,7 +203,7 @@ pub(super) fn not_zero<T: Copy + PartialEq + From<u8>>(number: &Spanned<T>, what
 }
 
 /// A limit of 0 would refuse everything in a way nobody understands: that is what `suspended` is for.
-fn limit(number: Option<&Spanned<u32>>, default: u32) -> Result<u32, Wrong> {
+pub(super) fn limit(number: Option<&Spanned<u32>>, default: u32) -> Result<u32, Wrong> {
     number.map_or(Ok(default), |number| not_zero(number, "limit"))
 }
 

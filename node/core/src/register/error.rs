@@ -154,6 +154,30 @@ pub enum Problem {
         /// The procedure.
         procedure: String,
     },
+    /// A wide budget that is smaller than a narrow one.
+    #[error("{wide} is {wide_max} and {narrow} {narrow_max}: the wider budget may not be the smaller")]
+    BudgetOrder {
+        /// The wide one's key.
+        wide: &'static str,
+        /// Its limit.
+        wide_max: u32,
+        /// The narrow one's key.
+        narrow: &'static str,
+        /// Its limit.
+        narrow_max: u32,
+    },
+    /// Not an opening time.
+    #[error("office hours are written like \"07:00-18:00\"")]
+    OfficeHours,
+    /// Not a day of the week.
+    #[error("office days are mon, tue, wed, thu, fri, sat, sun")]
+    OfficeDay,
+    /// Not a mark; perhaps a number in clear, which is not repeated.
+    #[error("a citizen number stands here as 64 hexadecimal digits: `xacminh-node mark` makes them")]
+    Mark,
+    /// More honey numbers than are looked up for every question.
+    #[error("at most {0} honey numbers")]
+    TooManyHoney(usize),
 }
 
 fn meant(nearest: &Option<String>) -> String {

@@ -4,16 +4,20 @@
 //! document    the TOML text and its checks: a register that parses has no loose end
 //! procedures  what may be asked for whose sake, and what procedures have in common
 //! grants      what portals and officials were granted, and until when
+//! limits      budgets of misses that fit together
+//! alarms      thresholds of alarms, and honey numbers
 //! permit      whether one question may be asked, and under which terms
 //! diff        what changes from one register to another, and for whom
 //! replay      what another register says of the questions of the past
 //! error       what is wrong with a document, by line and name
 //! ```
 
+mod alarms;
 mod diff;
 mod document;
 mod error;
 mod grants;
+mod limits;
 mod permit;
 mod procedures;
 mod replay;
@@ -22,13 +26,18 @@ use std::collections::BTreeMap;
 
 use xacminh_proto::vocab::{Attribute, AttributeClass, AttributeSet, ClaimKind, OfficialId, PortalId, ProcedureCode};
 
-use crate::matching::names::NameThreshold;
+use crate::{
+    command::{MissLimits, RecordKey},
+    matching::names::NameThreshold,
+};
 
 use grants::{Enrolment, Grant, Grants};
 
+pub use alarms::Alarms;
 pub use diff::{Difference, Party, Turn, diff};
-pub use document::{MISSES_PER_OFFICIAL_HOUR, QUESTIONS_IN_FLIGHT_MAX, REGISTER_BYTES_MAX};
+pub use document::{QUESTIONS_IN_FLIGHT_MAX, REGISTER_BYTES_MAX};
 pub use error::{Problem, RegisterError};
+pub use limits::MISSES_PER_OFFICIAL_HOUR;
 pub use permit::{Asker, Grounds, Permit, permit};
 pub use replay::Terms;
 
@@ -42,6 +51,8 @@ pub struct Register {
     pub entries_days: u32,
     portals: BTreeMap<PortalId, Portal>,
     procedures: BTreeMap<ProcedureCode, Procedure>,
+    /// What raises alarms.
+    pub alarms: Alarms,
 }
 
 /// A relying system.
@@ -53,8 +64,9 @@ pub struct Portal {
     pub name: String,
     /// Whether its questions are refused for now.
     pub suspended: bool,
-    /// Unconfirmed questions one of its officials may ask within an hour; then everything is refused until the next.
-    pub misses_per_official_hour: u32,
+    /// Unconfirmed questions of one of its officials, of all of them and of everybody; then everything is refused until
+    /// the hour or day ends.
+    pub misses: MissLimits,
     /// Questions it may have in flight at one node.
     pub questions_in_flight_max: u32,
     /// When all of it ends, Unix milliseconds; never if none.
@@ -62,6 +74,8 @@ pub struct Portal {
     /// The procedures it may use, by ascending number.
     procedures: Vec<Grant>,
     officials: BTreeMap<OfficialId, Enrolment>,
+    /// Row keys of officials' own citizen numbers, where the register has them.
+    own_numbers: BTreeMap<OfficialId, RecordKey>,
 }
 
 /// An administrative procedure: what may be asked for its sake, and how.
@@ -223,6 +237,11 @@ impl Portal {
     /// The officials it enrolled.
     pub fn officials(&self) -> impl Iterator<Item = &OfficialId> {
         self.officials.keys()
+    }
+
+    /// Officials whose own citizen number is known, with its row key.
+    pub fn own_numbers(&self) -> impl Iterator<Item = (&OfficialId, &RecordKey)> {
+        self.own_numbers.iter()
     }
 
     /// Whether it enrolled an official. Two portals may use one id for two people: an id counts within its portal.

@@ -4,7 +4,7 @@ use xacminh_proto::vocab::{
     Attribute, AttributeClass, AttributeSet, ClaimKind, ErrorNumber, OfficialId, ProcedureCode,
 };
 
-use crate::{matching::names::NameThreshold, question::Question};
+use crate::{command::MissLimits, matching::names::NameThreshold, question::Question};
 
 use super::{Portal, Procedure, Register, Visibility};
 
@@ -22,8 +22,8 @@ pub struct Permit {
     pub max_age_ms: u64,
     /// Names that count as the same.
     pub name_threshold: NameThreshold,
-    /// Misses the official may have within an hour.
-    pub misses_per_official_hour: u32,
+    /// Misses the official, the portal and everybody may have.
+    pub misses: MissLimits,
     /// Questions the portal may have in flight at one node.
     pub questions_in_flight_max: u32,
     /// The attributes that are both asked for and allowed.
@@ -63,7 +63,7 @@ pub fn permit(question: &Question, register: &Register, now_ms: u64) -> Result<P
         register_revision: register.revision,
         max_age_ms: question.max_age_ms.map_or(contract_ms, |wished_ms| wished_ms.min(contract_ms)),
         name_threshold: procedure.name_threshold,
-        misses_per_official_hour: portal.misses_per_official_hour,
+        misses: portal.misses,
         questions_in_flight_max: portal.questions_in_flight_max,
         attributes: question.attributes,
         visibility: procedure.visibility,

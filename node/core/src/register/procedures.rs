@@ -54,6 +54,8 @@ struct MaxAgeRow {
 enum ThresholdRow {
     Exact,
     Folded,
+    Spelling,
+    Unsigned,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +155,11 @@ fn procedure(chain: &Chain<'_>) -> Result<Procedure, Wrong> {
             Some(ValuesRow::Relatives) => Values::Relatives,
         },
         max_age_ms: max_age(chain)?,
-        name_threshold: match chain.needed("name_threshold", |row| row.name_threshold)? {
-            ThresholdRow::Exact => NameThreshold::Exact,
-            ThresholdRow::Folded => NameThreshold::Folded,
+        name_threshold: match chain.first(|row| row.name_threshold) {
+            Some(ThresholdRow::Exact) => NameThreshold::Exact,
+            Some(ThresholdRow::Folded) => NameThreshold::Folded,
+            Some(ThresholdRow::Spelling) | None => NameThreshold::Spelling,
+            Some(ThresholdRow::Unsigned) => NameThreshold::Unsigned,
         },
         visibility: visibility(chain)?,
         code,

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 use xacminh_core::{
-    apply::{CLOCK_SKEW_MS_MAX, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, Trail, apply, wanted},
-    command::{Batch, Command, Item, Miss, OwnKey, RecordChange, RecordRead, RequestKey},
+    apply::{
+        Budget, CLOCK_SKEW_MS_MAX, ItemOutcome, MISS_POINTS, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, Trail, apply, wanted,
+    },
+    command::{Batch, Command, Item, Miss, MissLimits, OwnKey, RecordChange, RecordRead, RequestKey},
     invariant::check,
 };
 use xacminh_proto::vocab::{PortalId, RequestId};
@@ -25,7 +27,7 @@ enum Happened {
         request: RequestKey,
         question: [u8; 16],
         at_ms: u64,
-        missed: Option<[u8; 16]>,
+        missed: Option<([u8; 16], u32)>,
         wrote: Option<([u8; 32], u64)>,
         person: [u8; 32],
         index: u64,
@@ -98,14 +100,14 @@ impl Model {
         if read_old || base_old || key_old || entry.register_revision != self.revision() {
             return ItemOutcome::Stale;
         }
-        if entry.miss.is_some_and(|miss| self.misses(batch.at_ms, miss.official) >= miss.limit) {
-            return ItemOutcome::OverBudget;
+        if let Some(budget) = entry.miss.and_then(|miss| self.spent(batch.at_ms, entry.request.portal, &miss)) {
+            return ItemOutcome::OverBudget(budget);
         }
         self.happened.push(Happened::Question {
             request: entry.request,
             question: entry.question,
             at_ms: batch.at_ms,
-            missed: entry.miss.filter(|miss| miss.counts).map(|miss| miss.official),
+            missed: entry.miss.map(|miss| (miss.official, miss.points)),
             wrote: item.remember.as_ref().map(|change| (change.key, index)),
             person: person.key,
             index,
@@ -148,12 +150,34 @@ impl Model {
         self.happened.iter().rev().find_map(version).unwrap_or(0)
     }
 
-    fn misses(&self, now_ms: u64, who: [u8; 16]) -> u32 {
-        let counts = |happened: &&Happened| {
-            matches!(happened, Happened::Question { at_ms, missed: Some(official), .. }
-                if *official == who && at_ms / HOUR_MS == now_ms / HOUR_MS)
+    /// The first budget with as many points as it allows, by walking over everything that was asked.
+    fn spent(&self, now_ms: u64, of: PortalId, miss: &Miss) -> Option<Budget> {
+        const VIETNAM_AHEAD_MS: u64 = 7 * HOUR_MS;
+        let same_hour = |at_ms: u64| at_ms / HOUR_MS == now_ms / HOUR_MS;
+        let day = |at_ms: u64| (at_ms + VIETNAM_AHEAD_MS) / (24 * HOUR_MS);
+        let points = |counts: &dyn Fn([u8; 16], PortalId, u64) -> bool| -> u32 {
+            let each = self.happened.iter().map(|happened| match happened {
+                Happened::Question { at_ms, request, missed: Some((official, points)), .. }
+                    if counts(*official, request.portal, *at_ms) =>
+                {
+                    *points
+                }
+                _ => 0,
+            });
+            each.sum()
         };
-        u32::try_from(self.happened.iter().filter(counts).count()).expect("few")
+        let limits = &miss.limits;
+        let is_theirs = |official: [u8; 16]| official == miss.official;
+        let same_day = |at_ms: u64| day(at_ms) == day(now_ms);
+        let counted = [
+            (Budget::OfficialHour, limits.official_hour, points(&|who, _, at| is_theirs(who) && same_hour(at))),
+            (Budget::OfficialDay, limits.official_day, points(&|who, _, at| is_theirs(who) && same_day(at))),
+            (Budget::PortalHour, limits.portal_hour, points(&|_, portal, at| portal == of && same_hour(at))),
+            (Budget::PortalDay, limits.portal_day, points(&|_, portal, at| portal == of && same_day(at))),
+            (Budget::ClusterHour, limits.cluster_hour, points(&|_, _, at| same_hour(at))),
+            (Budget::ClusterDay, limits.cluster_day, points(&|_, _, at| same_day(at))),
+        ];
+        counted.into_iter().find(|(_, limit, points)| *points >= limit * MISS_POINTS).map(|(budget, ..)| budget)
     }
 }
 
@@ -176,7 +200,8 @@ struct ItemPlan {
     read: Option<(u8, u64)>,
     remember: Option<(u8, u64)>,
     revision_off: u64,
-    miss: Option<(u8, u32, bool)>,
+    /// Official, limits, points.
+    miss: Option<(u8, [u32; 6], u32)>,
     /// Who, and how far from the key they have: 0 is right.
     person: (u8, u64),
 }
@@ -186,6 +211,8 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
     let off = || prop_oneof![6 => Just(0_u64), 1 => 1..3_u64];
     let window = i64::try_from(REQUEST_WINDOW_MS).expect("small");
     let skew = i64::try_from(CLOCK_SKEW_MS_MAX).expect("small");
+    // Each of them may be the one that is spent first.
+    let limits = prop::array::uniform6(prop_oneof![3 => 1..8_u32, 1 => 0..2_u32]);
     let item = (
         (
             0..12_u8,
@@ -195,7 +222,7 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
         ),
         mostly(0, vec![skew, skew + 1, -skew, -skew - 1]),
         (prop::option::of((0..3_u8, off())), prop::option::of((0..3_u8, off())), off()),
-        (prop::option::of((0..2_u8, 0..4_u32, any::<bool>())), (0..4_u8, off())),
+        (prop::option::of((0..3_u8, limits, prop::sample::select(vec![0, 1, MISS_POINTS]))), (0..4_u8, off())),
     )
         .prop_map(
             |(
@@ -268,7 +295,11 @@ fn planned(plan: &ItemPlan, at_ms: u64, disk: &Disk) -> Item {
         }
     });
     item.entry.question = [plan.question; 16];
-    item.entry.miss = plan.miss.map(|(official, limit, counts)| Miss { official: [official; 16], limit, counts });
+    item.entry.miss = plan.miss.map(|(official, limits, points)| {
+        let [official_hour, official_day, portal_hour, portal_day, cluster_hour, cluster_day] = limits;
+        let limits = MissLimits { official_hour, official_day, portal_hour, portal_day, cluster_hour, cluster_day };
+        Miss { official: [official; 16], limits, points }
+    });
     item
 }
 
@@ -339,11 +370,10 @@ fn step_is_sound(
         prop_assert_eq!(&same, before);
     }
     if let Command::Batch(batch) = command {
-        // A budget grows only below some limit that an item of this batch allowed.
-        let limit_max = batch.items.iter().filter_map(|item| item.entry.miss).map(|miss| miss.limit).max().unwrap_or(0);
-        let grown = after.budgets.iter().filter(|(key, count)| before.budgets.get(key) != Some(count));
-        for (_, count) in grown {
-            prop_assert!(*count <= limit_max);
+        // A budget grows only below some limit that an item of this batch allowed, and by one item beyond it at most.
+        for (key, points) in after.budgets.iter().filter(|(key, points)| before.budgets.get(key) != Some(points)) {
+            let limits = batch.items.iter().filter_map(|item| item.entry.miss).map(|miss| miss.limits.of(key.budget));
+            prop_assert!(*points < (limits.max().unwrap_or(0) + 1) * MISS_POINTS);
         }
     }
     Ok(())

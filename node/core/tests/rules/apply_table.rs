@@ -1,8 +1,11 @@
 //! What becomes of an item, case by case.
 
 use xacminh_core::{
-    apply::{CLOCK_SKEW_MS_MAX, Contradiction, ItemOutcome, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, apply, wanted},
-    command::{Batch, Command, Item, OwnKey, RecordChange, RecordRead, RequestKey, TreeHead},
+    apply::{
+        BLIND_POINTS, Budget, CLOCK_SKEW_MS_MAX, Contradiction, ItemOutcome, MISS_POINTS, REQUEST_AHEAD_MS,
+        REQUEST_WINDOW_MS, apply, wanted,
+    },
+    command::{Batch, Command, Item, Miss, MissLimits, OwnKey, RecordChange, RecordRead, RequestKey, TreeHead},
 };
 use xacminh_proto::{
     transparency::{Leaf, LeafKind},
@@ -65,8 +68,8 @@ const ITEMS: &str = "
     the request of before, granted until   | Duplicate { position: 1 }
 
     a miss of at most 1                    | Appended { position: 2 }
-    a miss of at most 0                    | OverBudget
-    a hit of at most 0                     | OverBudget
+    a miss of at most 0                    | OverBudget(OfficialHour)
+    a hit of at most 0                     | OverBudget(OfficialHour)
     the request of before, over budget     | Duplicate { position: 1 }
     longer ago, and the request of before  | Expired
 ";
@@ -171,16 +174,89 @@ fn a_spent_budget_stops_hits_and_misses_until_the_next_hour_but_not_refusals() {
         item.entry.miss = miss;
         disk.commit_batch(at_ms, vec![item])[0]
     };
+    use Budget::OfficialHour;
     use ItemOutcome::{Appended, OverBudget};
     let hour = NOW_MS.next_multiple_of(HOUR_MS);
     assert_eq!(ask(2, hour, miss(2, true)), Appended { position: 2 });
     assert_eq!(ask(3, hour + 1, miss(2, false)), Appended { position: 3 });
     assert_eq!(ask(4, hour + 2, miss(2, true)), Appended { position: 4 });
-    assert_eq!(ask(5, hour + 3, miss(2, true)), OverBudget);
-    assert_eq!(ask(5, hour + 4, miss(2, false)), OverBudget);
+    assert_eq!(ask(5, hour + 3, miss(2, true)), OverBudget(OfficialHour));
+    assert_eq!(ask(5, hour + 4, miss(2, false)), OverBudget(OfficialHour));
     assert_eq!(ask(5, hour + 5, None), Appended { position: 5 });
-    assert_eq!(ask(6, hour + HOUR_MS - 1, miss(2, true)), OverBudget);
+    assert_eq!(ask(6, hour + HOUR_MS - 1, miss(2, true)), OverBudget(OfficialHour));
     assert_eq!(ask(6, hour + HOUR_MS, miss(2, true)), Appended { position: 6 });
+}
+
+/// which official asks for which portal, when | what becomes of their miss
+///
+/// At most 2 and 3 misses of an official in an hour and a day, 5 and 6 of a portal, 8 and 9 of everybody.
+const BUDGETS: &str = "
+    1 of portal 1, hour 0   | Appended
+    1 of portal 1, hour 0   | Appended
+    1 of portal 1, hour 0   | OverBudget(OfficialHour)
+    1 of portal 1, hour 1   | Appended
+    1 of portal 1, hour 1   | OverBudget(OfficialDay)
+    1 of portal 1, hour 24  | Appended
+    2 of portal 1, hour 1   | Appended
+    2 of portal 1, hour 1   | Appended
+    3 of portal 1, hour 1   | Appended
+    3 of portal 1, hour 1   | OverBudget(PortalDay)
+    4 of portal 2, hour 1   | Appended
+    4 of portal 2, hour 1   | Appended
+    5 of portal 2, hour 1   | Appended
+    5 of portal 2, hour 1   | OverBudget(ClusterDay)
+    5 of portal 3, hour 1   | OverBudget(ClusterDay)
+    5 of portal 3, hour 25  | Appended
+";
+
+#[test]
+fn the_narrowest_budget_that_is_spent_is_named() {
+    // The log's time only goes forward: questions are asked in the order of their hours, those of one hour as written.
+    let mut asked: Vec<([u64; 3], &str, &str)> = Vec::new();
+    for [who, outcome] in rows(BUDGETS) {
+        let numbers: Vec<u64> = who.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+        asked.push((numbers.try_into().expect("three numbers"), who, outcome));
+    }
+    asked.sort_by_key(|([.., hour], ..)| *hour);
+    let limits = MissLimits {
+        official_hour: 2,
+        official_day: 3,
+        portal_hour: 5,
+        portal_day: 6,
+        cluster_hour: 8,
+        cluster_day: 9,
+    };
+    let mut disk = before();
+    // Midnight of a day in Vietnam.
+    let day_ms = (NOW_MS / HOUR_MS + 7).next_multiple_of(24) * HOUR_MS - 7 * HOUR_MS;
+    for (turn, ([official, portal, hour], who, outcome)) in (0_u64..).zip(asked) {
+        let at_ms = day_ms + hour * HOUR_MS + turn;
+        let portal = PortalId(u32::try_from(portal).expect("small"));
+        let id = RequestId::new(at_ms, [u8::try_from(turn).expect("few") + 20; 10]);
+        let mut item = item(RequestKey { id, portal }, at_ms, 1);
+        let official = [u8::try_from(official).expect("small"); 16];
+        item.entry.person = Some(new_person(u8::try_from(turn).expect("few") + 20));
+        item.entry.miss = Some(Miss { official, limits, points: MISS_POINTS });
+        let found = format!("{:?}", disk.commit_batch(at_ms, vec![item])[0]);
+        assert!(found.starts_with(outcome), "{who}: {found}");
+    }
+}
+
+#[test]
+fn answers_that_cannot_tell_cost_a_part_of_a_miss() {
+    let mut disk = before();
+    let mut ask = |which, points| {
+        let at_ms = NOW_MS + u64::from(which);
+        let mut item = item(request(which), at_ms, 1);
+        item.entry.miss = miss(2, true).map(|miss| Miss { points, ..miss });
+        disk.commit_batch(at_ms, vec![item])[0]
+    };
+    let blind = u8::try_from(2 * MISS_POINTS / BLIND_POINTS).expect("few");
+    for which in 2..2 + blind {
+        assert!(matches!(ask(which, BLIND_POINTS), ItemOutcome::Appended { .. }));
+    }
+    assert_eq!(ask(2 + blind, BLIND_POINTS), ItemOutcome::OverBudget(Budget::OfficialHour));
+    assert_eq!(ask(2 + blind, 0), ItemOutcome::OverBudget(Budget::OfficialHour));
 }
 
 #[test]

@@ -19,16 +19,20 @@ use crate::fixtures::{
 const CLAIMS: &str = "
     full_name Nguyễn Văn An               |                          | Match Equal
     full_name NGUYỄN VĂN AN               |                          | Match EqualFolded
-    full_name Nguyen Van An               |                          | NoMatch DiacriticsDiffer
+    full_name Nguyen Van An               |                          | NoMatch Unsigned
     full_name Nguyễn Văn Ân               |                          | NoMatch DiacriticsDiffer
     full_name Nguyễn Văn Bình             |                          | NoMatch Different
-    full_name Nguyễn An                   |                          | NoMatch Different
+    full_name Nguyễn An                   |                          | NoMatch WordsDiffer
+    full_name Nguyễn Văn Ản               |                          | NoMatch PartialDiacritics
+    full_name Huỳnh Văn An                |                          | NoMatch Different
 
     birth_date 1985-03-07                 |                          | Match Equal
     birth_date 1985                       |                          | Match Equal
-    birth_date 1985-07-03                 |                          | NoMatch YearOnly
+    birth_date 1985-03-08                 |                          | NoMatch YearOnly
+    birth_date 1985-07-03                 |                          | NoMatch DayMonthSwapped
+    birth_date 1985-01-01                 |                          | NoMatch FirstOfJanuary
     birth_date 1958-03-07                 |                          | NoMatch Different
-    birth_date 1985-03-07                 | birth 1985               | Undetermined(DayUnknown) YearOnly
+    birth_date 1985-03-07                 | birth 1985               | Undetermined(DayUnknown) YearAlone
     birth_date 1985                       | birth 1985               | Match Equal
 
     sex male                              |                          | Match Equal
@@ -52,6 +56,9 @@ const CLAIMS: &str = "
     residence permanent 48                |                          | Match Equal
     residence permanent 48/20194          |                          | Match Equal
     residence permanent 48/20194 12 lê lợi|                          | Match EqualFolded
+    # Hải Châu was in Đà Nẵng before July 2025 too, and never in Quảng Nam
+    residence permanent 48/20194@2024-12-31|                         | Match SuccessorPlace
+    residence permanent 49@2024-12-31     |                          | NoMatch ElsewherePlace
     residence permanent 48/20194 13 Lê Lợi|                          | NoMatch OtherDetail
     residence permanent 48/20195          |                          | NoMatch OtherCommune
     residence permanent 79                |                          | NoMatch ElsewherePlace

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use xacminh_core::{
     apply::{
-        Applied, BudgetKey, Changes, Erased, ItemOutcome, Loaded, Meta, NewKey, NewLeaf, Seen, Trail, Wanted, apply,
-        wanted,
+        Applied, BudgetKey, Changes, Erased, ItemOutcome, Loaded, MISS_POINTS, Meta, NewKey, NewLeaf, Seen, Trail,
+        Wanted, apply, wanted,
     },
     command::{
-        Batch, Command, Entry, Erasure, Item, Miss, OwnKey, Person, RecordKey, RegisterChange, RequestKey, Ticket,
-        TreeHead,
+        Batch, Command, Entry, Erasure, Item, Miss, MissLimits, OwnKey, Person, RecordKey, RegisterChange, RequestKey,
+        Ticket, TreeHead,
     },
     invariant::{StateView, check},
 };
@@ -228,8 +228,22 @@ pub(crate) fn leaf(kind: LeafKind, request: RequestKey, at_ms: u64, revision: u6
     .encode()
 }
 
-pub(crate) fn miss(limit: u32, counts: bool) -> Option<Miss> {
-    Some(Miss { official: [9; 16], limit, counts })
+/// The budgets of an item of official 9, of whose hour alone something is at stake.
+pub(crate) fn miss(official_hour: u32, counts: bool) -> Option<Miss> {
+    let limits = MissLimits { official_hour, ..limits(u32::MAX) };
+    Some(Miss { official: [9; 16], limits, points: if counts { MISS_POINTS } else { 0 } })
+}
+
+/// The same limit everywhere.
+pub(crate) fn limits(of_each: u32) -> MissLimits {
+    MissLimits {
+        official_hour: of_each,
+        official_day: of_each,
+        portal_hour: of_each,
+        portal_day: of_each,
+        cluster_hour: of_each,
+        cluster_day: of_each,
+    }
 }
 
 /// A person nobody asked about before.

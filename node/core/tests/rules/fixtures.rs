@@ -6,8 +6,8 @@ use xacminh_core::{
     register::{Permit, Register, permit},
 };
 use xacminh_proto::vocab::{
-    Address, AttributeSet, BirthDate, CardAddress, CitizenNumber, Claim, Date, DossierId, FullName, Living, Marital,
-    OfficialId, OldNumber, PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
+    Address, AsOf, AttributeSet, BirthDate, CardAddress, CitizenNumber, Claim, Date, DossierId, FullName, Living,
+    Marital, OfficialId, OldNumber, PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
 };
 
 /// Noon of 21 November 2026 in Vietnam.
@@ -242,7 +242,10 @@ fn residence(argument: &str) -> Claim {
         Some("current") => ResidenceKind::Current,
         other => panic!("no such residence: {other:?}"),
     };
-    Claim::Residence { kind, place: place(words.next().expect("a place")), detail: words.next().map(str::to_owned) }
+    let at = words.next().expect("a place");
+    let (at, on) = at.split_once('@').map_or((at, None), |(at, on)| (at, Some(day(on))));
+    let as_of = on.map(|on| AsOf::new(on, None).expect("a day"));
+    Claim::Residence { kind, place: place(at), as_of, detail: words.next().map(str::to_owned) }
 }
 
 pub(crate) fn sex(text: &str) -> Sex {

@@ -147,7 +147,7 @@ fn a_permit_carries_the_terms_of_its_procedure_and_portal() {
     question.attributes = set("full_name father");
     let permit = permit(&question, &register, NOW_MS).expect("permitted");
     assert_eq!((permit.purpose, permit.procedure, permit.register_revision), (12, 2, 7));
-    assert_eq!((permit.misses_per_official_hour, permit.questions_in_flight_max), (5, 64));
+    assert_eq!((permit.misses.official_hour, permit.questions_in_flight_max), (5, 64));
     assert_eq!((permit.attributes, permit.visibility), (question.attributes, Visibility::Delayed { days: 90 }));
 }
 

@@ -1,9 +1,13 @@
 //! Register documents that are wrong, and what their authors are told.
 
-use xacminh_core::register::{Register, RegisterError, Values, Visibility};
+use xacminh_core::{
+    apply::Budget,
+    command::MissLimits,
+    register::{Register, RegisterError, Values, Visibility},
+};
 use xacminh_proto::vocab::{AttributeClass, ClaimKind, PortalId};
 
-use crate::fixtures::{REGISTER, procedure, the_register};
+use crate::fixtures::{HOUR_MS, NOW_MS, REGISTER, procedure, the_register};
 
 /// what stands in the register | what is written instead | what the author is told
 const SLIPS: &[(&str, &str, &str)] = &[
@@ -75,7 +79,6 @@ const SLIPS: &[(&str, &str, &str)] = &[
         "line 75: procedure `9.exact` asks for data of class `identity`: give max_age_s.identity in seconds",
     ),
     ("purpose = 13\n", "", "line 75: procedure `9.exact` says no `purpose`, and is like none that does"),
-    ("name_threshold = \"exact\"", "", "procedure `9.exact` says no `name_threshold`, and is like none that does"),
     ("purpose = 13", "like = \"9.exakt\"", "line 78: there is no procedure `9.exakt`, did you mean `9.exact`?"),
     ("purpose = 13", "like = \"9.exact\"", "line 78: `like` leads in a circle: 9.exact → 9.exact"),
     ("values = \"relatives\"", "", "line 65: procedure `9.everything` may not disclose `father`: `values` says"),
@@ -124,7 +127,101 @@ const SLIPS: &[(&str, &str, &str)] = &[
     ("[[portal]]\nid = 3", "[[portals]]\nid = 3", "unknown field `portals`"),
     ("[register]", "[register", "line 2: "),
     ("id = 3\ncode", "id = \"3\"\ncode", "invalid type: string \"3\""),
+    (
+        "misses_per_official_hour = 5",
+        "misses_per_official_hour = 5\nmisses_per_official_day = 4",
+        "line 10: misses_per_official_day is 4 and misses_per_official_hour 5: the wider budget may not be the smaller",
+    ),
+    (
+        "misses_per_official_hour = 5",
+        "misses_per_official_hour = 5\nmisses_per_hour = 4",
+        "line 10: misses_per_hour is 4 and misses_per_official_hour 5: the wider",
+    ),
+    (
+        "misses_per_official_hour = 5",
+        "misses_per_official_day = 100\nmisses_per_day = 99\nmisses_per_hour = 30",
+        "line 10: misses_per_day is 99 and misses_per_official_day 100: the wider",
+    ),
+    (
+        "misses_per_official_hour = 5",
+        "misses_per_official_hour = 5\nmisses_per_day = 49",
+        "line 10: misses_per_day is 49 and misses_per_hour 50: the wider",
+    ),
+    (
+        "revision = 7",
+        "revision = 7\n[budget]\nmisses_per_hour = 199",
+        "line 5: misses_per_hour is 199 and a portal's misses_per_hour 200: the wider",
+    ),
+    (
+        "revision = 7",
+        "revision = 7\n[budget]\nmisses_per_day = 1999",
+        "line 5: misses_per_day is 1999 and misses_per_hour 2000: the wider",
+    ),
+    ("revision = 7", "revision = 7\n[budget]\nmisses_per_hour = 0", "line 5: a limit starts at 1"),
+    ("revision = 7", "revision = 7\n[alarms]\npersons_per_dossier = 0", "line 5: a limit starts at 1"),
+    ("revision = 7", "revision = 7\n[alarms]\noffice_hours = \"7-18\"", "line 5: office hours are written like"),
+    ("revision = 7", "revision = 7\n[alarms]\noffice_hours = \"18:00-07:00\"", "line 5: office hours are written like"),
+    ("revision = 7", "revision = 7\n[alarms]\noffice_hours = \"07:60-18:00\"", "line 5: office hours are written like"),
+    ("revision = 7", "revision = 7\n[alarms]\noffice_days = [\"monday\"]", "line 5: office days are mon, tue"),
+    (
+        "revision = 7",
+        "revision = 7\n[alarms]\nhoney = [\"048085001234\"]",
+        "line 5: a citizen number stands here as 64",
+    ),
+    (
+        "id = \"clerk-02\"",
+        "own_number = \"048085001234\"\nid = \"clerk-02\"",
+        "line 29: a citizen number stands here as 64",
+    ),
 ];
+
+#[test]
+fn a_number_in_clear_is_not_repeated_to_whoever_reads_the_error() {
+    let text = REGISTER.replacen("revision = 7", "revision = 7\n[alarms]\nhoney = [\"048085001234\"]", 1);
+    let error = Register::parse(&text).expect_err("a number in clear").to_string();
+    assert!(!error.contains("048085001234"), "{error}");
+}
+
+#[test]
+fn budgets_that_nobody_wrote_fit_together() {
+    let limits = |id| the_register().portal(PortalId(id)).expect("declared").misses;
+    let of = |limits: MissLimits| Budget::ALL.map(|budget| limits.of(budget));
+    assert_eq!(of(limits(1)), [5, 15, 50, 250, 2_000, 10_000]);
+    assert_eq!(of(limits(3)), [20, 60, 200, 1_000, 2_000, 10_000]);
+    let budget = "revision = 7\n[budget]\nmisses_per_hour = 300\nmisses_per_day = 1200";
+    let register = Register::parse(&REGISTER.replacen("revision = 7", budget, 1)).expect("sound");
+    let limits = register.portal(PortalId(1)).expect("declared").misses;
+    assert_eq!(of(limits), [5, 15, 50, 250, 300, 1_200]);
+}
+
+#[test]
+fn alarms_that_nobody_wrote_have_defaults_and_those_written_count() {
+    let alarms = the_register().alarms;
+    assert_eq!((alarms.persons_per_official_hour, alarms.persons_per_official_day), (60, 240));
+    assert!(alarms.honey.is_empty());
+    let mark = "0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789";
+    let written = format!(
+        "revision = 7\n[alarms]\nhoney = [\"{mark}\"]\noffice_hours = \"08:00-17:30\"\noffice_days = [\"sat\"]"
+    );
+    let alarms = Register::parse(&REGISTER.replacen("revision = 7", &written, 1)).expect("sound").alarms;
+    assert_eq!(alarms.honey.iter().map(|key| key[9]).collect::<Vec<_>>(), [0xcd]);
+    // Noon of a Saturday, and minutes around opening and closing.
+    const MINUTE_MS: u64 = 60_000;
+    let opens_ms = NOW_MS - 4 * HOUR_MS;
+    let closes_ms = NOW_MS + 330 * MINUTE_MS;
+    for (at_ms, is_off) in [
+        (NOW_MS, false),
+        (opens_ms, false),
+        (opens_ms - 1, true),
+        (closes_ms - 1, false),
+        (closes_ms, true),
+        (NOW_MS + 24 * HOUR_MS, true),
+        (NOW_MS - 24 * HOUR_MS, true),
+        (NOW_MS + 7 * 24 * HOUR_MS, false),
+    ] {
+        assert_eq!(alarms.is_off_hours(at_ms), is_off, "{at_ms}");
+    }
+}
 
 #[test]
 fn a_slip_is_told_by_line_and_name() {
@@ -229,7 +326,7 @@ fn what_is_written_can_be_looked_up() {
     let register = the_register();
     assert_eq!((register.portals().count(), register.procedures().count(), register.officials()), (3, 3, 4));
     let portal = register.portal(PortalId(3)).expect("declared");
-    assert_eq!((portal.misses_per_official_hour, portal.questions_in_flight_max, portal.suspended), (20, 256, false));
+    assert_eq!((portal.misses.official_hour, portal.questions_in_flight_max, portal.suspended), (20, 256, false));
     let procedure = register.procedure(&procedure("1.004222")).expect("declared");
     assert!(procedure.allows(ClaimKind::Residence));
     assert!(!procedure.allows(ClaimKind::Sex));

@@ -6,7 +6,7 @@
 //! vote ──── write (no sync) ──────────────┘
 //! ```
 //!
-//! Column families: `log` (index, big-endian → entry) and `meta` (`vote`, `committed`, `purged`).
+//! Column families: `log` (index, big-endian → entry) and `meta` (`vote`, `committed`, `purged`, `cleared`).
 //!
 //! **A torn tail and a damaged middle are different things.** After a power cut the last records may be torn: they were
 //! never acknowledged, and recovery stops before them (RocksDB's point-in-time mode). A record damaged *below* what was
@@ -27,7 +27,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options};
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options, WriteOptions,
+};
 
 use super::{
     encoding::{self, LogIdOf, VoteOf, malformed},
@@ -44,6 +46,7 @@ const META: &str = "meta";
 const VOTE: &[u8] = b"vote";
 const COMMITTED: &[u8] = b"committed";
 const PURGED: &[u8] = b"purged";
+const CLEARED: &[u8] = b"cleared";
 
 /// Memory for writes: most entries are purged before it is full, and then never reach a table.
 const MEMTABLE_BYTES: usize = 128 * 1024 * 1024;
@@ -145,7 +148,7 @@ impl LogStore {
     }
 
     /// Takes purged entries off the log's tables. Blocks for as long as that takes. Write-ahead files that were used
-    /// before keep what was in them until they are written over.
+    /// before keep what was in them until they are written over. If we stop here, nothing says that it was done.
     ///
     /// # Errors
     /// If the disk refuses; the node has then been told to stop.
@@ -155,6 +158,31 @@ impl LogStore {
         self.inner.db.flush_cf(log).map_err(|error| self.inner.fail(error))?;
         rocks::scrub(&self.inner.db, log, Some(&(purged.index + 1).to_be_bytes()));
         Ok(())
+    }
+
+    /// Index of the newest entry whose erasure has left all files of this node, as [`Self::note_cleared`] was told; 0 if
+    /// none. That the log was purged so far does not say it: an ordinary purge rewrites nothing.
+    ///
+    /// # Errors
+    /// If the disk cannot be read, or what is on it is damaged.
+    pub fn cleared(&self) -> io::Result<u64> {
+        let meta = self.inner.family(META);
+        let Some(bytes) = self.inner.db.get_cf(meta, CLEARED).map_err(rocks::io_error)? else { return Ok(0) };
+        let index = <[u8; 8]>::try_from(bytes.as_slice()).map_err(|_| malformed("what was cleared"))?;
+        Ok(u64::from_be_bytes(index))
+    }
+
+    /// Notes, durably, that what the entry at an index erased has left all files of this node. It is kept beside the log and
+    /// not in the state, which another node's snapshot may replace.
+    ///
+    /// # Errors
+    /// If the disk refuses; the node has then been told to stop.
+    pub fn note_cleared(&self, index: u64) -> io::Result<()> {
+        let mut durably = WriteOptions::default();
+        durably.set_sync(true);
+        let meta = self.inner.family(META);
+        let written = self.inner.db.put_cf_opt(meta, CLEARED, index.to_be_bytes(), &durably);
+        written.map_err(|error| self.inner.fail(error))
     }
 }
 

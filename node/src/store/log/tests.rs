@@ -96,6 +96,23 @@ async fn what_was_purged_leaves_the_tables() {
     assert_eq!(log.try_get_log_entries(..).await.unwrap().len(), 1);
 }
 
+/// Neither a purge nor a rewriting that nobody saw end says that what was erased has left the files.
+#[tokio::test]
+async fn what_was_erased_is_cleared_when_it_was_noted_and_not_when_it_was_purged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = open(folder.path()).unwrap();
+    append(&mut log, entries(1, 0..9, 100)).await.unwrap();
+    log.purge(log_id(1, 7)).await.unwrap();
+    assert_eq!(log.cleared().unwrap(), 0, "an ordinary purge");
+    log.scrub().unwrap();
+    drop(log);
+    let log = open(folder.path()).unwrap();
+    assert_eq!((log.cleared().unwrap(), log.bounds()[0]), (0, Some(log_id(1, 7))), "stopped before it was noted");
+    log.note_cleared(5).unwrap();
+    drop(log);
+    assert_eq!(open(folder.path()).unwrap().cleared().unwrap(), 5);
+}
+
 #[tokio::test]
 async fn what_is_committed_beyond_the_log_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();

@@ -208,12 +208,18 @@ async fn an_erased_person_leaves_receipts_that_verify_and_nothing_to_read() {
     assert_eq!(office.desk.state.person(&key).expect("read"), None);
     assert_eq!(office.desk.state.record(&key).expect("read"), None);
     assert_eq!(office.told(&auditor(), 1).await.count, 0);
-    assert_eq!(office.desk.receipt_of(PortalId(1), question.request_id).await, Err(ErrorNumber::Erased));
+    assert_eq!(
+        office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await,
+        Err(ErrorNumber::Erased)
+    );
     assert_eq!(office.ask(&question).await, Err(ErrorNumber::Erased));
     // Asked about again, the person has another key, which opens nothing of before.
     office.ask_about(1, "9.test").await;
     assert_eq!(office.ask(&question).await, Err(ErrorNumber::Erased));
-    assert_eq!(office.desk.receipt_of(PortalId(1), question.request_id).await, Err(ErrorNumber::Erased));
+    assert_eq!(
+        office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await,
+        Err(ErrorNumber::Erased)
+    );
     let after = office.told(&auditor(), 1).await;
     assert_eq!((after.count, office.verified(&after).expect("a sound trail").end.count), (1, 1));
     let seed = |told: &ToldTrail| told.head.lines().nth(1).expect("the seed").to_owned();

@@ -62,7 +62,7 @@ impl Log {
         let keyring = Arc::new(Keyring::from_file(keyring).unwrap());
         let authority = Authority { domain: "log.example.vn".into(), province: "48".into(), keyring };
         let alarm = Arc::new(|error: &NotaryError| panic!("{error}"));
-        let notary = Notary::start(&data.join("notary"), authority, store.state.clone(), alarm).unwrap();
+        let notary = Notary::start(&data.join("notary"), true, authority, store.state.clone(), alarm).unwrap();
         let clock = ManualClock::at_ms(START_MS);
         let cosigned = Arc::new(open_cosigned(&data, &notary));
         let shelf = Shelf::new(store.state.clone(), notary.clone(), Arc::clone(&cosigned), Arc::new(clock.clone()));
