@@ -154,16 +154,16 @@ fn found(query: &AuditQuery) -> AuditFound {
     AuditFound { leaves: 16, indexed: 16, pruned: 0, recorded: None, next: None, entries: entries.collect() }
 }
 
-#[test]
-fn a_sound_register_is_told_with_remarks_and_a_slip_by_its_line() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_register_is_told_with_remarks_and_a_slip_by_its_line() {
     let office = Office::new();
     let sound = office.run(&["check"], &[&office.file("sound.toml", IN_FORCE)]);
     assert_eq!(sound.status.code(), Some(0), "{sound:?}");
     assert_eq!(text(&sound.stdout), "sound: revision 7: 1 portals, 2 officials, 2 procedures\n");
     for (right, wrong, told) in [
-        ("like = \"a\"", "like = \"b\"", "line 37: `like` leads in a circle: b → b"),
-        ("id = 2\ncode", "id = 1\ncode", "line 33: procedure number `1` is declared twice"),
-        ("\"residence\"]", "\"residense\"]", "line 27: there is no claim `residense`, did you mean `residence`?"),
+        ("like = \"a\"", "like = \"b\"", "line 36: `like` leads in a circle: b → b"),
+        ("id = 2\ncode", "id = 1\ncode", "line 32: procedure number `1` is declared twice"),
+        ("\"residence\"]", "\"residense\"]", "line 26: there is no claim `residense`, did you mean `residence`?"),
         ("max_age_s = { identity = 86400, residence = 3600 }\n", "", "line 22: procedure `a` asks for data of class"),
     ] {
         assert_eq!(IN_FORCE.matches(right).count(), 1, "{right}");
@@ -177,8 +177,8 @@ fn a_sound_register_is_told_with_remarks_and_a_slip_by_its_line() {
     assert!(office.node.asked().is_empty(), "neither reached the cluster: what is in force stays");
 }
 
-#[test]
-fn what_is_in_force_is_shown_byte_for_byte_and_applied() {
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_force_is_shown_byte_for_byte_and_applied() {
     let office = Office::new();
     let shown = office.run(&["show"], &[]);
     assert_eq!(shown.status.code(), Some(0), "{shown:?}");
@@ -188,8 +188,8 @@ fn what_is_in_force_is_shown_byte_for_byte_and_applied() {
     assert_eq!(text(&applied.stdout), "{\"register_revision\":8}\n", "{applied:?}");
 }
 
-#[test]
-fn a_difference_says_who_gains_and_loses_what() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_difference_says_who_gains_and_loses_what() {
     let office = Office::new();
     let (old, new) = (office.file("old.toml", IN_FORCE), office.file("new.toml", &draft()));
     let told = office.run(&["diff"], &[&old, &new]);
@@ -219,8 +219,8 @@ procedure b
     assert_eq!(text(&same.stdout), "{\"differences\":[],\"new_revision\":7,\"old_revision\":7}\n", "{same:?}");
 }
 
-#[test]
-fn a_dry_run_counts_what_would_come_out_otherwise() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_counts_what_would_come_out_otherwise() {
     let office = Office::new();
     let draft = office.file("draft.toml", &draft());
     let told = office.run(&["--json", "dry-run", "--since", "2026-01-01"], &[&draft]);
@@ -246,8 +246,8 @@ fn a_dry_run_counts_what_would_come_out_otherwise() {
     assert!(text(&same.stdout).contains("none of them would come out otherwise"), "{same:?}");
 }
 
-#[test]
-fn a_card_is_asked_about_by_its_code_alone() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_is_asked_about_by_its_code_alone() {
     let office = Office::new();
     let scanned = "048190000017|201123456|Trần Thị Hoa|17051990|Nữ|12 Lê Lợi, Hải Châu, Đà Nẵng|01052021";
     let context = ["--procedure", "a", "--official", "clerk-01", "--dossier", "H17.26-0001"];
