@@ -136,7 +136,7 @@ pub(crate) fn known() -> Known {
 }
 
 pub(crate) fn permitted(question: &Question, register: &Register) -> Permit {
-    permit(question, register).expect("the fixture is permitted")
+    permit(question, register, NOW_MS).expect("the fixture is permitted")
 }
 
 pub(crate) fn decided(question: &Question, register: &Register, known: &Known) -> Decision {
@@ -190,6 +190,7 @@ pub(crate) fn item(
             question: [5; 16],
             register_revision: grounds.register_revision,
             miss: Some(Miss { official, limits: LIMITS, points: 0 }),
+            granted_until_ms: None,
         },
     }
 }

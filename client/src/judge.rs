@@ -4,8 +4,8 @@ use xacminh_proto::{
     transparency::{Checkpoint, Leaf, Policy, Receipt, note::Note},
     vocab::PersonNumber,
     wire::{
-        Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOrder, AuditPage, AuditQuery, Happened, ReceiptWish,
-        Reply, Request, TrailPage, TrailPart,
+        Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOrder, AuditPage, AuditQuery, Happened,
+        REGISTER_PART_BYTES_MAX, ReceiptWish, RegisterPage, RegisterPart, Reply, Request, TrailPage, TrailPart,
     },
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
         (Request::AuditQuery(query), Reply::AuditFound(found)) if answers(query, found) => {}
         (Request::AuditOpen(position), Reply::AuditOpened(opened)) if *position == opened.position => {}
         (Request::Consistency(_), Reply::Consistency(_)) => {}
+        (Request::Register(page), Reply::Register(part)) if goes_on(page, part) => {}
         (Request::Checkpoint, Reply::Checkpoint(text)) => {
             let note = Note::parse(text.as_str().as_bytes()).map_err(|_| Breach::Checkpoint)?;
             Checkpoint::parse(note.text()).map_err(|_| Breach::Checkpoint)?;
@@ -123,6 +124,16 @@ fn continues(page: &TrailPage, part: &TrailPart) -> bool {
         && part.accesses.iter().all(|access| is_line(&access.line))
 }
 
+/// A part of a register begins where it was asked for, ends within the document, and is empty at the end alone.
+fn goes_on(page: &RegisterPage, part: &RegisterPart) -> bool {
+    let end = u64::from(part.from).saturating_add(u64::try_from(part.text.len()).unwrap_or(u64::MAX));
+    part.from == page.from
+        && (page.revision == 0 || part.revision == page.revision)
+        && part.text.len() <= REGISTER_PART_BYTES_MAX
+        && end <= u64::from(part.bytes)
+        && (!part.text.is_empty() || end == u64::from(part.bytes))
+}
+
 /// A reply's kind, for people.
 pub(crate) fn kind_of(reply: &Reply) -> &'static str {
     match reply {
@@ -136,6 +147,7 @@ pub(crate) fn kind_of(reply: &Reply) -> &'static str {
         Reply::Erased { .. } => "erased",
         Reply::AuditFound(_) => "audit entries found",
         Reply::AuditOpened(_) => "audit entry opened",
+        Reply::Register(_) => "register",
         Reply::Checkpoint(_) => "checkpoint",
         Reply::Consistency(_) => "proof of consistency",
     }

@@ -40,7 +40,7 @@ fn a_receipt_says_who_asked_what_about_whom_and_what_was_answered() {
     assert_eq!(verified.request_id(), common::request_id());
     assert_eq!(verified.subject(), PersonNumber::parse("048203000015").ok());
     assert_eq!(verified.verdict(), LeafVerdict::NoMatch);
-    assert_eq!(verified.outcome(), Some(Stated::Confirmed { as_of_ms: 1_803_859_200_123 }));
+    assert_eq!(verified.outcome(), Some(Stated::Confirmed { as_of_ms: 1_803_859_200_123, reissued: false }));
     assert_eq!(verified.as_of_ms(), Some(1_803_859_200_123));
     assert_eq!(verified.at_ms(), 1_803_859_200_456);
     assert_eq!((verified.origin(), verified.position(), verified.log_size()), (ORIGIN, POSITION, SIZE));

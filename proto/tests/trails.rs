@@ -46,7 +46,10 @@ fn a_trail_says_who_looked_and_what_is_yet_to_be_seen() {
         assert_eq!(((origin.as_str(), *index), leaf.portal), (expected, PortalId(17)));
     }
     let Access::Shown { statements, .. } = first else { panic!("shown") };
-    assert_eq!(statements.as_slice(), [Statement::Outcome(Stated::Confirmed { as_of_ms: 1_803_859_200_123 })]);
+    assert_eq!(
+        statements.as_slice(),
+        [Statement::Outcome(Stated::Confirmed { as_of_ms: 1_803_859_200_123, reissued: false })]
+    );
     assert!(matches!(third, Access::Withheld(until) if until.to_string() == "2028-05-30"));
     let printed = format!("{:?} {verified:?}", trail());
     assert!(!printed.contains("048203000015"), "{printed}");

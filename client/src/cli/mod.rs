@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config    where the cluster is      trust  whose logs are believed      question  who is asked about     claims  what is claimed
-//! verify, lookup, batch, receipt, cluster, audit, person, cert, population     the verbs
+//! verify, lookup, batch, receipt, cluster, register, audit, person, cert, population     the verbs
 //! report, texts, screen, exit         what the user gets to see
 //! ```
 
@@ -18,6 +18,7 @@ mod people;
 mod person;
 mod question;
 mod receipt;
+mod register;
 mod report;
 mod screen;
 mod texts;
@@ -54,6 +55,8 @@ enum Verb {
     Receipt(Box<receipt::ReceiptArgs>),
     #[command(after_help = EXIT_CODES)]
     Cluster(cluster::ClusterArgs),
+    #[command(after_help = EXIT_CODES)]
+    Register(register::RegisterArgs),
     #[command(after_help = EXIT_CODES)]
     Audit(audit::AuditArgs),
     #[command(after_help = EXIT_CODES)]
@@ -92,6 +95,10 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
     // These reach no cluster.
     let verb = match verb {
         Verb::Cert(args) => return certificates::run(&global, args),
+        Verb::Register(args) => match register::offline(&global, args)? {
+            Ok(exit) => return Ok(exit),
+            Err(args) => Verb::Register(args),
+        },
         Verb::Receipt(args) if args.is_offline() => return receipt::run(&global, *args),
         verb => verb,
     };
@@ -102,6 +109,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Lookup(args) => verify::lookup(&global, args).await,
             Verb::Batch(args) => batch::run(&global, *args).await,
             Verb::Cluster(args) => cluster::run(&global, args).await,
+            Verb::Register(args) => register::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
             Verb::Person(args) => person::run(&global, args).await,
             Verb::Receipt(args) => receipt::fetch(&global, *args).await,

@@ -9,7 +9,9 @@ use std::{
 use clap::Args;
 use serde::Deserialize;
 use xacminh_proto::{
-    vocab::{AttributeSet, BirthDate, Claim, DossierId, FullName, OfficialId, PersonNumber, ProcedureCode, RequestId},
+    vocab::{
+        AttributeSet, BirthDate, CardQr, Claim, DossierId, FullName, OfficialId, PersonNumber, ProcedureCode, RequestId,
+    },
     wire::{Ask, ReceiptWish},
 };
 
@@ -37,6 +39,10 @@ pub(crate) struct PersonArgs {
     /// Birth date: YYYY-MM-DD, DD/MM/YYYY or YYYY
     #[arg(long, value_name = "DATE")]
     birth: Option<String>,
+    /// Text of the card's QR code, as a scanner types it; `-` reads it from standard input. It gives number, name and
+    /// birth date, and its fields are checked as claims
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["number", "name", "birth", "person_file"])]
+    card_qr: Option<String>,
     /// JSON file {"number": …, "name": …, "birth": …}; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["number", "name", "birth"])]
     person_file: Option<PathBuf>,
@@ -82,8 +88,20 @@ pub(super) struct Person {
 }
 
 impl PersonArgs {
-    pub(super) fn read(self) -> Result<Person, CliError> {
-        let missing = |what: &str| CliError::Usage(format!("--{what} or --person-file is needed"));
+    /// The keys, and the card they were read from if they were.
+    pub(super) fn read(self) -> Result<(Person, Option<CardQr>), CliError> {
+        if let Some(scanned) = &self.card_qr {
+            let card = match scanned.as_str() {
+                "-" => card(&read_bounded(io::stdin(), Path::new("standard input"))?),
+                scanned => card(scanned),
+            };
+            return card.map(|card| (Person::of(&card), Some(card))).map_err(CliError::Usage);
+        }
+        self.read_typed().map(|person| (person, None))
+    }
+
+    fn read_typed(self) -> Result<Person, CliError> {
+        let missing = |what: &str| CliError::Usage(format!("--{what}, --card-qr or --person-file is needed"));
         if let Some(path) = &self.person_file {
             return read_person_file(path);
         }
@@ -115,7 +133,21 @@ pub(super) fn number_or_env(typed: Option<String>) -> Result<String, CliError> {
     }
 }
 
+/// What was read from a card. An error names the field and never repeats it.
+pub(super) fn card(scanned: &str) -> Result<CardQr, String> {
+    CardQr::parse(scanned).map_err(|error| error.to_string())
+}
+
 impl Person {
+    /// The keys that a card gives.
+    pub(super) fn of(card: &CardQr) -> Self {
+        Self {
+            number: String::from(&card.person_number()),
+            name: card.name.reveal().to_owned(),
+            birth: card.birth.reveal(),
+        }
+    }
+
     /// Checks the keys here already: a typing error should not cost a round trip. What was typed is never repeated.
     pub(super) fn check(&self) -> Result<(), String> {
         PersonNumber::parse(self.number.trim()).map_err(|error| format!("number: {error}"))?;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use xacminh_proto::{
     transparency::{Hash, note::Note},
-    wire::{AuditEntries, AuditFound, AuditOpened, AuditPage, AuditQuery, ConsistencyWish, Reply, Request},
+    wire::{
+        AuditEntries, AuditFound, AuditOpened, AuditPage, AuditQuery, ConsistencyWish, RegisterPage, Reply, Request,
+    },
 };
 
 use super::{Client, Way};
@@ -41,6 +43,28 @@ impl Client {
         match self.exchange(Way::Stream, Request::AuditOpen(position), deadline).await? {
             Reply::AuditOpened(opened) => Ok(*opened),
             other => unreachable!("judge lets no other reply to an opening pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The register document in force, and its revision (role operator or auditor).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn register(&self, deadline: Duration) -> Result<(u64, String), ClientError> {
+        let (mut revision, mut document) = (0, String::new());
+        loop {
+            let from = u32::try_from(document.len()).unwrap_or(u32::MAX);
+            let page = RegisterPage { revision, from };
+            let part = match self.exchange(Way::Stream, Request::Register(page), deadline).await? {
+                Reply::Register(part) => part,
+                other => unreachable!("judge lets no other reply to a wish for the register pass: {}", kind_of(&other)),
+            };
+            document.push_str(&part.text);
+            revision = part.revision;
+            // Judge saw that a part is empty at the end alone, so that this ends.
+            if document.len() >= part.bytes as usize {
+                return Ok((revision, document));
+            }
         }
     }
 

@@ -64,6 +64,7 @@ fn saying(verdict: Verdict, reason: Reason) -> impl Fn(usize, &Request) -> Act {
             verdicts: ask.claims.iter().map(|claim| ClaimVerdict { kind: claim.kind(), verdict, reason }).collect(),
             attributes: vec![],
             as_of_ms: AT_MS,
+            reissued: false,
         }))
     }
 }

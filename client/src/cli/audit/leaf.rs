@@ -76,7 +76,7 @@ impl Shown {
     }
 }
 
-pub(super) fn decoded(entry: &AuditEntry) -> Result<(u64, Leaf), CliError> {
+pub(in crate::cli) fn decoded(entry: &AuditEntry) -> Result<(u64, Leaf), CliError> {
     let broken = |error| CliError::Log(format!("entry {}: {error}", entry.position));
     Leaf::decode(&entry.leaf).map(|leaf| (entry.position, leaf)).map_err(broken)
 }

@@ -208,7 +208,7 @@ async fn range(
 }
 
 /// Says where the log begins that can still be read.
-pub(super) fn remark_pruned(screen: Screen, pruned: u64) {
+pub(in crate::cli) fn remark_pruned(screen: Screen, pruned: u64) {
     if pruned > 0 {
         let say =
             screen.lang.say("các mục trước vị trí này không còn lưu:", "entries before this one are no longer kept:");
@@ -266,7 +266,7 @@ pub(super) async fn query(
 }
 
 /// Midnight in Vietnam of a day, or a moment with its own offset.
-fn moment_ms(typed: &str) -> Result<u64, String> {
+pub(in crate::cli) fn moment_ms(typed: &str) -> Result<u64, String> {
     let day = time::Date::parse(typed, format_description!("[year]-[month]-[day]"));
     let moment = match day {
         Ok(day) => day.midnight().assume_offset(time::macros::offset!(+7)),

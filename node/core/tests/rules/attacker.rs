@@ -162,7 +162,7 @@ fn entry(question: &Question, at_ms: u64, revision: u64, miss: Option<Miss>) -> 
 fn day(seed: u64, budgets: &str, away: fn(usize) -> bool) -> (Day, MissLimits, f64) {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let register = register(budgets);
-    let permit = permit(&guess(0, 0, NOW_MS), &register).expect("permitted");
+    let permit = permit(&guess(0, 0, NOW_MS), &register, NOW_MS).expect("permitted");
     let province = Province::new(&mut chance, &permit);
     let mut numbers: Vec<u64> = (0..NUMBERS).collect();
     numbers.shuffle(&mut chance);
@@ -257,7 +257,7 @@ fn an_outage_gives_no_more_than_five_guesses_a_miss() {
 #[test]
 fn without_budgets_the_same_attacker_goes_on_finding() {
     let (day, _, chance_of_hit) = day(1, NO_BUDGET, |_| false);
-    let limits = permit(&guess(0, 0, NOW_MS), &register(DEFAULTS)).expect("permitted").misses;
+    let limits = permit(&guess(0, 0, NOW_MS), &register(DEFAULTS), NOW_MS).expect("permitted").misses;
     let allowed = f64::from(limits.portal_day) * chance_of_hit;
     assert_eq!(day.refusals, 0);
     assert!(f64::from(day.found) > 2.0 * with_luck(allowed), "{} found, {allowed:.1} allowed", day.found);

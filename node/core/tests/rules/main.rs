@@ -5,6 +5,7 @@
 mod apply_model;
 mod apply_table;
 mod attacker;
+mod claims_table;
 mod decide_properties;
 mod decide_table;
 mod disk;
