@@ -114,7 +114,9 @@ fn part(page: RegisterPage) -> Reply {
 }
 
 /// position | procedure | official | claims | attributes | refused
-const LOG: [(u64, u32, u8, &[ClaimKind], &[Attribute], bool); 6] = [
+type Row = (u64, u32, u8, &'static [ClaimKind], &'static [Attribute], bool);
+
+const LOG: [Row; 6] = [
     (10, 1, 1, &[ClaimKind::Sex], &[Attribute::FullName], false),
     (11, 1, 1, &[ClaimKind::Residence], &[], false),
     (12, 2, 1, &[ClaimKind::Sex], &[], false),
