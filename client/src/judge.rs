@@ -197,6 +197,7 @@ mod tests {
             verdicts: vec![ClaimVerdict { kind: ClaimKind::Sex, verdict, reason }],
             attributes: vec![(Attribute::FullName, Value::Text(name.into()))],
             as_of_ms: 7,
+            reissued: false,
         }
     }
 
