@@ -102,7 +102,8 @@ async fn a_card_is_checked_field_by_field() {
             ] {
                 let card = CardQr::parse(&held.scanned(issued))?;
                 let asked = tokio::time::Instant::now();
-                let answer = client.ask(ask(held.number, held, card.claims()), DEADLINE).await?;
+                let question = ask(held.number, held, card.claims());
+                let answer = client.ask(question.clone(), DEADLINE).await?;
                 let Outcome::Confirmed { verdicts, reissued: false, .. } = &answer.outcome else {
                     anyhow::bail!("node {node}: {:?}", answer.outcome)
                 };
@@ -116,7 +117,7 @@ async fn a_card_is_checked_field_by_field() {
                         _ => ensure!(verdict.verdict == Verdict::Match, "{:?}: {found:?}", verdict.kind),
                     }
                 }
-                history.answered(asked, answer);
+                history.answered(asked, question, answer);
             }
             client.close().await;
         }
@@ -137,7 +138,8 @@ async fn a_number_issued_anew_answers_by_the_new_one() {
         for node in cluster.files.nodes.clone() {
             let client = cluster.client_at(Caller::Office, node)?;
             let asked = tokio::time::Instant::now();
-            let answer = client.ask(ask(*old, held, card.claims()), DEADLINE).await?;
+            let question = ask(*old, held, card.claims());
+            let answer = client.ask(question.clone(), DEADLINE).await?;
             let Outcome::Confirmed { verdicts, reissued: true, .. } = &answer.outcome else {
                 anyhow::bail!("node {node}: {:?}", answer.outcome)
             };
@@ -145,7 +147,7 @@ async fn a_number_issued_anew_answers_by_the_new_one() {
             ensure!(of(ClaimKind::CardNumber) == Some(Verdict::Match), "the new card has the new number: {verdicts:?}");
             let receipt = Receipt::parse(answer.receipt.as_deref().context("a receipt")?.as_bytes())?;
             ensure!(receipt.leaf().len() > 100, "there is a leaf");
-            history.answered(asked, answer);
+            history.answered(asked, question, answer);
             // The old card still bears the old number.
             let on_old = client.ask(ask(*old, held, vec![Claim::CardNumber(card_number(*old)?)]), DEADLINE).await?;
             let Outcome::Confirmed { verdicts, .. } = &on_old.outcome else {

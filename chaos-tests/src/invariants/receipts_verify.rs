@@ -118,7 +118,7 @@ mod tests {
 
     fn confirmed(verdict: Verdict) -> Outcome {
         let verdicts = vec![ClaimVerdict { kind: ClaimKind::Sex, verdict, reason: Reason::Different }];
-        Outcome::Confirmed { verdicts, attributes: vec![], as_of_ms: 7 }
+        Outcome::Confirmed { verdicts, attributes: vec![], as_of_ms: 7, reissued: false }
     }
 
     fn barks(change: impl Fn(&mut History, &mut Ledger), word: &str) {

@@ -127,10 +127,10 @@ fn compare_forms(asked: &Form, recorded: &Form) -> Comparison {
         if let Some(aligned) = word_by_word(&asked_split, recorded) {
             return aligned.with(of_joining(asked, recorded));
         }
-    } else if let Some(recorded_split) = recorded.split_like(asked) {
-        if let Some(aligned) = word_by_word(asked, &recorded_split) {
-            return aligned.with(of_joining(recorded, asked));
-        }
+    } else if let Some(recorded_split) = recorded.split_like(asked)
+        && let Some(aligned) = word_by_word(asked, &recorded_split)
+    {
+        return aligned.with(of_joining(recorded, asked));
     }
     let aligned = word_by_word(asked, recorded).or_else(|| out_of_order(asked, recorded));
     aligned.or_else(|| with_strays(asked, recorded)).unwrap_or_else(|| unlike(asked, recorded))
