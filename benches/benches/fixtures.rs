@@ -1,7 +1,7 @@
 //! One synthetic person, a register, questions, and batches of what they become.
 
 use xacminh_core::{
-    command::{Batch, Entry, Item, Miss, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
+    command::{Batch, Entry, Item, Miss, MissLimits, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
     decide::{Asked, Decision, Next, decide},
     draft,
     question::{PersonKeys, Question},
@@ -136,7 +136,7 @@ pub(crate) fn known() -> Known {
 }
 
 pub(crate) fn permitted(question: &Question, register: &Register) -> Permit {
-    permit(question, register).expect("the fixture is permitted")
+    permit(question, register, NOW_MS).expect("the fixture is permitted")
 }
 
 pub(crate) fn decided(question: &Question, register: &Register, known: &Known) -> Decision {
@@ -145,6 +145,16 @@ pub(crate) fn decided(question: &Question, register: &Register, known: &Known) -
         Next::AskAuthority => unreachable!("the fixture answers from memory"),
     }
 }
+
+/// What the register allows of misses.
+const LIMITS: MissLimits = MissLimits {
+    official_hour: 20,
+    official_day: 60,
+    portal_hour: 200,
+    portal_day: 600,
+    cluster_hour: 2_000,
+    cluster_day: 6_000,
+};
 
 /// What the desk does with a decision: commitments, sealed addendum, leaf.
 pub(crate) fn item(
@@ -179,7 +189,8 @@ pub(crate) fn item(
             dossier: keyring.dossier_mark(&question.dossier),
             question: [5; 16],
             register_revision: grounds.register_revision,
-            miss: Some(Miss { official, limit: 20, counts: false }),
+            miss: Some(Miss { official, limits: LIMITS, points: 0 }),
+            granted_until_ms: None,
         },
     }
 }

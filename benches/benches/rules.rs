@@ -22,7 +22,8 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 fn question(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core/question");
     let (register, known, question) = (fixtures::register(), fixtures::known(), fixtures::question(1));
-    group.bench_function("permit", |bencher| bencher.iter(|| permit(black_box(&question), &register)));
+    let now_ms = fixtures::NOW_MS;
+    group.bench_function("permit", |bencher| bencher.iter(|| permit(black_box(&question), &register, now_ms)));
     let permitted = fixtures::permitted(&question, &register);
     group.bench_function("decide", |bencher| {
         bencher.iter(|| decide(black_box(&question), &permitted, Some(&known), Asked::NotYet, fixtures::NOW_MS));
@@ -48,6 +49,7 @@ fn batch(criterion: &mut Criterion) {
         leaves: 1_000,
         last_at_ms: fixtures::NOW_MS - 1,
         register_revision: 7,
+        entries_days: 0,
         shard: Shard { year: 2026, first: 0 },
     };
     group.bench_function("wanted", |bencher| bencher.iter(|| wanted(black_box(&command))));

@@ -5,11 +5,11 @@
 //! arrivals ── when ─────┴─▶ line (a connection to one node) ──▶ tally (latency, outcome, error)
 //! processor: what the generator, the nodes and everybody else on the machine burnt meanwhile
 //! measure: warm-up, window, result        figures: saturation, then a quarter of it, medians of rounds
+//! distinguish: whether times tell why nothing was confirmed        two_samples: what is a difference
 //! ```
 //!
 //! Open loop: questions are due at moments drawn in advance, and a latency runs from that moment. A node that stalls
 //! makes the questions behind it late, as it would at a counter; none is left unasked because another was slow.
-
 //!
 //! Beside it, how often names that differ are taken for one:
 //!
@@ -20,6 +20,7 @@
 
 pub mod arrivals;
 pub mod corpus;
+pub mod distinguish;
 pub mod figures;
 pub mod line;
 pub mod matching;
@@ -28,3 +29,4 @@ pub mod people;
 pub mod processor;
 pub mod report;
 pub mod tally;
+pub mod two_samples;

@@ -19,6 +19,9 @@ use xacminh_proto::{
 /// A name that the generator gives nobody: the person exists, the name is wrong.
 const WRONG_NAME: &str = "Nguyễn Không Có Thật";
 
+/// A day that the generator gives nobody to be born on.
+const WRONG_BIRTH: &str = "1901-01-01";
+
 /// How long a question may wait for its answer; a portal's clerk would have given up.
 pub const DEADLINE_MS: u32 = 5_000;
 
@@ -42,6 +45,35 @@ pub enum Kind {
     Mismatch,
     /// Values.
     Lookup,
+}
+
+/// The ways of not being confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// Nobody has the number.
+    Unknown,
+    /// A wrong name for somebody who is remembered.
+    WrongName,
+    /// A wrong birth date for somebody who is remembered.
+    WrongBirth,
+    /// A wrong name for somebody who was never asked about.
+    NotRemembered,
+}
+
+impl Miss {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::WrongName, Self::WrongBirth, Self::NotRemembered];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::WrongName => "wrong name",
+            Self::WrongBirth => "wrong date",
+            Self::NotRemembered => "wrong name, not remembered",
+        }
+    }
 }
 
 /// Makes questions about people.
@@ -104,6 +136,19 @@ impl Asker {
     #[must_use]
     pub fn acquaint(&self, person: usize) -> Ask {
         self.ask(Kind::Match, &self.people[person])
+    }
+
+    /// A question that confirms nothing. Each turn asks about people of its own; those below `known` are remembered.
+    #[must_use]
+    pub fn miss(&self, miss: Miss, turn: usize, known: usize) -> Ask {
+        let ask = |person: usize| self.ask(Kind::Match, &self.people[person % self.people.len()]);
+        match miss {
+            // A digit of a century that nobody was born in.
+            Miss::Unknown => Ask { number: format!("0489{:08}", turn % 100_000_000), ..ask(turn) },
+            Miss::WrongName => Ask { name: WRONG_NAME.to_owned(), ..ask(turn) },
+            Miss::WrongBirth => Ask { birth: WRONG_BIRTH.to_owned(), ..ask(turn) },
+            Miss::NotRemembered => Ask { name: WRONG_NAME.to_owned(), ..ask(known + turn) },
+        }
     }
 
     fn ask(&self, kind: Kind, person: &Person) -> Ask {

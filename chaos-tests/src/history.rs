@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 use xacminh_proto::{
     vocab::{Outcome, RequestId},
-    wire::Answer,
+    wire::{Answer, Ask},
 };
 
 /// An answer in a client's hands.
@@ -15,6 +15,8 @@ pub struct Delivery {
     pub asked: Instant,
     /// When the answer was there.
     pub answered: Instant,
+    /// The question.
+    pub ask: Ask,
     /// The answer.
     pub answer: Answer,
 }
@@ -50,9 +52,9 @@ impl History {
     }
 
     /// An answer came.
-    pub fn answered(&mut self, asked: Instant, answer: Answer) {
+    pub fn answered(&mut self, asked: Instant, ask: Ask, answer: Answer) {
         self.asked(answer.request_id, asked);
-        self.deliveries.push(Delivery { asked, answered: Instant::now(), answer });
+        self.deliveries.push(Delivery { asked, answered: Instant::now(), ask, answer });
     }
 
     /// How many answers there are of each outcome: coverage that a test can insist on.

@@ -150,7 +150,7 @@ impl Worker {
             match answer {
                 Ok(answer) => {
                     self.check(kind, &answer.outcome);
-                    self.history.answered(asked, answer);
+                    self.history.answered(asked, ask.clone(), answer);
                     self.answered.fetch_add(1, Ordering::Relaxed);
                     return true;
                 }

@@ -9,7 +9,6 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::time::timeout;
 use xacminh_proto::{
     close::CloseCode,
-    codec,
     wire::{self, REPLY_BYTES_MAX, Reply, frame, padding},
 };
 

@@ -8,6 +8,7 @@ mod churn;
 mod drain;
 mod erasure;
 mod kill_under_load;
+mod numbers;
 mod operator_mistakes;
 mod plaintext;
 mod question_path;

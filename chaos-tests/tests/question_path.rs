@@ -40,7 +40,7 @@ async fn every_kind_of_question_through_every_node() {
                 if let Outcome::Confirmed { verdicts, .. } = &answer.outcome {
                     ensure!(verdicts.iter().all(|verdict| verdict.verdict == Verdict::Match), "{verdicts:?}");
                 }
-                history.answered(asked, answer);
+                history.answered(asked, ask, answer);
             }
             client.close().await;
         }
@@ -99,7 +99,7 @@ async fn a_retry_gets_the_first_answer_and_no_second_leaf() {
                 let asked = Instant::now();
                 let answer = client.ask(ask.clone(), DEADLINE).await.with_context(|| format!("{kind:?} at {node}"))?;
                 ensure!(kind.fits(&answer.outcome), "{kind:?} at node {node}: {:?}", answer.outcome);
-                history.answered(asked, answer);
+                history.answered(asked, ask.clone(), answer);
                 let other = Ask { dossier: "H48.2026.999999".to_owned(), ..ask.clone() };
                 let refused = client.ask(other, DEADLINE).await;
                 let reused = matches!(refused, Err(ClientError::Rejected { number: ErrorNumber::RequestIdReused, .. }));

@@ -109,7 +109,9 @@ impl Client {
             // Clients that all start at the first endpoint would make it the busiest.
             roster.prefer(rand::random_range(0..nodes.len()));
         }
-        Ok(Self { dialer, nodes, roster, patience: config.patience, log: config.log })
+        // What a node gives this moment, no witness has seen yet.
+        let log = config.log.map(|log| Arc::new(log.without_quorum()));
+        Ok(Self { dialer, nodes, roster, patience: config.patience, log })
     }
 
     /// Asks one question on a stream of its own, until `deadline` from now.
@@ -173,12 +175,22 @@ impl Client {
 
     /// The status of every endpoint, in their order, each within the deadline.
     pub async fn status_of_all(&self, deadline: Duration) -> Vec<(SocketAddr, Result<Status, ClientError>)> {
+        let replies = self.ask_all(&Request::Status, deadline).await.into_iter();
+        let status = |(node, reply)| match reply {
+            Ok(Reply::Status(status)) => (node, Ok(status)),
+            Ok(_) => (node, Err(ClientError::Protocol { node, breach: Breach::Kind })),
+            Err(error) => (node, Err(error)),
+        };
+        replies.map(status).collect()
+    }
+
+    /// One request to every endpoint, each within the deadline; replies in their order.
+    async fn ask_all(&self, request: &Request, deadline: Duration) -> Vec<(SocketAddr, Result<Reply, ClientError>)> {
         let asked = (0..self.nodes.len()).map(|node| async move {
             let sent = AtomicBool::new(false);
-            let landing = tokio::time::timeout(deadline, self.fly(Way::Stream, node, Request::Status, &sent)).await;
+            let landing = tokio::time::timeout(deadline, self.fly(Way::Stream, node, request.clone(), &sent)).await;
             let result = match landing.map(|landing| landing.result) {
-                Ok(Ok(Reply::Status(status))) => Ok(status),
-                Ok(Ok(_)) => Err(ClientError::Protocol { node: self.nodes[node].addr, breach: Breach::Kind }),
+                Ok(Ok(reply)) => Ok(reply),
                 Ok(Err(error)) => Err(self.report(node, error)),
                 Err(_) => Err(ClientError::Unreachable { last: "no answer in time".into() }),
             };

@@ -24,7 +24,8 @@ pub struct ClientConfig {
     pub ca: Vec<CertificateDer<'static>>,
     /// How long to wait for what.
     pub patience: Patience,
-    /// Whose signatures receipts must bear; without it nothing is known of who signed them.
+    /// Whose signatures receipts must bear; without it nothing is known of who signed them. The cosignatures that the
+    /// policy wants come later, so that they are not asked of answers.
     pub log: Option<Arc<Policy>>,
     /// Start with the first endpoint instead of a random one; for tests and for "the nearest first".
     pub in_order: bool,

@@ -1,4 +1,5 @@
-//! `xacminh-node`: runs a node, checks its configuration, makes its keys and tells them to verifiers, looks into its data directory.
+//! `xacminh-node`: runs a node, checks its configuration, makes its keys and tells them to verifiers, marks numbers for the
+//! register, looks into its data directory.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -39,6 +40,13 @@ enum Verb {
     Keyring {
         #[command(subcommand)]
         verb: KeyringVerb,
+    },
+    /// Print the marks under which the register knows citizen numbers (honey numbers, officials' own), one for each number
+    /// read from standard input, so that none stands in a command line or a file.
+    Mark {
+        /// The node's configuration.
+        #[arg(long)]
+        config: PathBuf,
     },
     /// Print the keys by which the log's checkpoints and receipts are verified, one a line: hand them to verifiers and
     /// witnesses.
@@ -116,6 +124,7 @@ fn main() -> ExitCode {
         Verb::Run { config, bootstrap } => run(&config, bootstrap),
         Verb::CheckConfig { config } => check(&config),
         Verb::Keyring { verb } => keyring(verb),
+        Verb::Mark { config } => mark(&config),
         Verb::Vkey { config, year } => vkey(&config, year),
         Verb::Inspect { config, digest } => inspect(&config, digest),
     }
@@ -195,6 +204,20 @@ fn vkey(path: &std::path::Path, year: Option<u16>) -> ExitCode {
     match app::verifier_keys(&config, year) {
         Ok(keys) => {
             keys.iter().for_each(|key| say(key));
+            telemetry::ExitCode::Ok.into()
+        }
+        Err(error) => refuse(&error, telemetry::ExitCode::KeyringRefused),
+    }
+}
+
+fn mark(path: &std::path::Path) -> ExitCode {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error, telemetry::ExitCode::Config),
+    };
+    match app::marks(&config, std::io::stdin().lock()) {
+        Ok(marks) => {
+            marks.iter().for_each(|mark| say(mark));
             telemetry::ExitCode::Ok.into()
         }
         Err(error) => refuse(&error, telemetry::ExitCode::KeyringRefused),

@@ -2,6 +2,7 @@
 //!
 //! `proto/fuzz` runs the same functions under libFuzzer for as long as one likes.
 
+#[allow(dead_code, reason = "each test takes what it needs of the fixed values")]
 mod common;
 #[expect(unreachable_pub, reason = "the same file is the library of the fuzz crate")]
 #[path = "../fuzz/src/targets.rs"]

@@ -5,6 +5,7 @@
 //! To add files for a new message: add it to `common`, run `XACMINH_GOLDEN=write cargo test -p xacminh-proto --test
 //! golden`, which creates what is missing and touches nothing else, and commit them.
 
+#[allow(dead_code, reason = "each test takes what it needs of the fixed values")]
 mod common;
 
 use std::{
@@ -86,6 +87,7 @@ fn statements_have_the_bytes_they_always_had() {
         verdicts: common::verdicts(&other_claims),
         attributes: vec![],
         as_of_ms: 1_700_000_000_000,
+        reissued: false,
     };
     let mut text = String::new();
     let mut add = |title: &str, outcome: &Outcome, claims: &[Claim]| {
@@ -96,6 +98,7 @@ fn statements_have_the_bytes_they_always_had() {
     };
     add("confirmed", &common::confirmed(), &common::claims());
     add("confirmed, the other claims", &other, &other_claims);
+    add("confirmed under a re-issued number, the claims of a card", &common::reissued(), &common::card_claims());
     add("not confirmed", &Outcome::NotConfirmed, &common::claims());
     for cause in Cause::ALL {
         add(&format!("undetermined: {cause:?}"), &Outcome::Undetermined(cause), &common::claims());

@@ -124,7 +124,7 @@ proptest! {
             for (matches, reason) in &verdicts {
                 let verdict = if *matches { Verdict::Match } else { Verdict::Undetermined(Cause::ALL[reason % 7]) };
                 let verdict = ClaimVerdict { kind: claim.kind(), verdict, reason: Reason::ALL[*reason] };
-                let outcome = Outcome::Confirmed { verdicts: vec![verdict], attributes: vec![], as_of_ms: 0 };
+                let outcome = Outcome::Confirmed { verdicts: vec![verdict], attributes: vec![], as_of_ms: 0, reissued: false };
                 let statement = statements(&outcome, std::slice::from_ref(claim)).remove(1);
                 let meant = (claim.clone(), verdict);
                 prop_assert_eq!(seen.entry(statement).or_insert_with(|| meant.clone()), &meant);
@@ -133,7 +133,7 @@ proptest! {
         let mut seen: HashMap<Vec<u8>, Value> = HashMap::new();
         for value in values {
             let attributes = vec![(Attribute::FullName, value.clone())];
-            let outcome = Outcome::Confirmed { verdicts: vec![], attributes, as_of_ms: 0 };
+            let outcome = Outcome::Confirmed { verdicts: vec![], attributes, as_of_ms: 0, reissued: false };
             let (name, bytes) = statements(&outcome, &[]).remove(1);
             prop_assert_eq!(name, "attribute/full_name");
             prop_assert_eq!(seen.entry(bytes).or_insert_with(|| value.clone()), &value);
@@ -147,8 +147,9 @@ proptest! {
         values in vec(arbitrary::value(), Attribute::ALL.len()),
         as_of_ms in any::<u64>(),
         turn in 0_usize..50,
+        reissued in any::<bool>(),
     ) {
-        let verdict = |place: usize| match (place + turn) % 9 {
+        let verdict = |place: usize| match (place + turn) % (2 + Cause::ALL.len()) {
             0 => Verdict::Match,
             1 => Verdict::NoMatch,
             cause => Verdict::Undetermined(Cause::ALL[cause - 2]),
@@ -160,7 +161,7 @@ proptest! {
         });
         let verdicts: Vec<ClaimVerdict> = verdicts.collect();
         let attributes: Vec<(Attribute, Value)> = Attribute::ALL.into_iter().zip(values).collect();
-        let mut expected = vec![Statement::Outcome(Stated::Confirmed { as_of_ms })];
+        let mut expected = vec![Statement::Outcome(Stated::Confirmed { as_of_ms, reissued })];
         expected.extend(claims.iter().zip(&verdicts).zip(0..).map(|((claim, said), index)| Statement::Claim {
             index,
             claim: claim.clone(),
@@ -168,7 +169,7 @@ proptest! {
             reason: said.reason,
         }));
         expected.extend(attributes.iter().map(|(attribute, value)| Statement::Attribute(*attribute, value.clone())));
-        let outcome = Outcome::Confirmed { verdicts, attributes, as_of_ms };
+        let outcome = Outcome::Confirmed { verdicts, attributes, as_of_ms, reissued };
         let read: Vec<Statement> = statements(&outcome, &claims)
             .into_iter()
             .map(|(name, value)| Statement::read(StatementName::parse(&name).expect("a name"), &value).expect("a value"))
@@ -251,6 +252,7 @@ fn the_largest_outcome_fits_addendum_envelope_and_reply() {
         verdicts: vec![verdict; CLAIMS_MAX],
         attributes: Attribute::ALL.map(|attribute| (attribute, Value::Address(address.clone()))).to_vec(),
         as_of_ms: u64::MAX,
+        reissued: true,
     };
     let claim = Claim::Residence {
         kind: ResidenceKind::Permanent,

@@ -12,7 +12,7 @@ use xacminh_proto::{
         note::{KeyKind, Note, NoteError},
         policy::PolicyError,
     },
-    vocab::{Attribute, PersonNumber, PortalId, Value, Verdict},
+    vocab::{Attribute, Outcome, PersonNumber, PortalId, Value, Verdict},
 };
 
 fn of_log() -> Policy {
@@ -40,7 +40,7 @@ fn a_receipt_says_who_asked_what_about_whom_and_what_was_answered() {
     assert_eq!(verified.request_id(), common::request_id());
     assert_eq!(verified.subject(), PersonNumber::parse("048203000015").ok());
     assert_eq!(verified.verdict(), LeafVerdict::NoMatch);
-    assert_eq!(verified.outcome(), Some(Stated::Confirmed { as_of_ms: 1_803_859_200_123 }));
+    assert_eq!(verified.outcome(), Some(Stated::Confirmed { as_of_ms: 1_803_859_200_123, reissued: false }));
     assert_eq!(verified.as_of_ms(), Some(1_803_859_200_123));
     assert_eq!(verified.at_ms(), 1_803_859_200_456);
     assert_eq!((verified.origin(), verified.position(), verified.log_size()), (ORIGIN, POSITION, SIZE));
@@ -68,6 +68,41 @@ fn a_receipt_says_who_asked_what_about_whom_and_what_was_answered() {
         })
         .collect();
     assert_eq!(attributes, common::values());
+}
+
+/// Every statement counts, the person counts, and what is closed is not said.
+#[test]
+fn a_receipt_says_one_outcome_about_one_person() {
+    let receipt = Log::new(SIZE).receipt(0);
+    let number = PersonNumber::parse("048203000015").expect("a number");
+    let (claims, outcome) = (common::claims(), common::confirmed());
+    assert!(receipt.says(number, &outcome, &claims));
+    assert!(!receipt.says(PersonNumber::parse("048203000016").expect("a number"), &outcome, &claims));
+    assert!(!receipt.says(number, &Outcome::NotConfirmed, &claims));
+    assert!(!receipt.says(number, &outcome, &claims[1..]), "verdicts of another question");
+    let Outcome::Confirmed { verdicts, attributes, as_of_ms } = outcome else { panic!("a confirmed outcome") };
+    let with = |verdicts: &[_], attributes: &[_], as_of_ms| Outcome::Confirmed {
+        verdicts: verdicts.to_vec(),
+        attributes: attributes.to_vec(),
+        as_of_ms,
+    };
+    assert!(!receipt.says(number, &with(&verdicts, &attributes, as_of_ms + 1), &claims));
+    for at in 0..verdicts.len() {
+        let mut lied = verdicts.clone();
+        lied[at].verdict = if lied[at].verdict == Verdict::Match { Verdict::NoMatch } else { Verdict::Match };
+        assert!(!receipt.says(number, &with(&lied, &attributes, as_of_ms), &claims), "claim {at}");
+    }
+    for at in 0..attributes.len() {
+        let mut lied = attributes.clone();
+        lied[at].1 = Value::Text("Somebody Else".into());
+        assert!(!receipt.says(number, &with(&verdicts, &lied, as_of_ms), &claims), "attribute {at}");
+        lied.remove(at);
+        assert!(!receipt.says(number, &with(&verdicts, &lied, as_of_ms), &claims), "without attribute {at}");
+    }
+    for name in receipt.opened() {
+        let less = receipt.redact(|it| it != name);
+        assert!(!less.says(number, &with(&verdicts, &attributes, as_of_ms), &claims), "{name} is closed");
+    }
 }
 
 #[test]

@@ -46,10 +46,27 @@ fn a_trail_says_who_looked_and_what_is_yet_to_be_seen() {
         assert_eq!(((origin.as_str(), *index), leaf.portal), (expected, PortalId(17)));
     }
     let Access::Shown { statements, .. } = first else { panic!("shown") };
-    assert_eq!(statements.as_slice(), [Statement::Outcome(Stated::Confirmed { as_of_ms: 1_803_859_200_123 })]);
+    assert_eq!(
+        statements.as_slice(),
+        [Statement::Outcome(Stated::Confirmed { as_of_ms: 1_803_859_200_123, reissued: false })]
+    );
     assert!(matches!(third, Access::Withheld(until) if until.to_string() == "2028-05-30"));
     let printed = format!("{:?} {verified:?}", trail());
     assert!(!printed.contains("048203000015"), "{printed}");
+}
+
+/// A trail leaves the log before a witness has seen its heads: it holds, and says so.
+#[test]
+fn a_trail_that_no_witness_has_seen_holds_and_is_told_apart() {
+    assert!(verify(trail().encode().as_bytes()).expect("a sound trail").is_cosigned, "nobody wants witnesses");
+    let witness = common::log::witness_key(1).public;
+    let file = format!("log {}\nlog {}\nwitness w {witness}\nquorum w\n", log_key().public, next_key().public);
+    let strict = Policy::parse(file.as_bytes()).expect("a policy");
+    let verified = trail().verify(&strict).expect("signed by the logs");
+    assert_eq!((verified.is_cosigned, verified.accesses.len()), (false, 4));
+    let one_log = format!("log {}\nwitness w {witness}\nquorum w\n", log_key().public);
+    let one_log = Policy::parse(one_log.as_bytes()).expect("a policy");
+    assert_eq!(trail().verify(&one_log), Err(TrailError::Policy(PolicyError::Origin)), "the logs are not waived");
 }
 
 /// Every byte of a trail, and every cut: refused, whichever it is.

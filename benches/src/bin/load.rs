@@ -5,6 +5,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use xacminh_benches::{
+    distinguish::{Trial, distinguish},
     figures::{Course, figures},
     line::{Place, Way},
     measure::{Plan, Setting, acquaint, measure},
@@ -97,6 +98,18 @@ enum Verb {
         #[arg(long)]
         rate: Option<f64>,
     },
+    /// Whether the time of an answer tells why nothing was confirmed (promise P8).
+    Distinguish {
+        /// Questions of each way.
+        #[arg(long, default_value_t = 3_000)]
+        questions: usize,
+        /// Questions under way at once.
+        #[arg(long, default_value_t = 4)]
+        askers: usize,
+        /// Microseconds by which the control is late.
+        #[arg(long, default_value_t = 1_000)]
+        delay_us: u64,
+    },
     /// Saturation, then a quarter of it, medians of rounds, as a Markdown table.
     Figures {
         /// `session` or `stream`; repeat it.
@@ -130,10 +143,15 @@ async fn run(Arguments { whom, verb }: Arguments) -> anyhow::Result<()> {
         pids: whom.pids,
     };
     let [warm_up, length, quiet] = [whom.warm_up_s, whom.seconds, whom.quiet_s].map(Duration::from_secs);
-    if !whom.cold {
+    let acquaints_itself = matches!(verb, Verb::Distinguish { .. });
+    if !whom.cold && !acquaints_itself {
         acquaint(&setting).await.context("before measuring")?;
     }
     match verb {
+        Verb::Distinguish { questions, askers, delay_us } => {
+            let trial = Trial { questions, askers: askers.max(1), delay: Duration::from_micros(delay_us) };
+            say(&distinguish(&setting, trial).await?.to_string())
+        }
         Verb::Once { way, connections, in_flight, rate } => {
             let plan = Plan { way, connections, in_flight, rate_per_s: rate, warm_up, length, quiet, seed: 1 };
             let report = measure(&setting, &plan).await?;

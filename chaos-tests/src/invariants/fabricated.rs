@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use xacminh_proto::{
     transparency::{Leaf, LeafKind, LeafVerdict},
-    vocab::{Outcome, PortalId, RequestId},
-    wire::Answer,
+    vocab::{AttributeSet, Claim, Outcome, PortalId, RequestId, Sex},
+    wire::{Answer, Ask, ReceiptWish},
 };
 
 use crate::{
@@ -59,7 +59,26 @@ pub(super) fn history(told: &[(u8, u64, u64, u64)]) -> History {
             at_ms: 10 + position,
             receipt: None,
         };
-        history.deliveries.push(Delivery { asked, answered: start + Duration::from_millis(*answered), answer });
+        let answered = start + Duration::from_millis(*answered);
+        history.deliveries.push(Delivery { asked, answered, ask: ask(id(*number)), answer });
     }
     history
+}
+
+/// A question about nobody.
+fn ask(request_id: RequestId) -> Ask {
+    Ask {
+        request_id,
+        official: "cb-001".to_owned(),
+        dossier: "H17.1".to_owned(),
+        procedure: "1.004222".to_owned(),
+        number: "048190000017".to_owned(),
+        name: "Trần Thị Hoa".to_owned(),
+        birth: "1990-05-17".to_owned(),
+        claims: vec![Claim::Sex(Sex::Female)],
+        attributes: AttributeSet::EMPTY,
+        max_age_s: None,
+        deadline_ms: 1_000,
+        receipt: ReceiptWish::Full,
+    }
 }

@@ -35,11 +35,11 @@ pub async fn check(cluster: &mut Cluster) -> Result<History> {
         let client = cluster.client_at(Caller::Office, node)?;
         let ask = people::right(&cluster.people.people[0]);
         let asked = Instant::now();
-        let answer = client.ask(ask, HEAL_MAX).await.with_context(|| format!("{NAME}: node {node} serves"))?;
+        let answer = client.ask(ask.clone(), HEAL_MAX).await.with_context(|| format!("{NAME}: node {node} serves"))?;
         // An authority that is in trouble at this moment is another test's matter.
         let right = Kind::Right.fits(&answer.outcome) || matches!(answer.outcome, Outcome::Undetermined(_));
         ensure!(right, "{NAME}: node {node} answered {:?}", answer.outcome);
-        history.answered(asked, answer);
+        history.answered(asked, ask, answer);
         client.close().await;
     }
     for node in cluster.running()? {

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use xacminh_proto::{
     transparency::{
-        Checkpoint, Hash, LeafKind, Policy, Receipt, Stated, Verified,
+        Checkpoint, Hash, LeafKind, Policy, Receipt,
         merkle::{Frontier, leaf_hash},
         note::{KeyKind, VerifierKey},
     },
-    vocab::Outcome,
-    wire::Answer,
+    vocab::PersonNumber,
+    wire::{Answer, Ask},
 };
 
 use super::Violation;
@@ -35,14 +35,14 @@ pub fn check(history: &History, ledger: &Ledger) -> Result<(), Violation> {
         let Some(receipt) = &answer.receipt else {
             return Violation::of(NAME, format!("no receipt came with position {}", answer.position));
         };
-        if let Err(problem) = one(answer, receipt, key, &roots) {
+        if let Err(problem) = one(&delivery.ask, answer, receipt, key, &roots) {
             return Violation::of(NAME, format!("position {} on node {}: {problem}", answer.position, ledger.node));
         }
     }
     Ok(())
 }
 
-fn one(answer: &Answer, receipt: &str, key: &[u8; 32], roots: &Roots) -> Result<(), String> {
+fn one(ask: &Ask, answer: &Answer, receipt: &str, key: &[u8; 32], roots: &Roots) -> Result<(), String> {
     let receipt = Receipt::parse(receipt.as_bytes()).map_err(|error| error.to_string())?;
     let checkpoint = Checkpoint::parse(receipt.checkpoint().text()).map_err(|error| error.to_string())?;
     let key = VerifierKey::new(checkpoint.origin(), KeyKind::Ed25519, key).map_err(|error| error.to_string())?;
@@ -51,24 +51,15 @@ fn one(answer: &Answer, receipt: &str, key: &[u8; 32], roots: &Roots) -> Result<
     if verified.request_id() != answer.request_id || verified.at_ms() != answer.at_ms {
         return Err("the receipt is another answer's".to_owned());
     }
-    if !says(&verified, &answer.outcome) {
-        return Err(format!("the receipt says {:?}", verified.outcome()));
+    let number = PersonNumber::parse(&ask.number).map_err(|error| error.to_string())?;
+    if !receipt.says(number, &answer.outcome, &ask.claims) {
+        return Err(format!("the receipt says {:?}", verified.statements()));
     }
     let first = answer.position.checked_sub(verified.position()).ok_or("the index lies beyond the position")?;
     match roots.get(&(first, verified.log_size())) {
         Some(root) if root == checkpoint.root() => Ok(()),
         Some(_) => Err(format!("the head of {} leaves is signed with another root", verified.log_size())),
         None => Err(format!("a head of {} leaves from position {first} never was", verified.log_size())),
-    }
-}
-
-fn says(verified: &Verified, outcome: &Outcome) -> bool {
-    match (outcome, verified.outcome()) {
-        (Outcome::Confirmed { as_of_ms, .. }, Some(Stated::Confirmed { as_of_ms: stated })) => *as_of_ms == stated,
-        (Outcome::NotConfirmed, Some(Stated::NotConfirmed)) => true,
-        (Outcome::Undetermined(cause), Some(Stated::Undetermined(stated))) => *cause == stated,
-        (Outcome::Refused(number), Some(Stated::Refused(stated))) => *number == stated,
-        _ => false,
     }
 }
 
@@ -88,7 +79,10 @@ fn roots(ledger: &Ledger) -> Roots {
 #[cfg(test)]
 mod tests {
     use xacminh_node::keyring::LogKey;
-    use xacminh_proto::transparency::{Disclosure, Opening, Salt, attributes_root, subject_commitment};
+    use xacminh_proto::{
+        transparency::{Disclosure, Opening, Salt, attributes_root, statements, subject_commitment},
+        vocab::{ClaimKind, ClaimVerdict, ErrorNumber, Outcome, Reason, Verdict},
+    };
 
     use super::super::fabricated;
     use super::*;
@@ -98,10 +92,16 @@ mod tests {
         let key = LogKey::new(&[7; 32], 0, u64::MAX).unwrap();
         let mut ledger = fabricated::ledger(1, &[1, 2, 3]);
         ledger.log_key = Some(*key.public());
-        let opening = Opening { name: "outcome".to_owned(), salt: Salt([1; 32]), value: vec![2] };
+        let mut history = fabricated::history(&[(2, 1, 0, 1)]);
+        let delivery = &mut history.deliveries[0];
+        delivery.answer.outcome = confirmed(Verdict::NoMatch);
+        let salted = |(name, value)| Opening { name, salt: Salt([1; 32]), value };
+        let openings: Vec<Opening> =
+            statements(&delivery.answer.outcome, &delivery.ask.claims).into_iter().map(salted).collect();
         let entry = &mut ledger.entries[1];
-        entry.leaf.attributes_root = attributes_root(&mut [opening.commitment()]);
-        entry.leaf.subject = subject_commitment(&Salt([2; 32]), b"");
+        entry.leaf.fields = 1 << (32 + ClaimKind::Sex as u32);
+        entry.leaf.attributes_root = attributes_root(&mut openings.iter().map(Opening::commitment).collect::<Vec<_>>());
+        entry.leaf.subject = subject_commitment(&Salt([2; 32]), delivery.ask.number.as_bytes());
         entry.bytes = entry.leaf.encode().to_vec();
         let hashes: Vec<Hash> = ledger.entries.iter().map(|entry| leaf_hash(&entry.bytes)).collect();
         let mut tree = Frontier::new();
@@ -109,11 +109,16 @@ mod tests {
         let checkpoint = Checkpoint::new("example.vn/48/2026", 3, tree.root()).unwrap();
         let verifier = VerifierKey::new("example.vn/48/2026", KeyKind::Ed25519, key.public()).unwrap();
         let note = checkpoint.sign(&verifier, |message| key.sign(message)).unwrap();
-        let disclosure = Disclosure::new(&ledger.entries[1].bytes, None, vec![opening]).unwrap();
+        let subject = (Salt([2; 32]), PersonNumber::parse(&delivery.ask.number).unwrap());
+        let disclosure = Disclosure::new(&ledger.entries[1].bytes, Some(subject), openings).unwrap();
         let receipt = Receipt::make(disclosure, 1, vec![hashes[0], hashes[2]], note).unwrap();
-        let mut history = fabricated::history(&[(2, 1, 0, 1)]);
-        history.deliveries[0].answer.receipt = Some(receipt.encode().unwrap());
+        delivery.answer.receipt = Some(receipt.encode().unwrap());
         (history, ledger)
+    }
+
+    fn confirmed(verdict: Verdict) -> Outcome {
+        let verdicts = vec![ClaimVerdict { kind: ClaimKind::Sex, verdict, reason: Reason::Different }];
+        Outcome::Confirmed { verdicts, attributes: vec![], as_of_ms: 7 }
     }
 
     fn barks(change: impl Fn(&mut History, &mut Ledger), word: &str) {
@@ -132,11 +137,12 @@ mod tests {
         barks(|history, _| history.deliveries[0].answer.at_ms += 1, "another answer's");
         barks(
             |history, _| {
-                let refused = xacminh_proto::vocab::ErrorNumber::PortalSuspended;
-                history.deliveries[0].answer.outcome = Outcome::Refused(refused);
+                history.deliveries[0].answer.outcome = Outcome::Refused(ErrorNumber::PortalSuspended);
             },
             "the receipt says",
         );
+        barks(|history, _| history.deliveries[0].answer.outcome = confirmed(Verdict::Match), "the receipt says");
+        barks(|history, _| history.deliveries[0].ask.number = "048190000018".to_owned(), "the receipt says");
         // A fork: the node's other leaves are not those that were signed.
         barks(|_, ledger| ledger.entries[2].bytes[40] ^= 1, "another root");
         barks(|_, ledger| drop(ledger.entries.pop()), "never was");

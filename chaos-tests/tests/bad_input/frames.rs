@@ -12,7 +12,6 @@ use xacminh_chaos::{
 };
 use xacminh_proto::{
     close::CloseCode,
-    codec,
     vocab::ErrorNumber,
     wire::{self, Reply, Request, Tagged},
 };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rand_chacha::ChaCha8Rng;
 use xacminh_chaos::{
     Cluster, Options,
     cluster::Caller,
@@ -185,4 +186,48 @@ async fn a_scanner_spends_its_own_budget() {
         Ok(())
     })
     .await;
+}
+
+/// Misses are counted by the log: neither another leader nor a restart, by `kill -9` at that, brings one back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_leader_brings_no_misses_back() {
+    const BUDGET: u32 = 4;
+    let options = Options { misses_per_official_hour: BUDGET, ..Options::default() };
+    let test = "bad_input::questions::a_change_of_leader_brings_no_misses_back";
+    Cluster::tell(test, options, async |cluster| {
+        let mut chance = seed::generator(cluster.seed, 0);
+        // An hour that begins in the middle brings a new budget, and the story begins once more.
+        for _ in 0..2 {
+            let hour = clock::unix_ms() / HOUR_MS;
+            let mut missed = 0;
+            while ask_unknown(cluster, 1, &mut chance).await? == Outcome::NotConfirmed {
+                missed += 1;
+                ensure!(missed <= 2 * BUDGET, "{missed} misses");
+            }
+            let leader = cluster.leader().await?;
+            cluster.kill9(leader)?;
+            let next = cluster.leader().await?;
+            ensure!(next != leader, "node {leader} is dead and leads");
+            let mut told = vec![ask_unknown(cluster, next, &mut chance).await?];
+            cluster.spawn(leader, false)?;
+            cluster.wait_ready(leader).await?;
+            for node in cluster.files.nodes.clone() {
+                told.push(ask_unknown(cluster, node, &mut chance).await?);
+            }
+            if clock::unix_ms() / HOUR_MS == hour {
+                let spent = Outcome::Refused(ErrorNumber::MissBudgetSpent);
+                ensure!(told.iter().all(|outcome| *outcome == spent), "{told:?}");
+                return Ok(());
+            }
+        }
+        anyhow::bail!("two hours began in one story")
+    })
+    .await;
+}
+
+async fn ask_unknown(cluster: &Cluster, node: u64, chance: &mut ChaCha8Rng) -> Result<Outcome> {
+    let client = cluster.client_at(Caller::Office, node)?;
+    let answer = client.ask(cluster.people.question(Kind::Unknown, chance), DEADLINE).await?;
+    client.close().await;
+    Ok(answer.outcome)
 }

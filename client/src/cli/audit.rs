@@ -26,7 +26,8 @@ use super::{
     question::{bounded, duration},
 };
 
-pub(super) use leaf::{hex, kind, verdict};
+pub(super) use leaf::{decoded, hex, kind, verdict};
+pub(super) use read::{moment_ms, remark_pruned};
 
 /// Entries a node gives at once.
 const PAGE_ENTRIES: u16 = AUDIT_PAGE_MAX;

@@ -3,8 +3,8 @@
 use clap::Args;
 use unicode_normalization::UnicodeNormalization;
 use xacminh_proto::vocab::{
-    AsOf, Attribute, AttributeSet, BirthDate, CLAIMS_MAX, CitizenNumber, Claim, Date, FullName, Living, Marital,
-    OldNumber, Place, ResidenceKind, Sex,
+    AsOf, Attribute, AttributeSet, BirthDate, CLAIMS_MAX, CardAddress, CardQr, CitizenNumber, Claim, ClaimKind, Date,
+    FullName, Living, Marital, OldNumber, Place, ResidenceKind, Sex,
 };
 
 /// Claims to check. In a CSV file the columns have the same names with `_` for `-`.
@@ -26,7 +26,10 @@ pub(crate) struct ClaimArgs {
     /// At least so many whole years old
     #[arg(long, value_name = "YEARS")]
     age_at_least: Option<String>,
-    /// The day that counts for --age-at-least [default: the day of the answer]
+    /// At most so many whole years old: a child under six is at most 5
+    #[arg(long, value_name = "YEARS")]
+    age_at_most: Option<String>,
+    /// The day that counts for --age-at-least and --age-at-most [default: the day of the answer]
     #[arg(long, value_name = "DATE")]
     on: Option<String>,
     /// Permanently resident in this province (two digits)
@@ -89,6 +92,15 @@ pub(crate) struct ClaimArgs {
     /// The identity card is valid until this day
     #[arg(long, value_name = "DATE")]
     card_expires: Option<String>,
+    /// The identity card bears this number
+    #[arg(long, value_name = "NUMBER")]
+    card_number: Option<String>,
+    /// An identity card is valid on this day [default: the day of the answer]
+    #[arg(long, value_name = "DATE", num_args = 0..=1, require_equals = true, default_missing_value = SAME)]
+    card_valid: Option<String>,
+    /// The identity card bears this address
+    #[arg(long, value_name = "TEXT")]
+    card_address: Option<String>,
     /// Is a parent of the person with this number
     #[arg(long, value_name = "NUMBER")]
     parent_of: Option<String>,
@@ -121,6 +133,7 @@ impl ClaimArgs {
             "sex" => &mut self.sex,
             "nationality" => &mut self.nationality,
             "age_at_least" => &mut self.age_at_least,
+            "age_at_most" => &mut self.age_at_most,
             "on" => &mut self.on,
             "permanent_province" => &mut self.permanent_province,
             "permanent_commune" => &mut self.permanent_commune,
@@ -142,6 +155,9 @@ impl ClaimArgs {
             "old_number" => &mut self.old_number,
             "card_issued" => &mut self.card_issued,
             "card_expires" => &mut self.card_expires,
+            "card_number" => &mut self.card_number,
+            "card_valid" => &mut self.card_valid,
+            "card_address" => &mut self.card_address,
             "parent_of" => &mut self.parent_of,
             "child_of" => &mut self.child_of,
             "spouse_of" => &mut self.spouse_of,
@@ -167,12 +183,14 @@ impl ClaimArgs {
         each(&mut claims, "sex", &self.sex, |typed| sex(typed).map(Claim::Sex))?;
         each(&mut claims, "nationality", &self.nationality, |typed| nationality(typed).map(Claim::Nationality))?;
         let on = self.on.as_deref().map(day).transpose().map_err(|why| format!("on: {why}"))?;
-        if on.is_some() && self.age_at_least.is_none() {
-            return Err("on: it belongs to age-at-least".into());
+        if on.is_some() && self.age_at_least.is_none() && self.age_at_most.is_none() {
+            return Err("on: it belongs to age-at-least or age-at-most".into());
         }
         each(&mut claims, "age-at-least", &self.age_at_least, |typed| {
-            let years = typed.parse().map_err(|_| "a whole number of years, 0 to 255".to_owned())?;
-            Ok(Claim::AgeAtLeast { years, on })
+            years(typed).map(|years| Claim::AgeAtLeast { years, on })
+        })?;
+        each(&mut claims, "age-at-most", &self.age_at_most, |typed| {
+            years(typed).map(|years| Claim::AgeAtMost { years, on })
         })?;
         self.residences(&mut claims)?;
         each(&mut claims, "marital", &self.marital, |typed| marital(typed).map(Claim::MaritalStatus))?;
@@ -192,7 +210,19 @@ impl ClaimArgs {
             );
         }
         each(&mut claims, "same-household", &self.same_household, |typed| citizen(typed).map(Claim::SameHousehold))?;
-        if claims.len() > CLAIMS_MAX { Err(format!("at most {CLAIMS_MAX} claims in one question")) } else { Ok(claims) }
+        self.cards(&mut claims)?;
+        bounded(claims)
+    }
+
+    fn cards(&self, claims: &mut Vec<Claim>) -> Result<(), String> {
+        each(claims, "card-number", &self.card_number, |typed| citizen(typed).map(Claim::CardNumber))?;
+        each(claims, "card-valid", &self.card_valid, |typed| match typed {
+            SAME => Ok(Claim::CardValid(None)),
+            typed => day(typed).map(|day| Claim::CardValid(Some(day))),
+        })?;
+        each(claims, "card-address", &self.card_address, |typed| {
+            CardAddress::parse(typed).map(Claim::CardAddress).map_err(|error| error.to_string())
+        })
     }
 
     fn residences(&self, claims: &mut Vec<Claim>) -> Result<(), String> {
@@ -271,6 +301,36 @@ impl TypedPlace<'_> {
     }
 }
 
+/// Kinds of claims, any of them if empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kinds(Vec<ClaimKind>);
+
+/// Kinds of claims by their names, separated like attributes.
+pub(super) fn kinds(typed: &str) -> Result<Kinds, String> {
+    let names = typed.split([',', ';', ' ']).filter(|name| !name.is_empty());
+    let kinds: Option<Vec<ClaimKind>> = names.map(ClaimKind::by_name).collect();
+    kinds
+        .filter(|kinds| !kinds.is_empty())
+        .map(Kinds)
+        .ok_or_else(|| "the names of claims, separated by commas".to_owned())
+}
+
+/// Adds the fields of a card to what is claimed already, each once.
+pub(super) fn add_card(claims: &mut Vec<Claim>, card: &CardQr, Kinds(kinds): &Kinds) -> Result<(), String> {
+    for claim in card.claims() {
+        let wanted = kinds.is_empty() || kinds.contains(&claim.kind());
+        if wanted && !claims.contains(&claim) {
+            claims.push(claim);
+        }
+    }
+    *claims = bounded(std::mem::take(claims))?;
+    Ok(())
+}
+
+fn bounded(claims: Vec<Claim>) -> Result<Vec<Claim>, String> {
+    if claims.len() > CLAIMS_MAX { Err(format!("at most {CLAIMS_MAX} claims in one question")) } else { Ok(claims) }
+}
+
 /// Attributes by their names, separated by commas, semicolons or spaces.
 pub(super) fn attributes(typed: &str) -> Result<AttributeSet, String> {
     let names = typed.split([',', ';', ' ']).filter(|name| !name.is_empty());
@@ -292,6 +352,10 @@ fn each(
         claims.push(parse(typed.trim()).map_err(|why| format!("{option}: {why}"))?);
     }
     Ok(())
+}
+
+fn years(typed: &str) -> Result<u8, String> {
+    typed.parse().map_err(|_| "a whole number of years, 0 to 255".to_owned())
 }
 
 fn sex(typed: &str) -> Result<Sex, String> {
@@ -386,13 +450,36 @@ mod tests {
             [Claim::Residence { kind: ResidenceKind::Permanent, place, as_of, detail: None }]
         );
         assert_eq!(claims(&[("head_of_household", "không")]).unwrap(), []);
+        assert_eq!(
+            claims(&[("age_at_most", "5"), ("on", "02/01/2026"), ("card_valid", "=")]).unwrap(),
+            [Claim::AgeAtMost { years: 5, on }, Claim::CardValid(None)]
+        );
+        assert_eq!(claims(&[("card_valid", "02/01/2026")]).unwrap(), [Claim::CardValid(on)]);
+    }
+
+    #[test]
+    fn a_card_adds_its_fields_once_and_only_those_wished_for() {
+        let scanned = "048190000017|201123456|Trần Thị Hoa|17051990|Nữ|12 Lê Lợi, Hải Châu, Đà Nẵng|01052021";
+        let card = CardQr::parse(scanned).unwrap();
+        let mut typed = claims(&[("full_name", "="), ("sex", "nam")]).unwrap();
+        add_card(&mut typed, &card, &Kinds::default()).unwrap();
+        assert_eq!(typed.len(), 8, "the name stands there already, another sex does not");
+        let mut few = Vec::new();
+        add_card(&mut few, &card, &kinds("card_issued, sex").unwrap()).unwrap();
+        assert_eq!(few.iter().map(Claim::kind).collect::<Vec<_>>(), [ClaimKind::Sex, ClaimKind::CardIssued]);
+        assert!(kinds("card_color").is_err() && kinds(" ").is_err());
+        let mut many = vec![Claim::HeadOfHousehold; CLAIMS_MAX];
+        assert!(add_card(&mut many, &card, &Kinds::default()).unwrap_err().contains("at most 16"));
     }
 
     #[test]
     fn what_is_wrong_is_told_without_what_was_typed() {
         let table = [
             ("sex", "khác", "sex: nam, nữ, male or female"),
-            ("on", "2026-01-01", "on: it belongs to age-at-least"),
+            ("on", "2026-01-01", "on: it belongs to age-at-least or age-at-most"),
+            ("age_at_most", "-1", "age-at-most: a whole number of years, 0 to 255"),
+            ("card_number", "201123456", "card-number: a number of 12 digits is needed, 9 characters were given"),
+            ("card_valid", "soon", "card-valid: a date is written YYYY-MM-DD, DD/MM/YYYY or YYYY"),
             (
                 "permanent_commune",
                 "20194",

@@ -1,9 +1,9 @@
-//! `xacminh cluster`: how the nodes are, and a new register for them.
+//! `xacminh cluster`: how the nodes are.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
-use xacminh_proto::wire::{REQUEST_BYTES_MAX, Status};
+use xacminh_proto::wire::Status;
 
 use crate::ClientError;
 
@@ -11,6 +11,7 @@ use super::{
     config::GlobalArgs,
     exit::{CliError, Exit},
     question::{bounded, duration},
+    register,
     screen::{Screen, table},
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct ClusterArgs {
 enum ClusterCommand {
     /// Ask every endpoint how it is; ends with 0 if all are ready
     Status,
-    /// Put a register (TOML) in force (role operator)
+    /// The same as `xacminh register apply`
     ApplyRegister {
         /// The register
         #[arg(value_name = "FILE")]
@@ -40,7 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ClusterArgs) -> Result<Exit, 
     let deadline = bounded(args.deadline)?;
     match args.what {
         ClusterCommand::Status => status(global, deadline).await,
-        ClusterCommand::ApplyRegister { file } => apply_register(global, deadline, &file).await,
+        ClusterCommand::ApplyRegister { file } => register::apply(global, deadline, &file).await,
     }
 }
 
@@ -135,27 +136,4 @@ fn status_json(addr: SocketAddr, status: &Result<Status, ClientError>) -> serde_
         }),
         Err(error) => serde_json::json!({"endpoint": addr.to_string(), "error": error.to_string()}),
     }
-}
-
-async fn apply_register(global: &GlobalArgs, deadline: Duration, file: &std::path::Path) -> Result<Exit, CliError> {
-    let toml = std::fs::read_to_string(file).map_err(|error| CliError::file(file, error))?;
-    if toml.len() >= REQUEST_BYTES_MAX {
-        return Err(CliError::file(file, format!("a register has less than {REQUEST_BYTES_MAX} bytes")));
-    }
-    // A syntax error is told here with its line; what the words mean is the node's to judge.
-    toml::from_str::<toml::Table>(&toml).map_err(|error| CliError::file(file, error))?;
-    let client = global.client().await?;
-    let revision = client.put_register(toml, deadline).await;
-    client.close().await;
-    let revision = revision?;
-    let screen = global.screen();
-    if screen.json {
-        screen.json(&serde_json::json!({"register_revision": revision}))?;
-    } else {
-        screen.line(&format!(
-            "{} {revision}",
-            screen.lang.say("danh mục đã có hiệu lực, bản", "register in force, revision")
-        ))?;
-    }
-    Ok(Exit::Good)
 }

@@ -9,13 +9,14 @@ use std::{
 
 use clap::Args;
 use serde::Deserialize;
-use xacminh_proto::transparency::{Policy, note::VerifierKey};
+use xacminh_proto::transparency::Policy;
 
 use crate::{Client, ClientConfig};
 
 use super::{
     exit::CliError,
     screen::{Lang, Screen},
+    trust::{self, LogArgs},
 };
 
 /// Options of every verb.
@@ -33,12 +34,14 @@ pub(crate) struct GlobalArgs {
     /// Our certificate chain (PEM)
     #[arg(long, global = true, value_name = "FILE")]
     pub cert: Option<PathBuf>,
-    /// Our private key (PEM); with `receipt` the log's public key, NAME+ID+KEY
-    #[arg(long, global = true, value_name = "FILE|VKEY")]
+    /// Our private key (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// CA of the nodes (PEM)
     #[arg(long, global = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub log: LogArgs,
     /// JSON for machines instead of text
     #[arg(long, global = true)]
     pub json: bool,
@@ -62,8 +65,22 @@ struct ConfigFile {
     ca: Option<PathBuf>,
     /// Policy file of the province's log: receipts of answers must satisfy it.
     log_policy: Option<PathBuf>,
-    /// The public key of the province's log, instead of a policy file.
-    log_key: Option<String>,
+    /// The public keys of the province's log, one a line or one an element, instead of a policy file.
+    log_key: Option<Keys>,
+}
+
+/// One text, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Keys {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Our certificate as files, if there is one.
+pub(super) struct OurFiles {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 impl GlobalArgs {
@@ -77,14 +94,34 @@ impl GlobalArgs {
         Ok(self.client_of().await?.0)
     }
 
-    /// Whose signatures the configuration file wants under checkpoints and receipts, if it says so.
+    /// Whose signatures command line or configuration file want under checkpoints, receipts and trails, if they say so.
     pub(super) fn log_policy(&self) -> Result<Option<Policy>, CliError> {
+        // What the command line says needs no configuration: receipts are verified where there is none.
+        match self.log.policy()? {
+            Some(policy) => Ok(Some(policy)),
+            None => self.file()?.log_policy(),
+        }
+    }
+
+    /// As [`GlobalArgs::log_policy`], for what is worth nothing without one.
+    pub(super) fn trust(&self) -> Result<Policy, CliError> {
+        self.log_policy()?.ok_or_else(|| {
+            let help = "whom to believe? give --log-key VKEY, the public key of the province's log, or --log-policy FILE, \
+                        or set `log_key` or `log_policy` in the configuration file";
+            CliError::Usage(help.into())
+        })
+    }
+
+    /// Our certificate and key, if both are known: the log's web server may ask who reads.
+    pub(super) fn our_files(&self) -> Result<Option<OurFiles>, CliError> {
         let file = self.file()?;
-        log_policy(file.log_key.as_deref(), file.log_policy.as_deref())
+        let (cert, key) = (self.cert.clone().or(file.cert), self.key.clone().or(file.key));
+        Ok(cert.zip(key).map(|(cert, key)| OurFiles { cert, key }))
     }
 
     /// As [`GlobalArgs::client`], and the cluster's name.
     pub(super) async fn client_of(&self) -> Result<(Client, String), CliError> {
+        let log = self.log_policy()?;
         let file = self.file()?;
         let missing =
             |what: &str| CliError::Usage(format!("no {what}: give --{what} or set `{what}` in the configuration file"));
@@ -100,7 +137,7 @@ impl GlobalArgs {
         let ca = self.ca.clone().or(file.ca).ok_or_else(|| missing("ca"))?;
         let endpoints = resolve(&names).await?;
         let mut config = ClientConfig::from_files(cluster.clone(), endpoints, &cert, &key, &ca)?;
-        config.log = log_policy(file.log_key.as_deref(), file.log_policy.as_deref())?.map(Arc::new);
+        config.log = log.map(Arc::new);
         Ok((Client::new(config)?, cluster))
     }
 
@@ -129,19 +166,14 @@ fn read(path: &Path) -> Result<ConfigFile, CliError> {
     Ok(file)
 }
 
-/// Whose signatures receipts must bear, by the configuration file.
-fn log_policy(key: Option<&str>, policy: Option<&Path>) -> Result<Option<Policy>, CliError> {
-    match (key, policy) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(CliError::Usage("`log_key` or `log_policy`, not both".into())),
-        (Some(key), None) => {
-            let wrong = |why: String| CliError::Usage(format!("`log_key` is not the public key of a log: {why}"));
-            let key = VerifierKey::parse(key).map_err(|error| wrong(error.to_string()))?;
-            Policy::of_log(key).map(Some).map_err(|fault| wrong(fault.to_string()))
-        }
-        (None, Some(path)) => {
-            let bytes = std::fs::read(path).map_err(|error| CliError::file(path, error))?;
-            Policy::parse(&bytes).map(Some).map_err(|error| CliError::file(path, error))
+impl ConfigFile {
+    fn log_policy(self) -> Result<Option<Policy>, CliError> {
+        match (self.log_key, self.log_policy) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(CliError::Usage("`log_key` or `log_policy`, not both".into())),
+            (Some(Keys::One(key)), None) => trust::of_keys("`log_key`", &[key]).map(Some),
+            (Some(Keys::Several(keys)), None) => trust::of_keys("`log_key`", &keys).map(Some),
+            (None, Some(path)) => trust::of_file(&path).map(Some),
         }
     }
 }

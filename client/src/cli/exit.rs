@@ -8,7 +8,7 @@ use xacminh_proto::{
 };
 
 use super::receipt::UpgradeError;
-use crate::{CertificateError, ClientError};
+use crate::{Breach, CertificateError, ClientError};
 
 /// Shown under `--help`; in docs/OPERATING.md and docs/FORMATS.md too.
 pub const EXIT_CODES: &str = "\
@@ -91,6 +91,9 @@ pub enum CliError {
     /// The log, or something said of it, does not verify; tells where.
     #[error("{0}")]
     Log(String),
+    /// What was asked for is not there yet; tells what is missing.
+    #[error("{0}: try again later")]
+    NotYet(String),
     /// A certificate could not be made or used.
     #[error("{0}")]
     Certificate(String),
@@ -111,6 +114,11 @@ impl CliError {
         Self::File { path: path.display().to_string(), line: None, why: why.to_string() }
     }
 
+    /// Whether nobody reads what we write any more.
+    pub(super) fn is_reader_gone(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -120,9 +128,10 @@ impl CliError {
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
             Self::Receipt { .. } | Self::Trail { .. } | Self::Log(_) => Exit::Unproven,
+            Self::NotYet(_) => Exit::Undetermined,
             Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
+            Self::Output(_) if self.is_reader_gone() => Exit::Good,
             Self::Output(_) | Self::Internal(_) => Exit::Internal,
         }
     }
@@ -138,6 +147,7 @@ impl CliError {
             Self::Receipt { .. } => "receipt",
             Self::Trail { .. } => "trail",
             Self::Log(_) => "log",
+            Self::NotYet(_) => "not_yet",
             Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
             Self::Client(error) => match error {
@@ -146,6 +156,8 @@ impl CliError {
                     "certificate"
                 }
                 ClientError::Rejected { .. } => "rejected",
+                ClientError::Protocol { breach: Breach::Receipt, .. } => "receipt",
+                ClientError::Protocol { breach: Breach::Checkpoint, .. } => "log",
                 ClientError::Protocol { .. } | ClientError::NodeDefect { .. } => "internal",
                 ClientError::Unreachable { .. } => "unreachable",
                 ClientError::Unknown { .. } => "unknown",
@@ -159,6 +171,18 @@ impl CliError {
         match self {
             Self::Client(ClientError::Rejected { number, .. }) => Some(*number),
             Self::Client(ClientError::NodeDefect { .. }) => Some(ErrorNumber::Internal),
+            _ => None,
+        }
+    }
+}
+
+impl CliError {
+    /// What exactly a node found wrong, if it said so.
+    pub(super) fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Client(ClientError::Rejected { detail, .. } | ClientError::NodeDefect { detail }) => {
+                Some(detail.as_str()).filter(|detail| !detail.is_empty())
+            }
             _ => None,
         }
     }
@@ -188,6 +212,8 @@ fn client_exit(error: &ClientError) -> Exit {
             Exit::Certificate
         }
         ClientError::Rejected { number, .. } => rejected_exit(*number),
+        // What a node says of itself does not hold: that is for whoever inspects it, not a defect to be reported.
+        ClientError::Protocol { breach: Breach::Receipt | Breach::Checkpoint, .. } => Exit::Unproven,
         ClientError::Protocol { .. } | ClientError::NodeDefect { .. } => Exit::Internal,
         ClientError::Unreachable { .. } | ClientError::Unknown { .. } => Exit::Unreached,
     }

@@ -21,8 +21,8 @@ use xacminh_proto::{
     transparency::{
         Checkpoint, Hash, Leaf, Policy,
         merkle::{Frontier, leaf_hash},
-        note::{Note, VerifierKey},
-        policy::POLICY_BYTES_MAX,
+        note::Note,
+        policy::PolicyError,
         tiles::{
             CHECKPOINT_PATH, Layer, TILE_HEIGHT, TILE_WIDTH, Tile, TileSource, audit, decode_bundle, encode_bundle,
             encode_hashes,
@@ -51,12 +51,6 @@ const WIDTH: u64 = TILE_WIDTH as u64;
 pub(crate) struct ExportArgs {
     /// Where to; the files lie under the year in it. What is there already is kept
     directory: PathBuf,
-    /// Verifier key of the log; give each of several
-    #[arg(long = "key", value_name = "VKEY", required_unless_present = "policy")]
-    keys: Vec<String>,
-    /// Policy that the checkpoint must satisfy (tlog-policy)
-    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
-    policy: Option<PathBuf>,
 }
 
 /// Why what a node hands out is not written down as the log.
@@ -64,15 +58,17 @@ pub(crate) struct ExportArgs {
 enum ExportError {
     #[error("the checkpoint is not to be believed: {0}")]
     Checkpoint(String),
+    #[error("no node has a checkpoint with the cosignatures that the policy wants")]
+    Uncosigned,
     #[error("the entries do not lead to the checkpoint: keep both, they may be evidence")]
     Root,
     #[error(
         "the checkpoint exported before is not of this log's history: keep both, they are evidence if both are signed"
     )]
     Forked,
-    #[error("the checkpoint exported before has {0} leaves, this one fewer: try again later")]
+    #[error("the checkpoint exported before has {0} leaves, this one fewer")]
     Older(u64),
-    #[error("the node has no entry {0} yet: try again later")]
+    #[error("the node has no entry {0} yet")]
     Behind(u64),
     #[error("entry {0} is none: {1}")]
     Entry(u64, String),
@@ -86,10 +82,10 @@ pub(super) async fn run(
     args: ExportArgs,
     deadline: Duration,
 ) -> Result<Exit, CliError> {
-    let policy = args.policy()?;
+    let policy = global.trust()?;
     let screen = global.screen();
-    let note = client.checkpoint(deadline).await?;
     let refused = |error: String| args.failed(&ExportError::Checkpoint(error));
+    let note = checkpoint(client, &policy, deadline).await?.ok_or_else(|| args.failed(&ExportError::Uncosigned))?;
     let accepted = policy.accept(&note).map_err(|error| refused(error.to_string()))?;
     let head = accepted.checkpoint();
     let year = head.origin().rsplit('/').next().and_then(|year| year.parse::<u16>().ok());
@@ -118,6 +114,18 @@ pub(super) async fn run(
         screen.line(&format!("{}: {origin}, {size} entries, {fetched} of them new; all verify", folder.0.display()))?;
     }
     Ok(Exit::Good)
+}
+
+/// The newest head that a node has; if the policy wants cosignatures that it lacks, the newest of any node that has them:
+/// witnesses are asked by the node that leads. None if no node has one.
+async fn checkpoint(client: &Client, policy: &Policy, deadline: Duration) -> Result<Option<Note>, CliError> {
+    let first = client.checkpoint(deadline).await?;
+    if policy.accept(&first) != Err(PolicyError::Quorum) {
+        return Ok(Some(first));
+    }
+    let heads = client.checkpoint_of_all(deadline).await.into_iter().flatten();
+    let cosigned = heads.filter_map(|note| Some((policy.accept(&note).ok()?.checkpoint().size(), note)));
+    Ok(cosigned.max_by_key(|(size, _)| *size).map(|(_, note)| note))
 }
 
 /// Writes entries and hashes, and compares the roots on the way; gives how many entries were fetched.
@@ -296,26 +304,17 @@ impl TileSource for Folder {
 }
 
 impl ExportArgs {
-    fn policy(&self) -> Result<Policy, CliError> {
-        let Some(file) = &self.policy else {
-            let mut text = String::new();
-            for key in &self.keys {
-                let key = VerifierKey::parse(key).map_err(|error| CliError::Usage(format!("--key: {error}")))?;
-                text.push_str(&format!("log {key}\n"));
-            }
-            text.push_str("quorum none\n");
-            return Policy::parse(text.as_bytes()).map_err(|error| CliError::Usage(format!("--key: {}", error.fault)));
-        };
-        let size = fs::metadata(file).map_err(|error| CliError::file(file, error))?.len();
-        if size > u64::try_from(POLICY_BYTES_MAX).unwrap_or(u64::MAX) {
-            return Err(CliError::file(file, "too large for a policy"));
-        }
-        let bytes = fs::read(file).map_err(|error| CliError::file(file, error))?;
-        Policy::parse(&bytes).map_err(|error| CliError::file(file, error))
-    }
-
+    /// What it means: that the log does not hold, or that it is not there yet.
     fn failed(&self, error: &ExportError) -> CliError {
-        CliError::file(&self.directory, error)
+        let said = format!("{}: {error}", self.directory.display());
+        match error {
+            ExportError::Uncosigned | ExportError::Older(_) | ExportError::Behind(_) => CliError::NotYet(said),
+            ExportError::Checkpoint(_)
+            | ExportError::Root
+            | ExportError::Forked
+            | ExportError::Entry(..)
+            | ExportError::Unproven(_) => CliError::Log(said),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The verbs of `xacminh`, one file each.
 //!
 //! ```text
-//! config    where the cluster is      question  who is asked about     claims  what is claimed
-//! verify, lookup, batch, receipt, cluster, audit, person, cert, population     the verbs
+//! config    where the cluster is      trust  whose logs are believed      question  who is asked about     claims  what is claimed
+//! verify, lookup, batch, receipt, cluster, register, audit, person, cert, population     the verbs
 //! report, texts, screen, exit         what the user gets to see
 //! ```
 
@@ -18,10 +18,12 @@ mod people;
 mod person;
 mod question;
 mod receipt;
+mod register;
 mod report;
 mod screen;
 mod texts;
 mod trail;
+mod trust;
 mod verify;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -54,6 +56,8 @@ enum Verb {
     #[command(after_help = EXIT_CODES)]
     Cluster(cluster::ClusterArgs),
     #[command(after_help = EXIT_CODES)]
+    Register(register::RegisterArgs),
+    #[command(after_help = EXIT_CODES)]
     Audit(audit::AuditArgs),
     #[command(after_help = EXIT_CODES)]
     Person(person::PersonArgs),
@@ -77,8 +81,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let screen = cli.global.screen();
     let exit = execute(cli).unwrap_or_else(|error| {
-        // If the error cannot be shown, its code still tells.
-        let _ = report::show_error(screen, &error);
+        // A reader that left (`xacminh … | head`) has what it wanted. If the error cannot be shown, its code still tells.
+        if !error.is_reader_gone() {
+            let _ = report::show_error(screen, &error);
+        }
         error.exit()
     });
     ExitCode::from(exit as u8)
@@ -89,6 +95,10 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
     // These reach no cluster.
     let verb = match verb {
         Verb::Cert(args) => return certificates::run(&global, args),
+        Verb::Register(args) => match register::offline(&global, args)? {
+            Ok(exit) => return Ok(exit),
+            Err(args) => Verb::Register(args),
+        },
         Verb::Receipt(args) if args.is_offline() => return receipt::run(&global, *args),
         verb => verb,
     };
@@ -99,6 +109,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Lookup(args) => verify::lookup(&global, args).await,
             Verb::Batch(args) => batch::run(&global, *args).await,
             Verb::Cluster(args) => cluster::run(&global, args).await,
+            Verb::Register(args) => register::run(&global, args).await,
             Verb::Audit(args) => audit::run(&global, args).await,
             Verb::Person(args) => person::run(&global, args).await,
             Verb::Receipt(args) => receipt::fetch(&global, *args).await,

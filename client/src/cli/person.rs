@@ -1,6 +1,6 @@
 //! `xacminh person`: what is done to what is kept about one person.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,7 +9,7 @@ use xacminh_proto::{vocab::PersonNumber, wire::ErasureOrder};
 use super::{
     config::GlobalArgs,
     exit::{CliError, Exit},
-    question::{bounded, duration},
+    question::{bounded, duration, number as typed_number},
 };
 
 /// Act on what is kept about one person (role operator)
@@ -26,7 +26,7 @@ pub(crate) struct PersonArgs {
 enum PersonCommand {
     /// Destroy the person's record, key and trail for good; the log keeps that it was done, and why
     Erase {
-        /// The person's number
+        /// The person's number; `-` reads it from standard input
         #[arg(long)]
         number: String,
         /// The legal ground
@@ -44,6 +44,7 @@ enum PersonCommand {
 pub(super) async fn run(global: &GlobalArgs, args: PersonArgs) -> Result<Exit, CliError> {
     let deadline = bounded(args.deadline)?;
     let PersonCommand::Erase { number, ground, ordered_by, yes } = args.what;
+    let number = typed_number(number)?;
     PersonNumber::parse(&number).map_err(|error| CliError::Usage(format!("--number: {error}")))?;
     let screen = global.screen();
     if !yes {
@@ -51,9 +52,7 @@ pub(super) async fn run(global: &GlobalArgs, args: PersonArgs) -> Result<Exit, C
             "Xoá vĩnh viễn, không thể khôi phục. Nhập lại số định danh để xác nhận:",
             "This destroys for good and cannot be undone. Type the number again to confirm:",
         ));
-        let mut typed = String::new();
-        io::stdin().read_line(&mut typed)?;
-        if typed.trim() != number.trim() {
+        if typed_number("-".to_owned())? != number.trim() {
             return Err(CliError::Usage("the numbers differ: nothing was erased".into()));
         }
     }

@@ -1,7 +1,7 @@
 //! From the command line to a question: who is asked about, by whom, for which dossier, until when.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +9,9 @@ use std::{
 use clap::Args;
 use serde::Deserialize;
 use xacminh_proto::{
-    vocab::{AttributeSet, BirthDate, Claim, DossierId, FullName, OfficialId, PersonNumber, ProcedureCode, RequestId},
+    vocab::{
+        AttributeSet, BirthDate, CardQr, Claim, DossierId, FullName, OfficialId, PersonNumber, ProcedureCode, RequestId,
+    },
     wire::{Ask, ReceiptWish},
 };
 
@@ -37,6 +39,10 @@ pub(crate) struct PersonArgs {
     /// Birth date: YYYY-MM-DD, DD/MM/YYYY or YYYY
     #[arg(long, value_name = "DATE")]
     birth: Option<String>,
+    /// Text of the card's QR code, as a scanner types it; `-` reads it from standard input. It gives number, name and
+    /// birth date, and its fields are checked as claims
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["number", "name", "birth", "person_file"])]
+    card_qr: Option<String>,
     /// JSON file {"number": …, "name": …, "birth": …}; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["number", "name", "birth"])]
     person_file: Option<PathBuf>,
@@ -82,23 +88,66 @@ pub(super) struct Person {
 }
 
 impl PersonArgs {
-    pub(super) fn read(self) -> Result<Person, CliError> {
-        let missing = |what: &str| CliError::Usage(format!("--{what} or --person-file is needed"));
+    /// The keys, and the card they were read from if they were.
+    pub(super) fn read(self) -> Result<(Person, Option<CardQr>), CliError> {
+        if let Some(scanned) = &self.card_qr {
+            let card = match scanned.as_str() {
+                "-" => card(&read_bounded(io::stdin(), Path::new("standard input"))?),
+                scanned => card(scanned),
+            };
+            return card.map(|card| (Person::of(&card), Some(card))).map_err(CliError::Usage);
+        }
+        self.read_typed().map(|person| (person, None))
+    }
+
+    fn read_typed(self) -> Result<Person, CliError> {
+        let missing = |what: &str| CliError::Usage(format!("--{what}, --card-qr or --person-file is needed"));
         if let Some(path) = &self.person_file {
             return read_person_file(path);
         }
-        let number = match self.number {
-            Some(dash) if dash == "-" => read_bounded(io::stdin(), Path::new("standard input"))?.trim().to_owned(),
-            Some(number) => number,
-            None => std::env::var("XACMINH_NUMBER").map_err(|_| missing("number"))?,
-        };
+        let number = number_or_env(self.number)?;
         let name = self.name.ok_or_else(|| missing("name"))?;
         let birth = self.birth.ok_or_else(|| missing("birth"))?;
         Ok(Person { number, name, birth })
     }
 }
 
+/// A number as it was given, `-` for a line of standard input: on a command line everybody on the machine sees it.
+pub(super) fn number(typed: String) -> Result<String, CliError> {
+    if typed != "-" {
+        return Ok(typed);
+    }
+    let failed = |error| CliError::file(Path::new("standard input"), error);
+    let mut line = String::new();
+    io::stdin().lock().take(PERSON_BYTES_MAX).read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
+}
+
+/// As [`number`]; without one, that of the environment.
+pub(super) fn number_or_env(typed: Option<String>) -> Result<String, CliError> {
+    match typed {
+        Some(typed) => number(typed),
+        None => std::env::var("XACMINH_NUMBER").map_err(|_| {
+            CliError::Usage("--number or $XACMINH_NUMBER is needed; --number - reads standard input".into())
+        }),
+    }
+}
+
+/// What was read from a card. An error names the field and never repeats it.
+pub(super) fn card(scanned: &str) -> Result<CardQr, String> {
+    CardQr::parse(scanned).map_err(|error| error.to_string())
+}
+
 impl Person {
+    /// The keys that a card gives.
+    pub(super) fn of(card: &CardQr) -> Self {
+        Self {
+            number: String::from(&card.person_number()),
+            name: card.name.reveal().to_owned(),
+            birth: card.birth.reveal(),
+        }
+    }
+
     /// Checks the keys here already: a typing error should not cost a round trip. What was typed is never repeated.
     pub(super) fn check(&self) -> Result<(), String> {
         PersonNumber::parse(self.number.trim()).map_err(|error| format!("number: {error}"))?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use xacminh_proto::{
-    vocab::{ErrorNumber, Outcome, Verdict},
+    vocab::{ErrorNumber, Outcome, Reason, Verdict},
     wire::Answer,
 };
 
@@ -33,6 +33,9 @@ pub(crate) struct AnswerJson {
     /// When the record was read from the authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of_ms: Option<u64>,
+    /// Whether the number asked about was cancelled, and the answer is from the record of the one issued instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reissued: bool,
     /// Why it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -81,13 +84,15 @@ impl From<&Answer> for AnswerJson {
             verdicts: Vec::new(),
             attributes: BTreeMap::new(),
             as_of_ms: None,
+            reissued: false,
             cause: None,
             error: None,
             position: answer.position,
             at_ms: answer.at_ms,
         };
         json.outcome = match &answer.outcome {
-            Outcome::Confirmed { verdicts, attributes, as_of_ms } => {
+            Outcome::Confirmed { verdicts, attributes, as_of_ms, reissued } => {
+                json.reissued = *reissued;
                 json.verdicts = verdicts.iter().map(VerdictJson::from).collect();
                 let named = attributes.iter().map(|(name, value)| (name.name().to_owned(), texts::value_json(value)));
                 json.attributes = named.collect();
@@ -182,7 +187,7 @@ pub(super) fn show(screen: Screen, answer: &Answer) -> io::Result<Exit> {
 fn lines(answer: &Answer, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
     match &answer.outcome {
-        Outcome::Confirmed { verdicts, attributes, as_of_ms } => {
+        Outcome::Confirmed { verdicts, attributes, as_of_ms, reissued } => {
             lines.push(
                 lang.say(
                     "XÁC NHẬN: số, họ tên và ngày sinh là của một người.",
@@ -190,11 +195,23 @@ fn lines(answer: &Answer, lang: Lang) -> Vec<String> {
                 )
                 .to_owned(),
             );
+            if *reissued {
+                lines.push(
+                    lang.say(
+                        "  Số định danh này đã hủy và cấp lại; trả lời theo số mới.",
+                        "  The number was cancelled and re-issued; the answer is by the new one.",
+                    )
+                    .to_owned(),
+                );
+            }
             let verdicts = verdicts.iter().map(|item| {
-                let why = if let Verdict::Undetermined(cause) = item.verdict {
-                    texts::cause(cause, lang)
-                } else {
-                    texts::reason(item.reason, lang)
+                let why = match item.verdict {
+                    // What the cause says of the record in general, this says of the card.
+                    Verdict::Undetermined(_) if item.reason == Reason::CardAddressUnlike => {
+                        texts::reason(item.reason, lang)
+                    }
+                    Verdict::Undetermined(cause) => texts::cause(cause, lang),
+                    _ => texts::reason(item.reason, lang),
                 };
                 let cells = [texts::claim(item.kind, lang), texts::verdict(item.verdict, lang), why];
                 cells.map(str::to_owned).to_vec()
@@ -252,6 +269,7 @@ pub(super) fn show_error(screen: Screen, error: &CliError) -> io::Result<()> {
     // A client's error stands in ours already; its causes do not.
     let message = match error {
         CliError::Client(error) => exit::chain(error),
+        CliError::Receipt { path, fault } if !screen.json => format!("{path}: {}", texts::fault(*fault, screen.lang)),
         other => other.to_string(),
     };
     if screen.json {
@@ -270,7 +288,11 @@ pub(super) fn show_error(screen: Screen, error: &CliError) -> io::Result<()> {
         return screen.json(&document);
     }
     let headline = match error.number() {
-        Some(number) => format!("{}: {}", number.number(), advice(number, screen.lang)),
+        Some(number) => match error.detail() {
+            // Which line of a register, which field of a question: the number alone tells nobody what to mend.
+            Some(detail) => format!("{}: {} ({detail})", number.number(), advice(number, screen.lang)),
+            None => format!("{}: {}", number.number(), advice(number, screen.lang)),
+        },
         None => message,
     };
     screen.complain(&format!("{}: {headline}", screen.lang.say("lỗi", "error")));

@@ -1,8 +1,11 @@
 //! What a clerk reads: every word of an answer in Vietnamese and English, and its stable code for machines.
 
-use xacminh_proto::vocab::{
-    Address, AsOf, Attribute, Cause, Claim, ClaimKind, Living, Marital, Place, Reason, ResidenceKind, Sex, Value,
-    Verdict,
+use xacminh_proto::{
+    transparency::ReceiptError,
+    vocab::{
+        Address, AsOf, Attribute, Cause, Claim, ClaimKind, Date, Living, Marital, Place, Reason, ResidenceKind, Sex,
+        Value, Verdict,
+    },
 };
 
 use super::screen::Lang;
@@ -26,6 +29,10 @@ pub(super) fn claim(kind: ClaimKind, lang: Lang) -> &'static str {
         ClaimKind::GuardianOf => lang.say("Là người giám hộ của", "Guardian of"),
         ClaimKind::HeadOfHousehold => lang.say("Là chủ hộ", "Head of household"),
         ClaimKind::SameHousehold => lang.say("Cùng hộ với", "Same household as"),
+        ClaimKind::AgeAtMost => lang.say("Chưa quá tuổi", "Young enough"),
+        ClaimKind::CardNumber => lang.say("Số trên thẻ", "Number on the card"),
+        ClaimKind::CardValid => lang.say("Thẻ còn hiệu lực", "Card valid"),
+        ClaimKind::CardAddress => lang.say("Địa chỉ trên thẻ", "Address on the card"),
     }
 }
 
@@ -107,6 +114,16 @@ pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
         Reason::SuccessorPlace => {
             lang.say("địa bàn cũ, nay là nơi đã ghi", "the former place is today the recorded one")
         }
+        Reason::YoungEnough => lang.say("chưa quá tuổi", "young enough"),
+        Reason::AgeAbove => lang.say("đã quá tuổi", "not young enough"),
+        Reason::CardInForce => lang.say("có thẻ còn hiệu lực", "a card is in force"),
+        Reason::CardExpired => lang.say("thẻ đã hết hạn", "the card had expired"),
+        Reason::CardNotInForce => lang.say("không có thẻ đang có hiệu lực", "no card is in force"),
+        Reason::CardReplaced => lang.say("thẻ cũ, đã có thẻ mới hơn", "an older card, replaced by a newer one"),
+        Reason::CardAddressAgrees => lang.say("đúng tỉnh và số nhà, đường", "province and street part agree"),
+        Reason::CardAddressUnlike => {
+            lang.say("không kết luận được từ địa chỉ trên thẻ", "the card's address tells nothing")
+        }
     }
 }
 
@@ -138,6 +155,14 @@ pub(super) fn reason_code(reason: Reason) -> &'static str {
         Reason::FirstOfJanuary => "first_of_january",
         Reason::YearAlone => "year_alone",
         Reason::SuccessorPlace => "successor_place",
+        Reason::YoungEnough => "young_enough",
+        Reason::AgeAbove => "age_above",
+        Reason::CardInForce => "card_in_force",
+        Reason::CardExpired => "card_expired",
+        Reason::CardNotInForce => "card_not_in_force",
+        Reason::CardReplaced => "card_replaced",
+        Reason::CardAddressAgrees => "card_address_agrees",
+        Reason::CardAddressUnlike => "card_address_unlike",
     }
 }
 
@@ -154,6 +179,9 @@ pub(super) fn cause(cause: Cause, lang: Lang) -> &'static str {
             lang.say("CSDL quốc gia không có thông tin này", "the national database has nothing recorded")
         }
         Cause::DayUnknown => lang.say("chỉ có năm sinh", "only the birth year is recorded"),
+        Cause::NumberCancelled => {
+            lang.say("số định danh đã bị hủy", "the number was cancelled and no other is on record")
+        }
     }
 }
 
@@ -166,6 +194,28 @@ pub(super) fn cause_code(cause: Cause) -> &'static str {
         Cause::NumberReissued => "number_reissued",
         Cause::NotRecorded => "not_recorded",
         Cause::DayUnknown => "day_unknown",
+        Cause::NumberCancelled => "number_cancelled",
+    }
+}
+
+/// What is wrong with a receipt, in the language of the clerk; for English the fault has words of its own.
+pub(super) const fn fault_vi(fault: ReceiptError) -> &'static str {
+    match fault {
+        ReceiptError::Malformed | ReceiptError::TooLarge => "không phải phiếu, hoặc phiếu bị hỏng",
+        ReceiptError::Note(_) => "phần chữ ký bị hỏng",
+        ReceiptError::Checkpoint(_) => "mốc nhật ký bị hỏng",
+        ReceiptError::Policy(_) => "chữ ký không được chính sách này chấp nhận",
+        ReceiptError::Proof(_) => "phiếu không có trong nhật ký ở vị trí này",
+        ReceiptError::Disclosure(_) => "nội dung không phải là nội dung đã ghi nhật ký",
+        ReceiptError::Contradiction(_) => "nội dung mâu thuẫn với mục nhật ký",
+    }
+}
+
+/// What is wrong with a receipt, for people: in Vietnamese the exact words in English follow, for whoever is asked.
+pub(super) fn fault(fault: ReceiptError, lang: Lang) -> String {
+    match lang {
+        Lang::Vi => format!("{} ({fault})", fault_vi(fault)),
+        Lang::En => fault.to_string(),
     }
 }
 
@@ -176,8 +226,10 @@ pub(super) fn argument(claim: &Claim, lang: Lang) -> String {
         Claim::BirthDate(birth) => birth.reveal(),
         Claim::Sex(sex) => lang_sex(*sex, lang).to_owned(),
         Claim::Nationality(letters) => String::from_utf8_lossy(letters).into_owned(),
-        Claim::AgeAtLeast { years, on: None } => format!("≥ {years}"),
-        Claim::AgeAtLeast { years, on: Some(day) } => format!("≥ {years} {} {day}", lang.say("vào ngày", "on")),
+        Claim::AgeAtLeast { years, on } => on_day(&format!("≥ {years}"), *on, lang),
+        Claim::AgeAtMost { years, on } => on_day(&format!("≤ {years}"), *on, lang),
+        Claim::CardValid(on) => on_day("", *on, lang),
+        Claim::CardAddress(address) => address.reveal().to_owned(),
         Claim::Residence { kind, place, as_of, detail } => {
             let kind = match kind {
                 ResidenceKind::Permanent => lang.say("thường trú", "permanent"),
@@ -195,9 +247,20 @@ pub(super) fn argument(claim: &Claim, lang: Lang) -> String {
         | Claim::ChildOf(number)
         | Claim::SpouseOf(number)
         | Claim::GuardianOf(number)
-        | Claim::SameHousehold(number) => number.reveal(),
+        | Claim::SameHousehold(number)
+        | Claim::CardNumber(number) => number.reveal(),
         Claim::HeadOfHousehold => String::new(),
     }
+}
+
+/// What is claimed of a day, and the day if one was named.
+fn on_day(claimed: &str, on: Option<Date>, lang: Lang) -> String {
+    let on = on.map(|day| format!("{} {day}", lang.say("vào ngày", "on")));
+    [Some(claimed.to_owned()).filter(|claimed| !claimed.is_empty()), on]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A disclosed value for people. The caller was found entitled to it.

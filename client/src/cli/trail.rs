@@ -1,14 +1,12 @@
 //! `xacminh audit trail`: who asked about one person, verified before it is shown.
 
-use std::{fs, io::Write, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tempfile::NamedTempFile;
 use xacminh_proto::{
     transparency::{
         LeafVerdict, Policy,
-        policy::POLICY_BYTES_MAX,
         trail::{Access, TRAIL_BYTES_MAX, TrailProof, VerifiedTrail},
     },
     vocab::PersonNumber,
@@ -18,6 +16,8 @@ use xacminh_proto::{
 use super::{
     config::GlobalArgs,
     exit::{CliError, Exit},
+    question::number_or_env,
+    receipt::place,
     report::moment,
     screen::{Lang, Screen, table},
 };
@@ -28,11 +28,10 @@ use super::{
 pub(super) struct TrailArgs {
     #[command(subcommand)]
     what: Option<TrailCommand>,
-    /// The person's number; each number a person was asked about under has a trail of its own
-    #[arg(long, required = true)]
+    /// The person's number; each number a person was asked about under has a trail of its own; `-` reads it from standard
+    /// input [default: $XACMINH_NUMBER]
+    #[arg(long)]
     number: Option<String>,
-    #[command(flatten)]
-    trust: TrustArgs,
     /// Keep the trail in this file, for `verify`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -45,52 +44,14 @@ enum TrailCommand {
         /// The trail
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        #[command(flatten)]
-        trust: TrustArgs,
     },
-}
-
-/// Whose logs are believed. There is no default: whoever verifies must know whom they trust.
-#[derive(Debug, Args)]
-struct TrustArgs {
-    /// Public key of a log, NAME+ID+KEY; one for each year of the trail
-    #[arg(long = "log-key", value_name = "VKEY")]
-    keys: Vec<String>,
-    /// Policy file (C2SP tlog-policy) with the keys of all years
-    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
-    policy: Option<PathBuf>,
-}
-
-impl TrustArgs {
-    fn policy(&self, global: &GlobalArgs, offline: bool) -> Result<Policy, CliError> {
-        let mut keys = self.keys.clone();
-        // Where nobody is called, `--key` is free to be the log's, as with `receipt verify`.
-        keys.extend(global.key.as_ref().filter(|_| offline).map(|key| key.to_string_lossy().into_owned()));
-        let text = match (&self.policy, keys.as_slice()) {
-            (Some(file), _) => {
-                let bytes = fs::read(file).map_err(|error| CliError::file(file, error))?;
-                if bytes.len() > POLICY_BYTES_MAX {
-                    return Err(CliError::file(file, format!("more than {POLICY_BYTES_MAX} bytes")));
-                }
-                return Policy::parse(&bytes).map_err(|error| CliError::file(file, error));
-            }
-            (None, []) => {
-                let help =
-                    "whom to believe? give --log-key VKEY, the public key of the province's log, or --policy FILE";
-                return Err(CliError::Usage(help.into()));
-            }
-            (None, keys) => keys.iter().map(|key| format!("log {key}\n")).collect::<String>() + "quorum none\n",
-        };
-        Policy::parse(text.as_bytes())
-            .map_err(|error| CliError::Usage(format!("--log-key is not the public key of a log: {}", error.fault)))
-    }
 }
 
 /// Runs `audit trail` or `audit trail verify`.
 pub(super) async fn run(global: &GlobalArgs, args: TrailArgs, deadline: Duration) -> Result<Exit, CliError> {
     let screen = global.screen();
-    if let Some(TrailCommand::Verify { file, trust }) = args.what {
-        let policy = trust.policy(global, true)?;
+    let policy = global.trust()?;
+    if let Some(TrailCommand::Verify { file }) = args.what {
         let length = fs::metadata(&file).map_err(|error| CliError::file(&file, error))?.len();
         if usize::try_from(length).is_ok_and(|length| length > TRAIL_BYTES_MAX) {
             return Err(CliError::file(&file, format!("more than {TRAIL_BYTES_MAX} bytes")));
@@ -99,9 +60,10 @@ pub(super) async fn run(global: &GlobalArgs, args: TrailArgs, deadline: Duration
         let verified = verified(&bytes, &policy, &file.display().to_string())?;
         return show(screen, &verified, &[]);
     }
-    let policy = args.trust.policy(global, false)?;
-    let typed = args.number.ok_or_else(|| CliError::Usage("--number of whom?".into()))?;
+    let typed = number_or_env(args.number)?;
     let number = PersonNumber::parse(&typed).map_err(|error| CliError::Usage(format!("--number: {error}")))?;
+    // Before anything is asked: each reading is logged, and what is read must not be lost.
+    let place = args.out.as_deref().map(place).transpose()?;
     let client = global.client().await?;
     let fetched = client.trail(&typed, deadline).await;
     client.close().await;
@@ -114,8 +76,8 @@ pub(super) async fn run(global: &GlobalArgs, args: TrailArgs, deadline: Duration
     if verified.subject.is_some_and(|subject| subject != number) {
         return Err(CliError::Internal("the node gave the trail of another person".into()));
     }
-    if let Some(out) = &args.out {
-        keep(out, &fetched.text)?;
+    if let Some(place) = place {
+        place.write(fetched.text.as_bytes())?;
     }
     show(screen, &verified, &fetched.glosses)
 }
@@ -124,17 +86,6 @@ fn verified(bytes: &[u8], policy: &Policy, path: &str) -> Result<VerifiedTrail, 
     TrailProof::parse(bytes)
         .and_then(|trail| trail.verify(policy))
         .map_err(|fault| CliError::Trail { path: path.to_owned(), fault })
-}
-
-/// A trail is personal data: the file is its owner's alone, and is whole or not there.
-fn keep(out: &PathBuf, text: &str) -> Result<(), CliError> {
-    let wrong = |error: std::io::Error| CliError::file(out, error);
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
-    let mut draft = NamedTempFile::new_in(folder).map_err(wrong)?;
-    draft.write_all(text.as_bytes()).map_err(wrong)?;
-    draft.as_file().sync_all().map_err(wrong)?;
-    draft.persist_noclobber(out).map_err(|refused| wrong(refused.error))?;
-    Ok(())
 }
 
 fn nothing(screen: Screen) -> Result<Exit, CliError> {
@@ -159,6 +110,7 @@ fn show(screen: Screen, trail: &VerifiedTrail, glosses: &[Option<TrailGloss>]) -
         screen.json(&json!({
             "verifies": true, "origin": end.origin, "size": end.size, "count": end.count,
             "withheld": end.withheld.map_or(0, |(count, _)| count), "subject": subject, "accesses": accesses,
+            "cosigned": trail.is_cosigned,
         }))?;
         return Ok(Exit::Good);
     }
@@ -188,6 +140,12 @@ fn show(screen: Screen, trail: &VerifiedTrail, glosses: &[Option<TrailGloss>]) -
         }
     };
     screen.line(&said)?;
+    if !trail.is_cosigned {
+        screen.note(lang.say(
+            "chưa có nhân chứng đồng ký đầu nhật ký của bản này; chỉ có chữ ký của nhật ký",
+            "no witnesses have cosigned the heads of this trail yet: it holds on the word of the log alone",
+        ));
+    }
     Ok(Exit::Good)
 }
 
@@ -199,7 +157,7 @@ fn row(lang: Lang, access: &Access, gloss: Option<&TrailGloss>) -> Vec<String> {
         }
         Access::Pruned { origin, index } => {
             let gone = lang.say("không còn lưu", "no longer kept").to_owned();
-            let place = format!("{index} {}", origin.rsplit('/').next().unwrap_or_default());
+            let place = at(lang, origin, *index);
             vec![gone, String::new(), String::new(), String::new(), String::new(), String::new(), place]
         }
         Access::Shown { origin, index, leaf, .. } => {
@@ -215,10 +173,16 @@ fn row(lang: Lang, access: &Access, gloss: Option<&TrailGloss>) -> Vec<String> {
                 named(&procedure.unwrap_or_default(), u64::from(leaf.procedure)),
                 outcome(lang, leaf.verdict).to_owned(),
                 gloss.and_then(|gloss| gloss.delayed_until).map(|day| day.to_string()).unwrap_or_default(),
-                format!("{index} {}", origin.rsplit('/').next().unwrap_or_default()),
+                at(lang, origin, *index),
             ]
         }
     }
+}
+
+/// Where in which year's log an access is.
+fn at(lang: Lang, origin: &str, index: u64) -> String {
+    let year = origin.rsplit('/').next().unwrap_or_default();
+    format!("{} {index} {} {year}", lang.say("mục", "entry"), lang.say("năm", "of"))
 }
 
 fn access_json(access: &Access, gloss: Option<&TrailGloss>) -> serde_json::Value {

@@ -24,6 +24,9 @@ pub(crate) struct VerifyArgs {
     request: RequestArgs,
     #[command(flatten)]
     claims: ClaimArgs,
+    /// With --card-qr: which of the card's fields are checked, by the names of claims [default: all of them]
+    #[arg(long, value_name = "NAMES", value_parser = claims::kinds, requires = "card_qr")]
+    card_claims: Option<claims::Kinds>,
     /// Values asked for besides, by name, separated by commas
     #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
     attributes: Option<AttributeSet>,
@@ -56,13 +59,28 @@ pub(crate) struct LookupArgs {
 }
 
 pub(super) async fn verify(global: &GlobalArgs, args: VerifyArgs) -> Result<Exit, CliError> {
-    let VerifyArgs { person, purpose, request, claims, attributes, receipt } = args;
-    run(global, person, &purpose, &request, &claims, attributes.unwrap_or_default(), &receipt).await
+    let VerifyArgs { person, purpose, request, claims, card_claims, attributes, receipt } = args;
+    let asked = Asked {
+        claims,
+        card_claims: Some(card_claims.unwrap_or_default()),
+        attributes: attributes.unwrap_or_default(),
+    };
+    run(global, person, &purpose, &request, &asked, &receipt).await
 }
 
 pub(super) async fn lookup(global: &GlobalArgs, args: LookupArgs) -> Result<Exit, CliError> {
     let LookupArgs { person, purpose, request, attributes, receipt } = args;
-    run(global, person, &purpose, &request, &ClaimArgs::default(), attributes, &receipt).await
+    // A card names the person here, and is not itself in question.
+    let asked = Asked { claims: ClaimArgs::default(), card_claims: None, attributes };
+    run(global, person, &purpose, &request, &asked, &receipt).await
+}
+
+/// What is asked about the person.
+struct Asked {
+    claims: ClaimArgs,
+    /// Which fields of a card become claims; none if none may.
+    card_claims: Option<claims::Kinds>,
+    attributes: AttributeSet,
 }
 
 async fn run(
@@ -70,23 +88,32 @@ async fn run(
     person: PersonArgs,
     purpose: &PurposeArgs,
     request: &RequestArgs,
-    claims: &ClaimArgs,
-    attributes: AttributeSet,
+    asked: &Asked,
     keep: &KeepReceipt,
 ) -> Result<Exit, CliError> {
     let deadline = question::bounded(purpose.deadline)?;
-    let person = person.read()?;
-    let claims = claims.parse(&person.name, &person.birth).map_err(CliError::Usage)?;
+    let (person, card) = person.read()?;
+    let mut claims = asked.claims.parse(&person.name, &person.birth).map_err(CliError::Usage)?;
+    if let (Some(card), Some(kinds)) = (card, &asked.card_claims) {
+        claims::add_card(&mut claims, &card, kinds).map_err(CliError::Usage)?;
+    }
     let wish = if keep.receipt.is_some() { ReceiptWish::Full } else { ReceiptWish::Position };
-    let ask = question::ask(person, purpose, &request.dossier, request.request_id, claims, attributes, wish)
+    let ask = question::ask(person, purpose, &request.dossier, request.request_id, claims, asked.attributes, wish)
         .map_err(CliError::Usage)?;
+    let (screen, policy) = (global.screen(), global.log_policy()?);
+    // Before anything is asked: what is asked is logged, and its receipt must not be lost.
+    let place = keep.receipt.as_deref().map(receipt::place).transpose()?;
     let client = global.client().await?;
     let answer = client.ask(ask, deadline).await;
     client.close().await;
     let answer = answer?;
-    let exit = report::show(global.screen(), &answer)?;
-    if let (Some(path), Some(receipt)) = (&keep.receipt, &answer.receipt) {
-        receipt::file(path, receipt)?;
+    let exit = report::show(screen, &answer)?;
+    if let (Some(place), Some(receipt)) = (place, &answer.receipt) {
+        place.write(receipt.as_bytes()).inspect_err(|_| {
+            let say = screen.lang.say("lấy lại phiếu bằng", "the receipt can be had again with");
+            screen.complain(&format!("{say} `xacminh receipt get --request-id {}`", answer.request_id));
+        })?;
+        receipt::remark_uncosigned(screen, policy.as_ref(), receipt);
     }
     Ok(exit)
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use xacminh_proto::{
     transparency::{Hash, note::Note},
-    wire::{AuditEntries, AuditFound, AuditOpened, AuditPage, AuditQuery, ConsistencyWish, Reply, Request},
+    wire::{
+        AuditEntries, AuditFound, AuditOpened, AuditPage, AuditQuery, ConsistencyWish, RegisterPage, Reply, Request,
+    },
 };
 
 use super::{Client, Way};
@@ -44,6 +46,28 @@ impl Client {
         }
     }
 
+    /// The register document in force, and its revision (role operator or auditor).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn register(&self, deadline: Duration) -> Result<(u64, String), ClientError> {
+        let (mut revision, mut document) = (0, String::new());
+        loop {
+            let from = u32::try_from(document.len()).unwrap_or(u32::MAX);
+            let page = RegisterPage { revision, from };
+            let part = match self.exchange(Way::Stream, Request::Register(page), deadline).await? {
+                Reply::Register(part) => part,
+                other => unreachable!("judge lets no other reply to a wish for the register pass: {}", kind_of(&other)),
+            };
+            document.push_str(&part.text);
+            revision = part.revision;
+            // Judge saw that a part is empty at the end alone, so that this ends.
+            if document.len() >= part.bytes as usize {
+                return Ok((revision, document));
+            }
+        }
+    }
+
     /// The signed head of the log as a node has it now; verified if the client knows the log's keys.
     ///
     /// # Errors
@@ -53,6 +77,17 @@ impl Client {
             Reply::Checkpoint(text) => Ok(Note::parse(text.as_str().as_bytes()).expect("judge read it")),
             other => unreachable!("judge lets no other reply to a wish for a head pass: {}", kind_of(&other)),
         }
+    }
+
+    /// The signed head of the log as each node has it now: who leads has cosignatures, others may not.
+    pub async fn checkpoint_of_all(&self, deadline: Duration) -> Vec<Result<Note, ClientError>> {
+        let replies = self.ask_all(&Request::Checkpoint, deadline).await;
+        let note = |(_, reply)| match reply {
+            Ok(Reply::Checkpoint(text)) => Ok(Note::parse(text.as_str().as_bytes()).expect("judge read it")),
+            Ok(other) => unreachable!("judge lets no other reply to a wish for a head pass: {}", kind_of(&other)),
+            Err(error) => Err(error),
+        };
+        replies.into_iter().map(note).collect()
     }
 
     /// The proof that one tree of a shard is the beginning of another; whoever gets it checks it.
@@ -67,11 +102,18 @@ impl Client {
     }
 }
 
-/// Whether a request leaves an entry for each time it is sent: it is not sent twice for the sake of speed.
+/// Whether a request leaves an entry, or does something, each time it is sent: it is not sent twice for the sake of speed.
 pub(super) fn is_recorded(request: &Request) -> bool {
     match request {
-        Request::AuditOpen(_) => true,
+        Request::AuditOpen(_) | Request::Trail(_) | Request::Erase(_) | Request::PutRegister(_) => true,
         Request::AuditQuery(query) => query.person.is_some(),
-        _ => false,
+        // A question has an id, and one leaf however often it is sent; the others leave none.
+        Request::Ask(_)
+        | Request::Status
+        | Request::Audit(_)
+        | Request::Receipt(_)
+        | Request::Register(_)
+        | Request::Checkpoint
+        | Request::Consistency(_) => false,
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn the_example_is_a_configuration() {
         let config = load(EXAMPLE).unwrap();
-        assert_eq!(config.logs[0].name(), "log.da-nang.example.vn/da-nang/2027");
+        assert_eq!(config.logs[0].name(), "log.da-nang.example.vn/48/2027");
         assert!(config.state_dir.is_absolute() && config.key_file.ends_with("witness.key"));
     }
 

@@ -147,7 +147,7 @@ async fn replies_that_break_the_protocol_are_not_believed() {
     let other = |_: &Request| Act::Reply(yes(&Request::Ask(Box::new(question(2)))));
     assert_eq!(breach(other).await, Breach::RequestId);
     let nothing = |request: &Request| {
-        let outcome = |_: &_| Outcome::Confirmed { verdicts: vec![], attributes: vec![], as_of_ms: 1 };
+        let outcome = |_: &_| Outcome::Confirmed { verdicts: vec![], attributes: vec![], as_of_ms: 1, reissued: false };
         Act::Reply(answer(request, outcome))
     };
     assert_eq!(breach(nothing).await, Breach::Outcome);
@@ -157,6 +157,7 @@ async fn replies_that_break_the_protocol_are_not_believed() {
             verdicts: vec![verdict],
             attributes: vec![(Attribute::Ethnicity, Value::Absent)],
             as_of_ms: 1,
+            reissued: false,
         };
         Act::Reply(answer(request, outcome))
     };

@@ -4,7 +4,8 @@ use std::{fs, path::PathBuf, process::Output, sync::Arc};
 
 use xacminh_proto::{
     transparency::{
-        Addendum, Leaf, LeafKind, LeafVerdict, Opening, Salt, attributes_root, statements, subject_commitment,
+        Addendum, Leaf, LeafKind, LeafVerdict, Opening, Salt, attributes_root, note::KeyKind, statements,
+        subject_commitment,
     },
     vocab::{Cause, Claim, ErrorNumber, Outcome, PortalId, RequestId},
     wire::{
@@ -167,7 +168,7 @@ async fn a_query_carries_its_words_and_goes_on_page_by_page() {
         ["--from", "2027-01-01", "--until", "2027-02-01", "--outcome", "match", "--oldest-first", "--limit", "9"];
     let output = scene.run(&[&args[..], &more[..]].concat());
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout).lines().count(), 9);
+    assert_eq!(text(&output.stdout).lines().count(), 1 + 9, "a head, and nine entries");
     assert!(text(&output.stderr).contains("2 of the newest entries are not in the node's index yet"));
     let Some(Request::AuditQuery(query)) = scene.node.asked().pop() else { panic!("a query was sent") };
     let expected = AuditQuery {
@@ -277,6 +278,13 @@ async fn signatures_are_verified_where_the_key_is_known() {
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["signatures_unchecked"], 0);
+    // A policy that wants witnesses: the newest head has none yet, and the log is sound all the same.
+    let (_, witness) = crate::log::key_pair("witness.example/a", KeyKind::CosignatureV1, 5);
+    let policy = scene.file("policy", &format!("log {}\nwitness w {witness}\nquorum w\n", log.key));
+    let output = scene.run(&["check", "--log-policy", policy.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("1 comparison agrees\n"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("not cosigned"), "{}", text(&output.stderr));
     let (_, stranger) = crate::log::key_pair(crate::log::ORIGIN, log.key.kind(), 9);
     fs::write(&config, format!("{without}log_key = \"{stranger}\"\n")).unwrap();
     assert_ne!(code(&scene.run(&["check", "--deadline", "2s"])), 0);
@@ -294,6 +302,22 @@ async fn what_is_opened_must_be_what_the_leaf_commits_to() {
     let told: serde_json::Value = serde_json::from_slice(&scene.run(&["open", "9", "--json"]).stdout).unwrap();
     assert_eq!((&told["official"], &told["cause"]), (&"cb-0017".into(), &"authority_unavailable".into()));
 
+    // An erasure keeps its ground and who ordered it where a question has its procedure and dossier.
+    assert!(told["ground"].is_null() && told["dossier"].is_string(), "{told}");
+    let erased = Arc::clone(&log);
+    scene.node.change(move |_, request| {
+        let Reply::AuditOpened(mut opened) = reply(&erased, request) else { panic!("an opening was expected") };
+        let leaf = Leaf { kind: LeafKind::Erased, ..Leaf::decode(&opened.leaf).unwrap() };
+        opened.leaf = leaf.encode().to_vec();
+        (opened.addendum.procedure, opened.addendum.dossier) = ("Luật 91/2025".into(), "QĐ 12".into());
+        Act::Reply(Reply::AuditOpened(opened))
+    });
+    let told = text(&scene.run(&["open", "9"]).stdout);
+    let row = |label: &str, value: &str| {
+        told.lines().any(|line| line.trim_start().starts_with(label) && line.ends_with(value))
+    };
+    assert!(row("ground", "Luật 91/2025") && row("ordered by", "QĐ 12") && !told.contains("dossier"), "{told}");
+
     type Lie = fn(&mut Addendum);
     let lies: [Lie; 3] = [
         |addendum| addendum.number = "048190000018".into(),
@@ -309,6 +333,9 @@ async fn what_is_opened_must_be_what_the_leaf_commits_to() {
         });
         assert_eq!(code(&scene.run(&["open", "9"])), 8);
     }
+    scene.node.change(|_, _| Act::Reply(failure(ErrorNumber::RequestUnknown)));
+    let output = scene.run(&["open", "99999"]);
+    assert!(code(&output) == 2 && text(&output.stderr).contains("the log has no entry 99999"), "{output:?}");
     scene.node.change(|_, _| Act::Reply(failure(ErrorNumber::Erased)));
     let output = scene.run(&["open", "9"]);
     assert!(code(&output) == 2 && text(&output.stderr).contains("1017"), "{}", text(&output.stderr));

@@ -9,7 +9,7 @@ use std::{
 use xacminh_proto::{
     transparency::{Leaf, LeafKind, LeafVerdict},
     vocab::{Cause, ClaimVerdict, ErrorNumber, Outcome, PortalId, Reason, RequestId, Verdict},
-    wire::{AuditEntries, AuditEntry, Reply, Request, Status},
+    wire::{AuditEntries, AuditEntry, Failure, Reply, Request, Status},
 };
 
 use crate::fake::{AT_MS, Act, Authority, FakeNode, answer, failure, yes};
@@ -64,6 +64,7 @@ fn saying(verdict: Verdict, reason: Reason) -> impl Fn(usize, &Request) -> Act {
             verdicts: ask.claims.iter().map(|claim| ClaimVerdict { kind: claim.kind(), verdict, reason }).collect(),
             attributes: vec![],
             as_of_ms: AT_MS,
+            reissued: false,
         }))
     }
 }
@@ -160,6 +161,34 @@ async fn usage_files_and_certificates_have_their_codes() {
     assert!(desk.node.asked().is_empty());
 }
 
+/// What is asked is logged: a receipt that could not be kept is looked for before, not after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_there_is_seen_before_anything_is_asked() {
+    let desk = Desk::new(|_, request| Act::Reply(yes(request)));
+    std::fs::write(desk.folder.path().join("an.tlog-proof"), "another's evidence").unwrap();
+    for (name, why) in [("an.tlog-proof", "is there already; name another file"), ("nowhere/an.tlog-proof", "nowhere")]
+    {
+        let output = desk.verify(&["--full-name", "--receipt", desk.folder.path().join(name).to_str().unwrap()]);
+        assert_eq!(code(&output), 6);
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty());
+    }
+    assert!(desk.node.asked().is_empty());
+}
+
+/// `xacminh … | head`: whoever has read enough leaves, and that is no error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_leaves_is_no_error() {
+    let desk = Desk::new(|_, request| Act::Reply(yes(request)));
+    let (reading, writing) = std::io::pipe().unwrap();
+    drop(reading);
+    let args = ["verify", "--number", NUMBER, "--name", "Trần Thị Hoa", "--birth", "17/05/1990", "--full-name"];
+    let context = ["--procedure", "1.004222", "--official", "cb-001", "--dossier", "H17.26-0001"];
+    let mut command = program(desk.folder.path());
+    let output = command.args(args).args(context).stdout(writing).output().unwrap();
+    assert_eq!((code(&output), text(&output.stderr)), (0, String::new()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_need_not_stand_on_the_command_line() {
     let desk = Desk::new(|_, request| Act::Reply(yes(request)));
@@ -223,6 +252,12 @@ async fn an_operator_sees_the_nodes_and_puts_a_register() {
     std::fs::write(&register, "[[portals]]\nid = 7\n").unwrap();
     let output = desk.run(&["cluster", "apply-register", register.to_str().unwrap()]);
     assert_eq!(text(&output.stdout), "register in force, revision 9\n");
+    // Which line is wrong is what an operator needs, and the number does not tell.
+    desk.node.change(|_, _| {
+        Act::Reply(Reply::Failure(Failure { number: ErrorNumber::BadIdentifier, detail: "line 7: purpose".into() }))
+    });
+    let output = desk.run(&["cluster", "apply-register", register.to_str().unwrap(), "--lang", "vi"]);
+    assert!(text(&output.stderr).ends_with(" (line 7: purpose)\n"), "{}", text(&output.stderr));
     std::fs::write(&register, "[[portals\n").unwrap();
     assert_eq!(code(&desk.run(&["cluster", "apply-register", register.to_str().unwrap()])), 6);
 
@@ -257,10 +292,25 @@ async fn an_auditor_reads_the_last_entries() {
         Act::Reply(Reply::Audit(AuditEntries { leaves: 600, entries }))
     });
     let told = text(&desk.run(&["audit", "tail", "--limit", "2"]).stdout);
-    assert_eq!(told.lines().count(), 2, "{told}");
-    assert!(told.starts_with("598  2026-05-29T03:26:40+07:00  disclosed  match  portal 7"), "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    assert!(lines[0].starts_with("entry  when                       kind       outcome  portal  procedure"), "{told}");
+    assert!(lines[1].starts_with("598    2026-05-29T03:26:40+07:00  disclosed  match    7       2 "), "{told}");
+    // One head, however many pages.
+    let told = text(&desk.run(&["audit", "list", "--limit", "600"]).stdout);
+    assert_eq!((told.lines().count(), told.matches("request id").count()), (601, 1));
+    let output = desk.run(&["audit", "list", "--from", "600", "--lang", "vi"]);
+    assert_eq!(
+        (code(&output), text(&output.stdout), text(&output.stderr)),
+        (0, String::new(), "không có mục nào\n".into())
+    );
     let told = text(&desk.run(&["audit", "list", "--from", "100", "--limit", "1000", "--json"]).stdout);
     assert_eq!(told.lines().count(), 500);
+    let (reading, writing) = std::io::pipe().unwrap();
+    drop(reading);
+    let mut command = program(desk.folder.path());
+    let output = command.args(["audit", "list", "--csv"]).stdout(writing).output().unwrap();
+    assert_eq!((code(&output), text(&output.stderr)), (0, String::new()), "a reader of CSV that left");
     let first: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
     assert_eq!(first["position"], 100);
     assert_eq!(first["fields"], serde_json::json!(["age_at_least?"]));

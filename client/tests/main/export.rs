@@ -21,6 +21,7 @@ use crate::{
     commands::{program, text},
     fake::{Act, Authority, FakeNode},
     log::{Log, ORIGIN},
+    witness::Witness,
 };
 
 /// In June of 2027, and of the year before.
@@ -97,7 +98,7 @@ impl Desk {
     fn export(&self, log: &Log) -> (i32, String) {
         let key = log.key.to_string();
         let directory = self.folder.path().join("log");
-        let args = ["audit", "export", directory.to_str().unwrap(), "--key", &key];
+        let args = ["audit", "export", directory.to_str().unwrap(), "--log-key", &key];
         let output = program(self.folder.path()).args(args).output().unwrap();
         (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
     }
@@ -141,7 +142,7 @@ async fn a_log_is_written_down_grows_and_is_asked_for_only_once() {
     // A smaller one is not written over it.
     desk.node.change(script(&small, small.checkpoint(600).to_string(), None));
     let (code, said) = desk.export(&small);
-    assert!(code != 0 && said.contains("1000 leaves, this one fewer"), "{said}");
+    assert!(code == 3 && said.contains("1000 leaves, this one fewer: try again later"), "{said}");
     assert_eq!(exported(&desk).0, 1_000);
 }
 
@@ -152,13 +153,13 @@ async fn what_does_not_fit_gets_no_checkpoint() {
     // An entry is not the one that was signed.
     desk.node.change(script(&log, log.checkpoint(600).to_string(), Some(301)));
     let (code, said) = desk.export(&log);
-    assert!(code != 0 && said.contains("do not lead to the checkpoint"), "{said}");
+    assert!(code == 8 && said.contains("do not lead to the checkpoint"), "{said}");
     assert!(!desk.file("checkpoint").exists());
     // The checkpoint is another log's.
     let note = log.checkpoint(600).to_string().replace("/2027\n600\n", "/2027\n599\n");
     desk.node.change(script(&log, note, None));
     let (code, said) = desk.export(&log);
-    assert!(code != 0 && said.contains("not to be believed"), "{said}");
+    assert!(code == 8 && said.contains("does not verify"), "{said}");
     assert!(!desk.file("checkpoint").exists());
 }
 
@@ -173,8 +174,36 @@ async fn another_history_is_not_written_over_the_one_before() {
     let forked = Log::of(entries);
     desk.node.change(script(&forked, forked.checkpoint(400).to_string(), None));
     let (code, said) = desk.export(&forked);
-    assert!(code != 0 && said.contains("not of this log's history"), "{said}");
+    assert!(code == 8 && said.contains("not of this log's history"), "{said}");
     assert_eq!(exported(&desk).0, 300);
+}
+
+/// Witnesses are asked by the node that leads; whoever is asked first may not be it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_witnesses_cosigned_is_looked_for_at_every_node() {
+    let log = log(600);
+    let witness = Witness::new("witness.example/a");
+    let cosigned = log.checkpoint(500).with(witness.cosigned(&log, 500).await.signatures().to_vec()).unwrap();
+    let authority = Authority::new();
+    let follower = authority.node(script(&log, log.checkpoint(600).to_string(), None));
+    let leader = authority.node(script(&log, cosigned.to_string(), None));
+    let folder = tempfile::tempdir().unwrap();
+    authority.files(folder.path(), &[follower.addr, leader.addr]);
+    let policy = folder.path().join("policy");
+    fs::write(&policy, format!("log {}\nwitness w {}\nquorum w\n", log.key, witness.key)).unwrap();
+    let directory = folder.path().join("log");
+    let args = ["audit", "export", directory.to_str().unwrap(), "--log-policy", policy.to_str().unwrap()];
+    let run = || program(folder.path()).args(args).output().unwrap();
+    // The leader has it in the end, whoever is asked first; without it, not yet.
+    for _ in 0..4 {
+        let output = run();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    let note = Note::parse(&fs::read(directory.join("2027/checkpoint")).unwrap()).unwrap();
+    assert_eq!(Checkpoint::parse(note.text()).unwrap().size(), 500);
+    leader.change(script(&log, log.checkpoint(600).to_string(), None));
+    let output = run();
+    assert!(output.status.code() == Some(3) && text(&output.stderr).contains("cosignatures"), "{output:?}");
 }
 
 /// Any static web server will do: Python's, where there is Python.

@@ -291,6 +291,7 @@ pub(crate) fn yes(request: &Request) -> Reply {
             verdicts: ask.claims.iter().map(verdict).collect(),
             attributes: ask.attributes.iter().map(value).collect(),
             as_of_ms: AT_MS,
+            reissued: false,
         }
     })
 }

@@ -14,6 +14,7 @@ mod log;
 mod page;
 mod paper;
 mod receipts;
+mod registers;
 mod sessions;
 mod trails;
 mod trust;

@@ -141,7 +141,7 @@ fn verdicts_of_rust(cases: &[Case]) -> Vec<Value> {
         for numbers in of_policy.chunks(1000) {
             numbers.iter().for_each(|it| fs::write(path(&it.to_string()), &cases[*it].receipt).unwrap());
             let mut command = program(folder.path());
-            command.current_dir(folder.path()).args(["receipt", "verify", "--json", "--policy", "policy"]);
+            command.current_dir(folder.path()).args(["receipt", "verify", "--json", "--log-policy", "policy"]);
             let output = command.args(numbers.iter().map(usize::to_string)).output().unwrap();
             let told = text(&output.stdout);
             assert_eq!(told.lines().count(), numbers.len(), "{}", text(&output.stderr));
@@ -189,7 +189,7 @@ fn the_page_shows_what_a_scanned_code_proves() {
     let receipt = Paper::everything().read();
     let told = shown("sound.html", &two_of_three(), &receipt);
     for part in [
-        "<article class=\"sound\"><h2>PHIẾU HỢP LỆ · KHÔNG KHỚP · <i>RECEIPT VERIFIES · NO MATCH</i></h2>",
+        "<article class=\"unmet\"><h2>PHIẾU HỢP LỆ · KHÔNG KHỚP · <i>RECEIPT VERIFIES · NO MATCH</i></h2>",
         "<dt>Về ai · <i>About</i></dt><dd>048190000017</dd>",
         "<dd>Nguyễn Thị Ánh Tuyết: KHỚP (đúng như đã ghi) · <i>Nguyễn Thị Ánh Tuyết: MATCH (as recorded)</i></dd>",
         "thường trú, Số 12 &lt;b&gt; &amp; \"ngõ\" 3, đường Lê Lợi, xã 20194, tỉnh 48: KHỚP (",

@@ -92,7 +92,7 @@ impl Paper {
         let verdict =
             |(claim, reason): (&Claim, _)| ClaimVerdict { kind: claim.kind(), verdict: Verdict::Match, reason };
         let verdicts = claims.iter().zip(reasons).map(verdict).collect();
-        let outcome = Outcome::Confirmed { verdicts, attributes: vec![], as_of_ms: AT_MS };
+        let outcome = Outcome::Confirmed { verdicts, attributes: vec![], as_of_ms: AT_MS, reissued: false };
         Self { claims, outcome, ..Self::not_confirmed() }.saying(LeafVerdict::Match)
     }
 
@@ -122,8 +122,12 @@ impl Paper {
         let verdict =
             |((claim, verdict), reason): ((&Claim, _), _)| ClaimVerdict { kind: claim.kind(), verdict, reason };
         let verdicts = claims.iter().zip(verdicts.into_iter().cycle()).zip(Reason::ALL.into_iter().cycle());
-        let outcome =
-            Outcome::Confirmed { verdicts: verdicts.map(verdict).collect(), attributes: values(), as_of_ms: AT_MS };
+        let outcome = Outcome::Confirmed {
+            verdicts: verdicts.map(verdict).collect(),
+            attributes: values(),
+            as_of_ms: AT_MS,
+            reissued: false,
+        };
         Self { claims, outcome, ..Self::not_confirmed() }
     }
 

@@ -68,7 +68,7 @@ fn vkey() -> String {
 fn a_clerk_reads_what_a_receipt_proves() {
     let drawer = Drawer::new();
     drawer.put("hoa.tlog-proof", Paper::ordinary().receipt());
-    let output = drawer.run(&["verify", "hoa.tlog-proof", "--policy", "policy", "--lang", "vi"]);
+    let output = drawer.run(&["verify", "hoa.tlog-proof", "--log-policy", "policy", "--lang", "vi"]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let told = text(&output.stdout);
     assert!(told.starts_with("PHIẾU HỢP LỆ · KHỚP: hoa.tlog-proof\n"), "{told}");
@@ -86,7 +86,7 @@ fn a_clerk_reads_what_a_receipt_proves() {
     ] {
         assert!(told.contains(line), "{line} in {told}");
     }
-    let told = text(&drawer.run(&["verify", "hoa.tlog-proof", "--key", &vkey(), "--lang", "en"]).stdout);
+    let told = text(&drawer.run(&["verify", "hoa.tlog-proof", "--log-key", &vkey(), "--lang", "en"]).stdout);
     assert!(told.starts_with("RECEIPT VERIFIES · MATCH: hoa.tlog-proof\n"), "{told}");
     assert!(told.contains("Cosigned by  none that the policy knows"), "{told}");
 }
@@ -95,7 +95,7 @@ fn a_clerk_reads_what_a_receipt_proves() {
 fn json_has_the_documented_shape() {
     let drawer = Drawer::new();
     drawer.put("hoa", Paper::ordinary().receipt());
-    let output = drawer.run(&["verify", "hoa", "--policy", "policy", "--json"]);
+    let output = drawer.run(&["verify", "hoa", "--log-policy", "policy", "--json"]);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let expected = serde_json::json!({
         "file": "hoa",
@@ -136,7 +136,7 @@ fn json_has_the_documented_shape() {
 
     drawer.put("all", Paper::everything().receipt());
     let told: serde_json::Value =
-        serde_json::from_slice(&drawer.run(&["verify", "all", "--policy", "policy", "--json"]).stdout).unwrap();
+        serde_json::from_slice(&drawer.run(&["verify", "all", "--log-policy", "policy", "--json"]).stdout).unwrap();
     assert_eq!(told["claims"][2]["cause"], "too_old");
     assert_eq!(
         told["claims"][6]["claimed"],
@@ -148,7 +148,7 @@ fn json_has_the_documented_shape() {
     let refused = Outcome::Refused(ErrorNumber::ClaimNotAllowed);
     drawer.put("no", Paper::answering(refused, LeafVerdict::Refused).receipt());
     let told: serde_json::Value =
-        serde_json::from_slice(&drawer.run(&["verify", "no", "--policy", "policy", "--json"]).stdout).unwrap();
+        serde_json::from_slice(&drawer.run(&["verify", "no", "--log-policy", "policy", "--json"]).stdout).unwrap();
     assert_eq!((told["outcome"].as_str(), told["error"]["number"].as_u64()), (Some("refused"), Some(2007)));
 }
 
@@ -166,18 +166,19 @@ fn the_exit_code_is_the_verdict() {
     ];
     for (name, paper, expected) in papers {
         drawer.put(name, paper.receipt());
-        let output = drawer.run(&["verify", name, "--policy", "policy"]);
+        let output = drawer.run(&["verify", name, "--log-policy", "policy"]);
         assert_eq!(code(&output), expected, "{name}: {}", text(&output.stdout));
     }
-    let several = |files: &[&str]| code(&drawer.run(&[&["verify"], files, &["--policy", "policy"]].concat()));
+    let several = |files: &[&str]| code(&drawer.run(&[&["verify"], files, &["--log-policy", "policy"]].concat()));
     assert_eq!(several(&["match", "cannot-tell", "refused"]), 4);
     assert_eq!(several(&["match", "nowhere"]), 6);
     drawer.put("spoiled", Paper::ordinary().receipt().replace("index 41", "index 42"));
-    let output = drawer.run(&["verify", "match", "spoiled", "nowhere", "--policy", "policy", "--lang", "vi"]);
+    let output = drawer.run(&["verify", "match", "spoiled", "nowhere", "--log-policy", "policy", "--lang", "vi"]);
     assert_eq!(code(&output), 8);
     let told = text(&output.stdout);
     assert!(told.contains("PHIẾU HỢP LỆ · KHỚP: match"), "{told}");
-    assert!(told.contains("PHIẾU KHÔNG HỢP LỆ: spoiled: the proof"), "{told}");
+    let why = "PHIẾU KHÔNG HỢP LỆ: spoiled: phiếu không có trong nhật ký ở vị trí này (the proof";
+    assert!(told.contains(why), "{told}");
 }
 
 #[test]
@@ -197,15 +198,38 @@ fn what_does_not_verify_says_why_and_ends_with_8() {
         ("verdict", Paper::ordinary().saying(LeafVerdict::NoMatch).receipt(), "contradiction"),
     ] {
         drawer.put(name, receipt);
-        let output = drawer.run(&["verify", name, "--policy", "policy", "--json"]);
+        let output = drawer.run(&["verify", name, "--log-policy", "policy", "--json"]);
         assert_eq!(code(&output), 8, "{name}");
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((told["verifies"].as_bool(), told["fault"].as_str()), (Some(false), Some(fault)), "{name}: {told}");
     }
     drawer.put("sound", sound);
     for key in [other_log, other_key] {
-        assert_eq!(code(&drawer.run(&["verify", "sound", "--key", &key.public.to_string()])), 8);
+        assert_eq!(code(&drawer.run(&["verify", "sound", "--log-key", &key.public.to_string()])), 8);
     }
+}
+
+/// The command line comes first, then the configuration; a text may hold the keys of several years, as `vkey` prints them.
+#[test]
+fn the_logs_keys_are_given_one_way() {
+    let drawer = Drawer::new();
+    drawer.put("sound", Paper::ordinary().receipt());
+    let other = crate::paper::Key::new("xacminh.example/da-nang/2027", log_key().public.kind(), 9).public;
+    let several = format!("{other}\n{}\n", vkey());
+    assert_eq!(code(&drawer.run(&["verify", "sound", "--log-key", &several])), 0);
+    for config in [
+        format!("log_key = \"{}\"\n", vkey()),
+        format!("log_key = [\"{other}\", \"{}\"]\n", vkey()),
+        format!("log_key = \"\"\"\n{several}\"\"\"\n"),
+        "log_policy = \"policy\"\n".to_owned(),
+    ] {
+        drawer.put("client.toml", &config);
+        let output = drawer.run(&["verify", "sound"]);
+        assert_eq!(code(&output), 0, "{config}: {}", text(&output.stderr));
+        assert_eq!(code(&drawer.run(&["verify", "sound", "--log-key", &other.to_string()])), 8, "the flag decides");
+    }
+    drawer.put("client.toml", format!("log_key = \"{}\"\nlog_policy = \"policy\"\n", vkey()));
+    assert_eq!(code(&drawer.run(&["verify", "sound"])), 2);
 }
 
 #[test]
@@ -214,21 +238,22 @@ fn bad_input_is_told_with_its_place() {
     drawer.put("sound", Paper::ordinary().receipt());
     drawer.put("torn", format!("{}quorum X\n", log_alone()));
     drawer.put("huge", vec![b'x'; 2_000_000]);
+    drawer.put("client.toml", "");
     let told = |args: &[&str]| {
         let output = drawer.run(args);
         (code(&output), text(&output.stderr))
     };
     assert_eq!(told(&["verify", "sound"]).0, 2, "whom to believe must be said");
-    assert_eq!(told(&["verify", "sound", "--key", &vkey(), "--policy", "policy"]).0, 2);
-    let (exit, why) = told(&["verify", "sound", "--key", "client.pem"]);
+    assert_eq!(told(&["verify", "sound", "--log-key", &vkey(), "--log-policy", "policy"]).0, 2);
+    let (exit, why) = told(&["verify", "sound", "--log-key", "client.pem"]);
     assert!(exit == 2 && why.contains("not a verifier key"), "{why}");
-    let (exit, why) = told(&["verify", "sound", "--key", &crate::paper::witness_key(1).public.to_string()]);
+    let (exit, why) = told(&["verify", "sound", "--log-key", &crate::paper::witness_key(1).public.to_string()]);
     assert!(exit == 2 && why.contains("kind"), "{why}");
-    let (exit, why) = told(&["verify", "sound", "--policy", "torn"]);
+    let (exit, why) = told(&["verify", "sound", "--log-policy", "torn"]);
     assert!(exit == 6 && why.contains("torn line 3"), "{why}");
-    assert_eq!(told(&["verify", "sound", "--policy", "nowhere"]).0, 6);
-    assert_eq!(told(&["verify", "huge", "--policy", "policy"]).0, 6);
-    assert_eq!(told(&["verify", "--policy", "policy"]).0, 2);
+    assert_eq!(told(&["verify", "sound", "--log-policy", "nowhere"]).0, 6);
+    assert_eq!(told(&["verify", "huge", "--log-policy", "policy"]).0, 6);
+    assert_eq!(told(&["verify", "--log-policy", "policy"]).0, 2);
 }
 
 #[test]
@@ -236,14 +261,14 @@ fn a_receipt_comes_through_a_pipe_and_out_of_a_scanner() {
     let drawer = Drawer::new();
     let sound = Paper::ordinary().receipt();
     drawer.put("sound", &sound);
-    assert_eq!(code(&drawer.piped(&["verify", "-", "--policy", "policy"], &sound)), 0);
+    assert_eq!(code(&drawer.piped(&["verify", "-", "--log-policy", "policy"], &sound)), 0);
     let packed = text(&drawer.run(&["pack", "sound"]).stdout);
     assert!(packed.starts_with("XACMINH1:") && packed.trim_end().len() < sound.len() * 2, "{packed}");
-    assert_eq!(code(&drawer.piped(&["verify", "-", "--policy", "policy"], &packed)), 0);
+    assert_eq!(code(&drawer.piped(&["verify", "-", "--log-policy", "policy"], &packed)), 0);
     let link = format!("https://xacminh.example/verify.html#{packed}");
-    assert_eq!(code(&drawer.piped(&["verify", "-", "--policy", "policy"], &link)), 0);
+    assert_eq!(code(&drawer.piped(&["verify", "-", "--log-policy", "policy"], &link)), 0);
     assert_eq!(text(&drawer.piped(&["unpack", "-"], &link).stdout), sound, "byte for byte");
-    assert_eq!(code(&drawer.piped(&["verify", "-", "--policy", "policy"], &packed.replacen('7', "8", 1))), 8);
+    assert_eq!(code(&drawer.piped(&["verify", "-", "--log-policy", "policy"], &packed.replacen('7', "8", 1))), 8);
 }
 
 #[test]
@@ -258,7 +283,7 @@ fn redacting_shows_less_and_verifies_all_the_same() {
 
     let output = drawer.run(&["redact", "whole", "--keep", "outcome", "attribute/sex", "-o", "less"]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    let verified = drawer.run(&["verify", "less", "--policy", "policy", "--json"]);
+    let verified = drawer.run(&["verify", "less", "--log-policy", "policy", "--json"]);
     let told: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!((told["subject"].is_null(), told["closed"].as_u64()), (true, Some(26)));
     assert_eq!(told["attributes"], serde_json::json!({"sex": "female"}));
@@ -274,7 +299,7 @@ fn redacting_shows_less_and_verifies_all_the_same() {
         kept,
         names.iter().filter(|it| !["subject", "claim/0/full_name"].contains(&it.as_str())).cloned().collect::<Vec<_>>()
     );
-    let told = text(&drawer.run(&["verify", "less", "--policy", "policy", "--lang", "vi"]).stdout);
+    let told = text(&drawer.run(&["verify", "less", "--log-policy", "policy", "--lang", "vi"]).stdout);
     assert!(told.contains("Về ai        (không mở)") && told.contains("26 mục trả lời được giữ kín"), "{told}");
 }
 
@@ -328,7 +353,7 @@ fn a_scanner_reads_the_code_and_the_code_is_the_receipt() {
         drawer.put(name, paper.receipt());
         let svg = text(&drawer.run(&["qr", name, "--svg"]).stdout);
         assert_eq!(scanned(&svg), paper.read().pack().unwrap());
-        assert!(code(&drawer.piped(&["verify", "-", "--key", &vkey()], &scanned(&svg))) < 2);
+        assert!(code(&drawer.piped(&["verify", "-", "--log-key", &vkey()], &scanned(&svg))) < 2);
     }
     assert_eq!(
         code(&drawer.run(&["qr", "ordinary", "--page", "https://a.example/verify.html#old", "-o", "code.svg"])),
@@ -359,7 +384,7 @@ fn a_receipt_too_large_for_a_code_says_what_to_close() {
 fn a_page_to_file_holds_the_facts_and_the_code() {
     let drawer = Drawer::new();
     drawer.put("whole", Paper::everything().receipt());
-    let output = drawer.run(&["print", "whole", "--policy", "policy", "--lang", "vi", "-o", "page.svg"]);
+    let output = drawer.run(&["print", "whole", "--log-policy", "policy", "--lang", "vi", "-o", "page.svg"]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let page = drawer.read("page.svg");
     for part in [
@@ -381,9 +406,9 @@ fn a_page_to_file_holds_the_facts_and_the_code() {
     assert_eq!(path(code_of_page), path(alone.split("#fff").nth(1).unwrap()), "{}", side.len());
 
     drawer.put("few", Paper::everything().witnessed_by(1).receipt());
-    assert_eq!(code(&drawer.run(&["print", "few", "--policy", "policy", "-o", "few.svg"])), 8);
+    assert_eq!(code(&drawer.run(&["print", "few", "--log-policy", "policy", "-o", "few.svg"])), 8);
     assert!(!drawer.0.path().join("few.svg").exists());
-    let told = text(&drawer.run(&["print", "whole", "--policy", "policy", "--lang", "en"]).stdout);
+    let told = text(&drawer.run(&["print", "whole", "--log-policy", "policy", "--lang", "en"]).stdout);
     assert!(told.contains(">VERIFICATION RECEIPT<"));
 }
 

@@ -3,18 +3,19 @@
 use std::{
     io::Write,
     process::{Output, Stdio},
+    time::Duration,
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use xacminh_proto::{
     transparency::note::{KeyKind, VerifierKey},
     vocab::ErrorNumber,
-    wire::{Reply, Request, TrailGloss, TrailLine, TrailPage, TrailPart},
+    wire::{ErasureOrder, Reply, Request, TrailGloss, TrailLine, TrailPage, TrailPart},
 };
 
 use crate::{
     commands::{program, text},
-    fake::{Act, Authority, FakeNode, failure},
+    fake::{Act, Authority, FakeNode, failure, question},
 };
 
 /// Four accesses in two years, the third of them withheld: the golden trail of the formats.
@@ -51,6 +52,14 @@ impl Desk {
 
     fn run(&self, args: &[&str]) -> Output {
         program(self.folder.path()).current_dir(self.folder.path()).args(args).output().unwrap()
+    }
+
+    fn typed(&self, args: &[&str], input: &str) -> Output {
+        let mut command = program(self.folder.path());
+        let mut child =
+            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
     }
 
     /// With the keys of both years.
@@ -118,7 +127,7 @@ async fn a_trail_is_fetched_in_parts_verified_shown_and_kept() {
     desk.node.die();
     let policy = format!("log {}\nlog {}\nquorum none\n", key(2027, 1), key(2028, 2));
     std::fs::write(desk.folder.path().join("policy"), policy).unwrap();
-    let output = desk.run(&["audit", "trail", "verify", "kept.trail", "--policy", "policy", "--json"]);
+    let output = desk.run(&["audit", "trail", "verify", "kept.trail", "--log-policy", "policy", "--json"]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&told["verifies"], &told["count"], &told["withheld"]), (&true.into(), &4.into(), &1.into()));
@@ -127,13 +136,19 @@ async fn a_trail_is_fetched_in_parts_verified_shown_and_kept() {
     let less = kept.replacen("entries 4", "entries 3", 1);
     let less: String = less.split_inclusive('\n').filter(|line| !line.starts_with("shown 0 5 ")).collect();
     std::fs::write(desk.folder.path().join("less.trail"), less).unwrap();
-    let output = desk.run(&["audit", "trail", "verify", "less.trail", "--policy", "policy"]);
+    let output = desk.run(&["audit", "trail", "verify", "less.trail", "--log-policy", "policy"]);
     assert_eq!(code(&output), 8);
     assert!(text(&output.stderr).contains("something was left out"), "{}", text(&output.stderr));
     let output = desk.run(&["audit", "trail", "verify", "kept.trail"]);
     assert_eq!(code(&output), 2, "nobody is believed by default");
+    // A policy that wants witnesses: no trail that leaves the log has them yet.
+    let witness = crate::paper::witness_key(1).public;
+    let policy = format!("log {}\nlog {}\nwitness w {witness}\nquorum w\n", key(2027, 1), key(2028, 2));
+    std::fs::write(desk.folder.path().join("strict"), policy).unwrap();
+    let output = desk.run(&["audit", "trail", "verify", "kept.trail", "--log-policy", "strict"]);
+    assert_eq!((code(&output), text(&output.stderr).contains("no witnesses")), (0, true), "{}", text(&output.stderr));
     let one_year = key(2027, 1);
-    let output = desk.run(&["audit", "trail", "verify", "kept.trail", "--key", &one_year]);
+    let output = desk.run(&["audit", "trail", "verify", "kept.trail", "--log-key", &one_year]);
     assert_eq!(code(&output), 8, "the log of 2028 is not believed");
 }
 
@@ -168,6 +183,53 @@ fn none() -> TrailPart {
     TrailPart { at: 70, count: 0, from: 0, head: String::new(), accesses: Vec::new() }
 }
 
+/// Each of these leaves an entry, or does something, each time a node hears of it: a slow node is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_recorded_is_not_sent_twice_for_speed() {
+    let authority = Authority::new();
+    let slow = authority.node(|_, _| Act::Silence);
+    let other = authority.node(|_, _| Act::Silence);
+    let client = authority.client(&[slow.addr, other.addr]);
+    let long = Duration::from_secs(1);
+    let order = ErasureOrder { number: NUMBER.into(), ground: "Luật 91/2025".into(), ordered_by: "QĐ 12".into() };
+    assert!(client.trail(NUMBER, long).await.is_err());
+    assert!(client.erase(order, long).await.is_err());
+    assert!(client.put_register("revision = 2".into(), long).await.is_err());
+    assert!(other.asked().is_empty(), "{:?}", other.asked());
+    // A question has an id: the second node is asked while the first is silent.
+    assert!(client.ask(question(1), long).await.is_err());
+    assert_eq!(other.asked().len(), 1);
+}
+
+/// A number on a command line is seen by everybody on the machine, and stays in the shell's history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_read_from_standard_input() {
+    let desk = Desk::new(teller(|_| {}));
+    let (one, two) = (key(2027, 1), key(2028, 2));
+    let keys = ["--log-key", &one, "--log-key", &two];
+    let output = desk.typed(&[&["audit", "trail", "--number", "-"], &keys[..]].concat(), &format!("{NUMBER}\n"));
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let output = desk.run(&[&["audit", "trail"], &keys[..]].concat());
+    assert!(code(&output) == 2 && text(&output.stderr).contains("$XACMINH_NUMBER"), "{output:?}");
+    desk.node.change(|_, request| {
+        let Request::Erase(order) = request else { panic!("{request:?}") };
+        assert_eq!(order.number, NUMBER);
+        Act::Reply(Reply::Erased { position: 41 })
+    });
+    let erase = ["person", "erase", "--number", "-", "--ground", "Luật 91/2025", "--ordered-by", "QĐ 12"];
+    assert_eq!(code(&desk.typed(&erase, &format!("{NUMBER}\n048203000016\n"))), 2, "another number the second time");
+    assert_eq!(code(&desk.typed(&erase, &format!("{NUMBER}\n{NUMBER}\n"))), 0);
+    assert_eq!(code(&desk.typed(&[&erase[..], &["--yes"]].concat(), &format!("{NUMBER}\n"))), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_there_is_seen_before_a_trail_is_asked_for() {
+    let desk = Desk::new(teller(|_| {}));
+    std::fs::write(desk.folder.path().join("kept.trail"), "another").unwrap();
+    assert_eq!(code(&desk.trail(&["--number", NUMBER, "-o", "kept.trail"])), 6);
+    assert!(desk.node.asked().is_empty(), "each reading is logged");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_wants_the_number_twice() {
     let script = |_: usize, request: &Request| {
@@ -177,13 +239,7 @@ async fn an_erasure_wants_the_number_twice() {
     };
     let desk = Desk::new(script);
     let args = ["person", "erase", "--number", NUMBER, "--ground", "Luật 91/2025", "--ordered-by", "QĐ 12"];
-    let typed = |answer: &str| {
-        let mut command = program(desk.folder.path());
-        let mut child =
-            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
-    };
+    let typed = |answer: &str| desk.typed(&args, answer);
     assert_eq!(code(&typed("048203000016\n")), 2);
     assert_eq!(code(&typed("")), 2);
     assert!(desk.node.asked().is_empty(), "nothing was sent");

@@ -1,6 +1,6 @@
 //! Receipts that were signed by the log alone, worth more once witnesses have cosigned: real witnesses, real files.
 
-use std::{fs, path::Path, process::Output, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Output, time::Duration};
 
 use axum::http::{StatusCode, Uri};
 use xacminh_proto::{
@@ -98,7 +98,7 @@ impl Office {
     }
 
     fn upgrade(&self, log: &str) -> Output {
-        let args = ["receipt", "upgrade", &self.path("receipt"), "--log", log, "--policy", &self.path("policy")];
+        let args = ["receipt", "upgrade", &self.path("receipt"), "--log", log, "--log-policy", &self.path("policy")];
         let out = ["--out", &self.path("upgraded"), "--lang", "en", "--timeout", "20s"];
         program(self.folder.path()).args(args).args(out).output().unwrap()
     }
@@ -180,8 +180,23 @@ async fn a_receipt_gains_the_cosignatures_that_a_policy_wants() {
         let said = text(&output.stdout);
         assert!(said.contains("position 41 in a log of 700, cosigned by: W1, W3"), "{said}");
         assert_eq!(office.verify("upgraded", &policy), Ok(COSIGNED));
+        // A receipt is personal data, and the only one there is: its owner's alone, and never written over unasked.
+        let mode = fs::metadata(office.path("upgraded")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        office.put("upgraded", "something else");
+        assert_eq!(office.upgrade(place).status.code(), Some(6));
+        assert_eq!(fs::read(office.path("upgraded")).unwrap(), b"something else");
         fs::remove_file(office.path("upgraded")).unwrap();
     }
+    // In the form of its code, to standard output.
+    let sound = fs::read_to_string(office.path("receipt")).unwrap();
+    office.put("receipt", Receipt::parse(sound.as_bytes()).unwrap().pack().unwrap());
+    let args =
+        ["receipt", "upgrade", &office.path("receipt"), "--log", &folder, "--log-policy", &office.path("policy")];
+    let output = program(office.folder.path()).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(Receipt::parse(&output.stdout).unwrap().verify(&policy).is_ok());
+    office.put("receipt", sound);
     // Three of three are still not there; and the receipt as it was stays as it was.
     let strict = office.policy(3, &[first, second, third]);
     office.refused(&folder, 3, "too few cosignatures");
@@ -209,7 +224,7 @@ async fn what_a_log_serves_is_not_believed() {
         let mut spoiled = sound.clone();
         spoiled[32] ^= 1;
         fs::write(&path, spoiled).unwrap();
-        office.refused(&folder, 1, "");
+        office.refused(&folder, 8, "");
         fs::write(&path, &sound[..sound.len() - 1]).unwrap();
         office.refused(&folder, 6, "bytes");
         fs::remove_file(&path).unwrap();
@@ -225,7 +240,7 @@ async fn what_a_log_serves_is_not_believed() {
     let note = fork.checkpoint(COSIGNED).with(cosigned.signatures().to_vec()).unwrap();
     let forked = office.path("fork");
     fork.export(Path::new(&forked), COSIGNED, &note);
-    office.refused(&forked, 1, "not consistent");
+    office.refused(&forked, 8, "not consistent");
 
     // Files that end before the receipt does.
     let late = Witness::new("witness.example/c");
@@ -239,10 +254,12 @@ async fn what_a_log_serves_is_not_believed() {
     office.policy(1, &[&witness]);
     let sound = fs::read_to_string(office.path("receipt")).unwrap();
     office.put("receipt", sound.replace("index 41", "index 40"));
-    office.refused(&folder, 1, "does not verify");
+    office.refused(&folder, 8, "does not verify");
+    office.put("receipt", sound.replace("index 41", "index 041"));
+    office.refused(&folder, 8, "malformed");
     office.put("receipt", &sound);
     office.put("policy", "quorum none\n");
-    office.refused(&folder, 1, "no known log");
+    office.refused(&folder, 8, "no known log");
     office.policy(1, &[&witness]);
     office.refused(&office.path("nowhere"), 6, "checkpoint of the log");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -12,8 +12,8 @@ use hyper::{
     header::{HOST, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, client::WantsClientCert, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -35,6 +35,7 @@ const OUR_NAME: &str = concat!("xacminh/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct Http {
     tls: TlsConnector,
+    roots: Arc<RootCertStore>,
     timeout: Duration,
 }
 
@@ -59,6 +60,14 @@ pub enum HttpError {
         /// The file.
         path: String,
         /// What is wrong with it.
+        why: String,
+    },
+    /// The certificate that is to be shown cannot be used.
+    #[error("certificate {path}: {why}")]
+    Certificate {
+        /// The file.
+        path: String,
+        /// What is wrong with it; never its content.
         why: String,
     },
     /// The server cannot be reached, or is not who it should be.
@@ -108,13 +117,23 @@ impl Http {
             Some(file) => roots(file)?,
             None => roots(Path::new(SYSTEM_CA)).unwrap_or_else(|_| RootCertStore::empty()),
         };
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("the provider has TLS 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), timeout })
+        let roots = Arc::new(roots);
+        let config = builder(&roots).with_no_client_auth();
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), roots, timeout })
+    }
+
+    /// The same client, showing a certificate (PEM, leaf first) to servers that ask for one.
+    ///
+    /// # Errors
+    /// [`HttpError::Certificate`] for files that cannot be read, or do not belong together.
+    pub fn with_certificate(self, certificate: &Path, key: &Path) -> Result<Self, HttpError> {
+        let bad = |path: &Path, why: String| HttpError::Certificate { path: path.display().to_string(), why };
+        let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let chain = chain.map_err(|error| bad(certificate, error.to_string()))?;
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error.to_string()))?;
+        let config = builder(&self.roots).with_client_auth_cert(chain, secret);
+        let config = config.map_err(|error| bad(certificate, error.to_string()))?;
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), ..self })
     }
 
     /// Reads what is at an address.
@@ -157,6 +176,13 @@ impl Http {
         let stream = self.tls.connect(name, stream).await.map_err(unreached)?;
         exchange(stream, place, method, body, bytes_max).await
     }
+}
+
+fn builder(roots: &Arc<RootCertStore>) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3")
+        .with_root_certificates(Arc::clone(roots))
 }
 
 async fn exchange(
@@ -333,20 +359,21 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn tls_is_for_those_whom_the_ca_vouches_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-        let ca = folder.path().join("ca.pem");
-        std::fs::write(&ca, made.cert.pem()).unwrap();
+    /// A server of HTTPS with this certificate, whose callers may have to show one of theirs; its port.
+    async fn serving(
+        made: &rcgen::CertifiedKey<rcgen::KeyPair>,
+        asks: Option<Arc<dyn rustls::server::danger::ClientCertVerifier>>,
+    ) -> u16 {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let server = rustls::ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
+        let server = match asks {
+            Some(verifier) => server.with_client_cert_verifier(verifier),
+            None => server.with_no_client_auth(),
+        };
+        let server = server.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -359,6 +386,16 @@ mod tests {
                 }
             }
         });
+        port
+    }
+
+    #[tokio::test]
+    async fn tls_is_for_those_whom_the_ca_vouches_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, made.cert.pem()).unwrap();
+        let port = serving(&made, None).await;
         let trusting = Http::new(Duration::from_secs(10), Some(&ca)).unwrap();
         assert_eq!(trusting.get(&format!("https://localhost:{port}/"), 9).await.unwrap().body, b"ok");
         // Another name, or a CA that is not ours.
@@ -366,6 +403,26 @@ mod tests {
         assert!(matches!(error, HttpError::Connect { .. }), "{error:?}");
         let error = http(Duration::from_secs(10)).get(&format!("https://localhost:{port}/"), 9).await.unwrap_err();
         assert!(matches!(error, HttpError::Connect { .. }), "{error:?}");
+        // A server that wants to know who reads, and a reader who shows it.
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let asking = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::new(aws_lc_rs::default_provider()),
+        );
+        let port = serving(&made, Some(asking.build().unwrap())).await;
+        let url = format!("https://localhost:{port}/");
+        let secret = folder.path().join("secret.pem");
+        std::fs::write(&secret, made.signing_key.serialize_pem()).unwrap();
+        assert!(trusting.get(&url, 9).await.is_err(), "nothing is shown");
+        let shown = trusting.clone().with_certificate(&ca, &secret).unwrap();
+        assert_eq!(shown.get(&url, 9).await.unwrap().body, b"ok");
+        let other = folder.path().join("other.pem");
+        std::fs::write(&other, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+        for (certificate, key) in [(&ca, &other), (&other, &secret), (&secret, &ca)] {
+            let error = trusting.clone().with_certificate(certificate, key).err().unwrap();
+            assert!(matches!(error, HttpError::Certificate { .. }), "{error:?}");
+        }
         let empty = folder.path().join("empty.pem");
         std::fs::write(&empty, "").unwrap();
         assert!(matches!(Http::new(SHORT, Some(&empty)), Err(HttpError::Ca { .. })));

@@ -133,6 +133,9 @@ pub struct Entry {
     /// The budgets, in every entry that answers about a person; none in refusals, which must find their way
     /// into the log when the budget is spent, and in administrative entries.
     pub miss: Option<Miss>,
+    /// When what the register granted to portal and official ends, Unix milliseconds; never if none, and in entries that
+    /// answer nobody.
+    pub granted_until_ms: Option<u64>,
 }
 
 /// A request's key: ids of one portal never collide with another's.

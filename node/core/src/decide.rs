@@ -13,15 +13,16 @@
 //! branch with one outcome, so no later step can tell them apart.
 
 use xacminh_proto::vocab::{
-    Address, Attribute, AttributeSet, Cause, Claim, ClaimVerdict, Date, ErrorNumber, Outcome, PersonNumber, Place,
-    Reason, Value, Verdict,
+    Address, Attribute, AttributeSet, Cause, CitizenNumber, Claim, ClaimVerdict, Date, ErrorNumber, Outcome,
+    PersonNumber, Place, Reason, Value, Verdict,
 };
 
 use crate::{
     apply::{BLIND_POINTS, CLOCK_SKEW_MS_MAX, MISS_POINTS},
-    matching::{claims, dates, names},
+    lineage::{self, End, Lineage},
+    matching::{cards, claims, dates, names},
     question::{PersonKeys, Question},
-    record::{Known, NumberStatus, Record},
+    record::{Known, Record},
     register::Permit,
 };
 
@@ -102,14 +103,43 @@ pub fn decide(question: &Question, permit: &Permit, known: Option<&Known>, asked
     let Some(known) = known.filter(|known| is_fresh(known, permit, asked, now_ms)) else {
         return nothing_usable(asked);
     };
-    let mut matching = known.people.iter().filter(|record| keys_match(&question.person, record, permit));
-    match (matching.next(), matching.next()) {
-        (None, _) => settle(asked, Outcome::NotConfirmed, Cause::AuthorityUnavailable),
-        (Some(_), Some(_)) => settle(asked, Outcome::Undetermined(Cause::Ambiguous), Cause::Ambiguous),
-        (Some(record), None) => match hindrance(record) {
+    match named(&question.person, permit, known) {
+        Named::Nobody => settle(asked, Outcome::NotConfirmed, Cause::AuthorityUnavailable),
+        Named::Several => settle(asked, Outcome::Undetermined(Cause::Ambiguous), Cause::Ambiguous),
+        Named::One(lineage) => match lineage.hindrance(|record| name_and_birth_match(&question.person, record, permit))
+        {
             Some(cause) => settle(asked, Outcome::Undetermined(cause), cause),
-            None => confirm(question, permit, record, known.read_at_ms, asked, now_ms),
+            None => confirm(question, permit, &lineage, known.read_at_ms, asked, now_ms),
         },
+    }
+}
+
+/// The number to ask the authority about next: the one issued in place of a number that the three keys named.
+///
+/// `known` is what the authority said of the number asked about, and of those passed on the way.
+#[must_use]
+pub fn successor(question: &Question, permit: &Permit, known: &Known) -> Option<CitizenNumber> {
+    match named(&question.person, permit, known) {
+        Named::One(Lineage { end: End::LeadsTo(next), .. }) => Some(next),
+        _ => None,
+    }
+}
+
+/// Whom the three keys name.
+enum Named<'a> {
+    Nobody,
+    One(Lineage<'a>),
+    Several,
+}
+
+/// Two numbers that lead to one are one person's.
+fn named<'a>(keys: &PersonKeys, permit: &Permit, known: &'a Known) -> Named<'a> {
+    let matching = known.people.iter().filter(|record| keys_match(keys, record, permit));
+    let mut people = matching.map(|record| lineage::follow(record, &known.people));
+    match people.next() {
+        None => Named::Nobody,
+        Some(first) if people.all(|other| other.record.number == first.record.number) => Named::One(first),
+        Some(_) => Named::Several,
     }
 }
 
@@ -155,32 +185,36 @@ fn keys_match(keys: &PersonKeys, record: &Record, permit: &Permit) -> bool {
         PersonNumber::Citizen(number) => record.number == number,
         PersonNumber::Old(number) => record.old_number == Some(number),
     };
+    number & name_and_birth_match(keys, record, permit)
+}
+
+fn name_and_birth_match(keys: &PersonKeys, record: &Record, permit: &Permit) -> bool {
     let name = names::key_matches(&keys.name, &record.name, permit.name_threshold);
     let birth = dates::key_matches(keys.birth, record.birth);
-    number & name & birth
+    name & birth
 }
 
-/// What stands against using the record of a person who is known.
-fn hindrance(record: &Record) -> Option<Cause> {
-    match record.status {
-        NumberStatus::Cancelled { .. } => Some(Cause::NumberReissued),
-        NumberStatus::Active if record.under_correction => Some(Cause::UnderCorrection),
-        NumberStatus::Active => None,
-    }
-}
-
-fn confirm(question: &Question, permit: &Permit, record: &Record, read_at_ms: u64, asked: Asked, now_ms: u64) -> Next {
+fn confirm(
+    question: &Question,
+    permit: &Permit,
+    lineage: &Lineage<'_>,
+    read_at_ms: u64,
+    asked: Asked,
+    now_ms: u64,
+) -> Next {
+    let record = lineage.record;
     let today = Date::in_vietnam(now_ms);
     let mut verdicts = Vec::with_capacity(question.claims.len());
     for claim in &question.claims {
-        match verdict(claim, question, permit, record, asked, today) {
+        match verdict(claim, question, permit, lineage, asked, today) {
             Some(verdict) => verdicts.push(verdict),
             None => return Next::AskAuthority,
         }
     }
     let disclosed = disclosable(question.attributes, permit.attributes);
     let attributes = disclosed.iter().map(|attribute| (attribute, value(attribute, record))).collect();
-    let outcome = Outcome::Confirmed { verdicts, attributes, as_of_ms: read_at_ms };
+    let reissued = !lineage.earlier.is_empty();
+    let outcome = Outcome::Confirmed { verdicts, attributes, as_of_ms: read_at_ms, reissued };
     Next::Answer(Decision { outcome, record_version: record.version, is_miss: false })
 }
 
@@ -189,11 +223,15 @@ fn verdict(
     claim: &Claim,
     question: &Question,
     permit: &Permit,
-    record: &Record,
+    lineage: &Lineage<'_>,
     asked: Asked,
     today: Date,
 ) -> Option<ClaimVerdict> {
-    let found = claims::check(claim, record, permit.name_threshold, today);
+    let found = match claim {
+        // The card that bears a cancelled number of this very person is an old one.
+        Claim::CardNumber(number) if lineage.earlier.contains(number) => cards::REPLACED,
+        _ => claims::check(claim, lineage.record, permit.name_threshold, today),
+    };
     let (verdict, reason) = match (found.verdict, asked) {
         (Verdict::NoMatch, Asked::NotYet) => return None,
         // The reason would tell what the verdict may not.

@@ -4,6 +4,7 @@
 //! question ─┐
 //! register ─┴─ permit ─┐                      may this be asked, and how strictly is it compared?
 //! record ──── matching ┴─ decide ── draft     what is answered, and the leaf that will say so
+//!        └─── lineage                         numbers cancelled and issued anew
 //! command ─── apply ───── invariant           what nodes agree on, how it changes the state, what must stay true
 //! ```
 //!
@@ -15,6 +16,7 @@ pub mod command;
 pub mod decide;
 pub mod draft;
 pub mod invariant;
+pub mod lineage;
 pub mod matching;
 pub mod question;
 pub mod record;

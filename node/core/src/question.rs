@@ -43,8 +43,13 @@ impl Question {
     /// What is asked for, as the leaf tells it: attributes in bits 0–31, claim kinds in bits 32–63.
     #[must_use]
     pub fn fields(&self) -> u64 {
-        let claims = self.claims.iter().map(|claim| claim.kind().bit()).fold(0, |set: u32, bit| set | bit);
         const { assert!(ClaimKind::ALL.len() <= 32, "claim kinds have 32 bits in the leaf") };
-        self.attributes.bits() | (u64::from(claims) << 32)
+        self.attributes.bits() | (u64::from(self.claim_bits()) << 32)
+    }
+
+    /// The kinds of claims it makes, one bit each.
+    #[must_use]
+    pub fn claim_bits(&self) -> u32 {
+        self.claims.iter().map(|claim| claim.kind().bit()).fold(0, |set, bit| set | bit)
     }
 }

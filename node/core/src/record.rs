@@ -19,7 +19,8 @@ const VERSION: u8 = 1;
 /// What the authority said under one number, and when.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// Nobody, one person, or several who share an old number; at most [`PEOPLE_MAX`].
+    /// Nobody, one person, or several who share an old number; and, behind a record whose number was cancelled, those of
+    /// the numbers issued in its place, see [`lineage`](crate::lineage). At most [`PEOPLE_MAX`].
     pub people: Vec<Record>,
     /// When the authority was read, Unix milliseconds.
     pub read_at_ms: u64,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use xacminh_proto::vocab::Date;
+use xacminh_proto::vocab::{Date, PersonNumber};
 
 use super::{Refusal, setup};
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
 /// Why a key command did nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyCommandError {
+    /// Not a citizen number.
+    #[error("line {0} is no citizen number of 12 digits, nor an old one of 9")]
+    Number(usize),
     /// Not a moment.
     #[error("`{0}` is no moment: write it like 2027-01-01T00:00:00+07:00")]
     Moment(String),
@@ -36,6 +39,21 @@ pub enum KeyCommandError {
     /// The log's name.
     #[error(transparent)]
     Notary(#[from] NotaryError),
+}
+
+/// The marks of citizen numbers, one a line, as the register's `honey` and `own_number` want them.
+///
+/// # Errors
+/// [`KeyCommandError`]; a line that is no number is named by its place and not repeated.
+pub fn marks(config: &Config, numbers: impl std::io::BufRead) -> Result<Vec<String>, KeyCommandError> {
+    let keyring = setup::keyring(config)?;
+    let mut marks = Vec::new();
+    for (line, text) in (1..).zip(numbers.lines()) {
+        let number = text.ok().and_then(|text| PersonNumber::parse(text.trim()).ok());
+        let key = keyring.row_key(number.ok_or(KeyCommandError::Number(line))?);
+        marks.push(key.iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    Ok(marks)
 }
 
 /// Writes a keyring with one more sealing key, which is the one that seals; gives its id.

@@ -46,7 +46,7 @@ use crate::{
     verify::{Crowd, Desk},
 };
 
-pub use keys::{KeyCommandError, rotate_sealing, rotate_signing, verifier_keys};
+pub use keys::{KeyCommandError, marks, rotate_sealing, rotate_signing, verifier_keys};
 pub use setup::{Refusal, keyring_source};
 
 /// How long questions in work may take to finish after SIGTERM; longer than any of them is allowed to wait.

@@ -123,6 +123,11 @@ impl Office for Node {
         Box::pin(self.erase_person(number, reason))
     }
 
+    fn register(&self) -> (u64, String) {
+        let document = self.state.document();
+        (document.revision, document.text.clone())
+    }
+
     fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Trouble>> {
         Box::pin(self.change_register(operator, document))
     }

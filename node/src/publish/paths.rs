@@ -1,10 +1,13 @@
 //! Which name gives what, and to whom (C2SP tlog-tiles under `/<year>/`).
 //!
 //! ```text
-//! /<year>/checkpoint                     everybody        text/plain, a few seconds
-//! /<year>/tile/<L>/<N>[.p/<W>]           auditors         application/octet-stream, for ever
-//! /<year>/tile/entries/<N>[.p/<W>]       auditors         application/octet-stream, for ever
+//! /<year>/checkpoint                     everybody         text/plain, a few seconds
+//! /<year>/tile/<L>/<N>[.p/<W>]           the cluster's     application/octet-stream, for ever
+//! /<year>/tile/entries/<N>[.p/<W>]       auditors          application/octet-stream, for ever
 //! ```
+//!
+//! The cluster's are all who have a certificate of it, whatever its role: hashes are what a holder proves a receipt with
+//! against a newer checkpoint, and tell no more than how long the log is.
 //!
 //! A name has one spelling, takes no query, and costs one tile of work at the most.
 
@@ -18,7 +21,7 @@ use axum::{
 };
 use xacminh_proto::{
     identity::Role,
-    transparency::tiles::{CHECKPOINT_PATH, Tile},
+    transparency::tiles::{CHECKPOINT_PATH, Layer, Tile},
 };
 
 use super::{Missing, Shelf};
@@ -87,7 +90,7 @@ impl Desk {
                 Ok((headers(TEXT, CHECKPOINT_CACHE), text.as_bytes().to_vec()).into_response())
             }
             Wanted::Tile(year, tile) => {
-                self.reader.may_read_tiles()?;
+                self.reader.may_read(tile.layer())?;
                 let shelf = self.shelf.clone();
                 let read = tokio::task::spawn_blocking(move || shelf.tile(year, tile)).await;
                 let bytes = read.map_err(|error| Denied::Missing(Missing::Disk(error.into())))?;
@@ -99,8 +102,8 @@ impl Desk {
 }
 
 impl Reader {
-    /// Tiles and entries tell how often which portal asked: they are for auditors, unless the operator says otherwise.
-    fn may_read_tiles(&self) -> Result<(), Denied> {
+    /// Entries tell how often which portal asked: they are for auditors, unless the operator says otherwise.
+    fn may_read(&self, layer: Layer) -> Result<(), Denied> {
         if !self.tls.asks() {
             return Ok(());
         }
@@ -109,7 +112,7 @@ impl Reader {
         }
         let now = std::time::Duration::from_millis(self.clock.now_ms());
         match self.tls.reader(&self.chain, now) {
-            Some(identity) if identity.role() == Role::Auditor => Ok(()),
+            Some(identity) if identity.role() == Role::Auditor || layer != Layer::Entries => Ok(()),
             Some(_) => Err(Denied::Role),
             None => Err(Denied::Certificate),
         }
@@ -150,9 +153,9 @@ impl IntoResponse for Denied {
             }
             Self::TilePath => (StatusCode::BAD_REQUEST, "tile_path: not the one spelling of a tile"),
             Self::Certificate => {
-                (StatusCode::FORBIDDEN, "certificate: tiles and entries are for auditors, who show a certificate")
+                (StatusCode::FORBIDDEN, "certificate: tiles and entries are for those who show one of the cluster")
             }
-            Self::Role => (StatusCode::FORBIDDEN, "role: tiles and entries are for auditors"),
+            Self::Role => (StatusCode::FORBIDDEN, "role: entries are for auditors"),
             Self::Missing(Missing::Year) => (StatusCode::NOT_FOUND, "no_such_year: the log has no such year"),
             Self::Missing(Missing::Tile) => {
                 (StatusCode::NOT_FOUND, "no_such_tile: the tree does not reach so far, or not yet")
@@ -179,8 +182,6 @@ impl IntoResponse for Denied {
 
 #[cfg(test)]
 mod tests {
-    use xacminh_proto::transparency::tiles::Layer;
-
     use super::*;
 
     fn read(path: &str) -> Result<Wanted, Denied> {

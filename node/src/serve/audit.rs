@@ -5,7 +5,7 @@ use xacminh_proto::{
     vocab::{DossierId, ErrorNumber, OfficialId, PersonNumber, ProcedureCode},
     wire::{
         AuditEntry, AuditFound, AuditOpened, AuditOrder, AuditQuery, CheckpointText, ConsistencyProof, ConsistencyWish,
-        Reply,
+        REGISTER_PART_BYTES_MAX, RegisterPage, RegisterPart, Reply,
     },
 };
 
@@ -47,6 +47,21 @@ impl Hall {
             Ok(hashes) => Reply::Consistency(ConsistencyProof { hashes }),
             Err(number) => fail(number, ""),
         }
+    }
+}
+
+impl Hall {
+    /// A part of the register in force. Parts of two revisions would make a third that never was.
+    pub(super) fn register(&self, page: RegisterPage) -> Reply {
+        let (revision, document) = self.office.register();
+        if page.revision != 0 && page.revision != revision {
+            return fail(ErrorNumber::RegisterRevision, "another revision came into force: read it from the beginning");
+        }
+        let from = usize::try_from(page.from).unwrap_or(usize::MAX).min(document.len());
+        let Some(rest) = document.get(from..) else { return fail(ErrorNumber::MalformedMessage, "from") };
+        let text = rest[..rest.floor_char_boundary(REGISTER_PART_BYTES_MAX)].to_owned();
+        let bytes = u32::try_from(document.len()).unwrap_or(u32::MAX);
+        Reply::Register(RegisterPart { revision, bytes, from: page.from, text })
     }
 }
 

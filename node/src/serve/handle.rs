@@ -110,6 +110,7 @@ impl Hall {
             (Request::Checkpoint | Request::Consistency(_), Rights::Nothing) => denied(),
             (Request::Checkpoint, _) => self.checkpoint().await,
             (Request::Consistency(wish), _) => self.consistency(wish),
+            (Request::Register(page), Rights::Auditor(_) | Rights::Operator(_)) => self.register(page),
             (Request::Audit(page), Rights::Auditor(_)) => {
                 match self.office.leaves(page.from, usize::from(page.limit)) {
                     Ok(leaves) => Reply::Audit(leaves.into()),
@@ -132,7 +133,8 @@ impl Hall {
                 | Request::PutRegister(_)
                 | Request::Erase(_)
                 | Request::AuditQuery(_)
-                | Request::AuditOpen(_),
+                | Request::AuditOpen(_)
+                | Request::Register(_),
                 _,
             ) => denied(),
         }

@@ -66,6 +66,9 @@ pub trait Office: Desk + 'static {
     /// Erases a person; gives the position of the leaf that says so.
     fn erase<'a>(&'a self, number: PersonNumber, reason: &'a ErasureReason) -> Work<'a, Result<u64, Trouble>>;
 
+    /// The register in force: its revision, 0 before the first, and its document.
+    fn register(&self) -> (u64, String);
+
     /// Puts a register revision in force.
     fn put_register<'a>(&'a self, operator: &'a str, document: String) -> Work<'a, Result<u64, Trouble>>;
 }

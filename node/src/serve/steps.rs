@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn only_what_is_confirmed_or_comes_again_leaves_at_once() {
         let told = |outcome| Ok(Answered { outcome, position: 1, at_ms: 1, receipt: None });
-        let confirmed = Outcome::Confirmed { verdicts: Vec::new(), attributes: Vec::new(), as_of_ms: 1 };
+        let confirmed = Outcome::Confirmed { verdicts: Vec::new(), attributes: Vec::new(), as_of_ms: 1, reissued: false };
         assert!(!is_evened(&told(confirmed)));
         assert!(is_evened(&told(Outcome::NotConfirmed)));
         assert!(is_evened(&told(Outcome::Refused(ErrorNumber::MissBudgetSpent))));

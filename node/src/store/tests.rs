@@ -120,6 +120,7 @@ fn item(number: u64, at_ms: u64) -> Item {
             question: [5; 16],
             register_revision: 0,
             miss: Some(command::Miss { official: [1; 16], limits: LIMITS, points: MISS_POINTS }),
+            granted_until_ms: None,
         },
     }
 }

@@ -87,6 +87,7 @@ impl Desk {
             question: [0; 16],
             register_revision,
             miss: None,
+            granted_until_ms: None,
         };
         let (ticket, decided_at_ms) = (self.submitter.ticket(), self.clock.now_ms());
         Ok(Item { ticket, decided_at_ms, remember: None, read: None, entry })

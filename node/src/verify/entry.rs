@@ -23,7 +23,7 @@ impl Desk {
         digest: [u8; 16],
         decided: Decided,
     ) -> Result<(Item, Addendum), ErrorNumber> {
-        let Decided { decision, grounds, misses, basis, .. } = decided;
+        let Decided { decision, grounds, misses, basis, granted_until_ms, .. } = decided;
         let decided_at_ms = self.clock.now_ms();
         let official = self.keyring.official_pseudonym(question.portal, &question.official);
         let salts = draft::Salts {
@@ -48,7 +48,17 @@ impl Desk {
         let register_revision = grounds.register_revision;
         let dossier = self.keyring.dossier_mark(&question.dossier);
         let person = Some(person);
-        let entry = Entry { leaf, envelope, request, person, dossier, question: digest, register_revision, miss };
+        let entry = Entry {
+            leaf,
+            envelope,
+            request,
+            person,
+            dossier,
+            question: digest,
+            register_revision,
+            miss,
+            granted_until_ms,
+        };
         Ok((Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry }, addendum))
     }
 }

@@ -18,6 +18,7 @@ mod auditing;
 mod crowd;
 mod entry;
 mod erasure;
+mod lineage;
 mod receipts;
 mod sights;
 mod trail;
@@ -32,7 +33,7 @@ use xacminh_core::{
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
-    register::{self, Grounds, Register},
+    register::{self, Grounds, Permit, Register},
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
@@ -117,6 +118,8 @@ struct Learnt {
     unavailable: bool,
     /// A budget of misses is spent: the question is to be refused.
     over_budget: Option<Budget>,
+    /// The leader's stamp at which a grant had ended, Unix milliseconds: this node's clock may be a little behind.
+    stamped_ms: u64,
 }
 
 /// A decision on its way into the log.
@@ -129,6 +132,8 @@ struct Decided {
     basis: Basis,
     /// The head and the members of the household, if a person was confirmed.
     household: Vec<CitizenNumber>,
+    /// When what was granted to portal and official ends, Unix milliseconds.
+    granted_until_ms: Option<u64>,
 }
 
 enum Basis {
@@ -184,6 +189,7 @@ impl Desk {
                 }
                 ItemOutcome::Stale => {}
                 ItemOutcome::OverBudget(budget) => learnt.over_budget = Some(budget),
+                ItemOutcome::GrantEnded => learnt.stamped_ms = settled.at_ms,
                 ItemOutcome::Conflict => return Err(ErrorNumber::RequestIdReused),
                 ItemOutcome::Expired => return Err(ErrorNumber::RequestIdExpired),
                 ItemOutcome::ClockSkewed => return Err(self.skewed(settled)),
@@ -202,7 +208,7 @@ impl Desk {
         watch: &mut Stopwatch,
     ) -> Result<Decided, ErrorNumber> {
         let register = self.register()?;
-        let permit = match register::permit(question, &register) {
+        let permit = match register::permit(question, &register, self.clock.now_ms().max(learnt.stamped_ms)) {
             Ok(permit) => permit,
             Err(number) => return Ok(Decided::refused(number, register.grounds(&question.procedure))),
         };
@@ -225,11 +231,12 @@ impl Desk {
                         None => Basis::Read(RecordRead { key, version }),
                     };
                     let household = sights::household(&decision, known);
-                    let (grounds, misses) = (permit.grounds(), Some(permit.misses));
-                    return Ok(Decided { decision, grounds, misses, basis, household });
+                    let (grounds, granted_until_ms) = (permit.grounds(), permit.granted_until_ms);
+                    let misses = Some(permit.misses);
+                    return Ok(Decided { decision, grounds, misses, basis, household, granted_until_ms });
                 }
                 Next::AskAuthority => {
-                    self.ask(question, learnt, now_ms, deadline).await;
+                    self.ask(question, &permit, learnt, now_ms, deadline).await;
                     watch.lap(Stage::Upstream, &self.metrics);
                 }
             }
@@ -259,7 +266,7 @@ impl Desk {
     }
 
     /// Step ③. Whatever the authority answers, the question goes on, with time left to commit what comes of it.
-    async fn ask(&self, question: &Question, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
+    async fn ask(&self, question: &Question, permit: &Permit, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
         let asked = Instant::now();
         let left = deadline.saturating_duration_since(asked);
         let patience = left - (left / COMMIT_SHARE).min(COMMIT_TIME_MAX);
@@ -267,7 +274,11 @@ impl Desk {
         let took_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.metrics.upstream(upstream_outcome(&said), took_us);
         match said {
-            Ok(Said { people, asked_at_ms }) => learnt.said = Some(Known { people, read_at_ms: asked_at_ms }),
+            Ok(Said { people, asked_at_ms }) => {
+                let mut known = Known { people, read_at_ms: asked_at_ms };
+                self.follow(question, permit, &mut known, now_ms, asked + patience).await;
+                learnt.said = Some(known);
+            }
             Err(error) => {
                 tracing::debug!(%error, "the authority did not answer");
                 learnt.unavailable = true;
@@ -425,6 +436,7 @@ impl Decided {
             misses: None,
             basis: Basis::Nothing,
             household: Vec::new(),
+            granted_until_ms: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 use xacminh_core::{
     command::{Command, Ticket},
+    record::Record,
     register::REGISTER_BYTES_MAX,
 };
 use xacminh_proto::transparency::{Policy, Receipt, Stated, Verified, merkle, trail};
@@ -27,6 +28,7 @@ use crate::{
     },
 };
 
+mod numbers;
 mod oracle;
 mod trails;
 
@@ -120,9 +122,19 @@ pub(super) async fn office(people: u64, script: Vec<Step>) -> Office {
 
 /// An office with a register of its own.
 async fn office_with(people: u64, script: Vec<Step>, register: &str) -> Office {
+    office_of((1..=people).map(record).collect(), script, register, (NOW_MS, NOW_MS - 1)).await
+}
+
+/// An office whose clock stands at one moment, and whose register came into force at another.
+pub(super) async fn office_of(
+    people: Vec<Record>,
+    script: Vec<Step>,
+    register: &str,
+    (now_ms, stamped_ms): (u64, u64),
+) -> Office {
     assert!(register.len() < REGISTER_BYTES_MAX);
     let folder = tempfile::tempdir().expect("a folder");
-    let clock = ManualClock::at_ms(NOW_MS);
+    let clock = ManualClock::at_ms(now_ms);
     let (submitter, pump) = Submitter::new(1, 1);
     let data = folder.path().join("data");
     let options =
@@ -132,7 +144,7 @@ async fn office_with(people: u64, script: Vec<Step>, register: &str) -> Office {
     let (feed, sights) = alarms::Feed::new(Arc::clone(&alarm_metrics));
     let sink = Arc::new(Settling(submitter.clone(), feed.clone()));
     let store = Store::open(&options, sink, Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
-    let authority = Arc::new(Scripted::new((1..=people).map(record), script));
+    let authority = Arc::new(Scripted::new(people, script));
     let keyring = folder.path().join("keyring.toml");
     let keyring = Arc::new(Keyring::generate(&keyring, &KekSource::None).expect("a keyring"));
     let log = Authority { domain: "example.vn".into(), province: "48".into(), keyring: Arc::clone(&keyring) };
@@ -154,7 +166,7 @@ async fn office_with(people: u64, script: Vec<Step>, register: &str) -> Office {
     };
     let log = AtOnce::new(store.machine);
     let mut change = desk.register_change("bootstrap", &the_register(register), register.to_owned()).expect("sealed");
-    change.at_ms = NOW_MS - 1;
+    change.at_ms = stamped_ms;
     Leaf::stamp(&mut change.leaf, change.at_ms);
     log.apply(&Command::Register(change)).await;
 

@@ -137,6 +137,10 @@ impl Office for Scripted {
         Box::pin(async { Ok(41) })
     }
 
+    fn register(&self) -> (u64, String) {
+        (7, "[register]\nrevision = 7\n".to_owned())
+    }
+
     fn put_register<'a>(&'a self, _: &'a str, document: String) -> Work<'a, Result<u64, Trouble>> {
         Box::pin(async move { Ok(u64::try_from(document.len()).unwrap()) })
     }

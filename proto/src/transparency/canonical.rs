@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! outcome              1 ‖ as_of_ms u64        confirmed; when the record was read from the authority
+//!                      5 ‖ as_of_ms u64        confirmed, by the record of the number issued instead of the one asked about
 //!                      2                       not confirmed, whichever key was wrong (promise P8)
 //!                      3 ‖ number u16          undetermined; the error number of the cause
 //!                      4 ‖ number u16          refused; the error number
@@ -22,7 +23,7 @@
 //!           birth_date                the day or the year
 //!           sex                       u8: 0 unknown, 1 male, 2 female
 //!           nationality               two letters
-//!           age_at_least              years u8 ‖ the day, or nothing for the day of the answer
+//!           age_at_least, age_at_most years u8 ‖ the day, or nothing for the day of the answer
 //!           residence                 u8: 1 permanent, 2 temporary, 3 current ‖ province u8 ‖ commune u32, 0 for none
 //!                                     ‖ u8: 1 with a street part, 2 as of a day, 3 both, 0 neither
 //!                                     ‖ if as of a day: the day ‖ district u16, 0 for none ‖ the street part
@@ -30,7 +31,9 @@
 //!           living_status             u8: 1 alive, 2 dead, 3 missing
 //!           old_number                nine digits
 //!           card_issued, card_expires the day
-//!           parent_of, child_of, spouse_of, guardian_of, same_household   twelve digits
+//!           card_valid                the day, or nothing for the day of the answer
+//!           card_address              the text
+//!           parent_of, child_of, spouse_of, guardian_of, same_household, card_number   twelve digits
 //!           head_of_household         nothing
 //! value     0                         nothing recorded
 //!           1 ‖ text                  a text
@@ -74,8 +77,8 @@ pub fn statements(outcome: &Outcome, claims: &[Claim]) -> Vec<(String, Vec<u8>)>
 fn of_outcome(outcome: &Outcome) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(9);
     match outcome {
-        Outcome::Confirmed { as_of_ms, .. } => {
-            bytes.push(1);
+        Outcome::Confirmed { as_of_ms, reissued, .. } => {
+            bytes.push(if *reissued { 5 } else { 1 });
             bytes.extend_from_slice(&as_of_ms.to_be_bytes());
         }
         Outcome::NotConfirmed => bytes.push(2),
@@ -111,7 +114,7 @@ fn put_argument(bytes: &mut Vec<u8>, claim: &Claim) {
         Claim::BirthDate(birth) => bytes.extend_from_slice(birth.reveal().as_bytes()),
         Claim::Sex(sex) => bytes.push(of_sex(*sex)),
         Claim::Nationality(letters) => bytes.extend_from_slice(letters),
-        Claim::AgeAtLeast { years, on } => {
+        Claim::AgeAtLeast { years, on } | Claim::AgeAtMost { years, on } => {
             bytes.push(*years);
             if let Some(day) = on {
                 bytes.extend_from_slice(day.to_string().as_bytes());
@@ -134,13 +137,17 @@ fn put_argument(bytes: &mut Vec<u8>, claim: &Claim) {
         Claim::MaritalStatus(marital) => bytes.push(of_marital(*marital)),
         Claim::LivingStatus(living) => bytes.push(of_living(*living)),
         Claim::OldNumber(number) => bytes.extend_from_slice(&number.digits()),
-        Claim::CardIssued(day) | Claim::CardExpires(day) => bytes.extend_from_slice(day.to_string().as_bytes()),
+        Claim::CardIssued(day) | Claim::CardExpires(day) | Claim::CardValid(Some(day)) => {
+            bytes.extend_from_slice(day.to_string().as_bytes());
+        }
+        Claim::CardAddress(address) => bytes.extend_from_slice(address.reveal().as_bytes()),
         Claim::ParentOf(number)
         | Claim::ChildOf(number)
         | Claim::SpouseOf(number)
         | Claim::GuardianOf(number)
-        | Claim::SameHousehold(number) => bytes.extend_from_slice(&number.digits()),
-        Claim::HeadOfHousehold => {}
+        | Claim::SameHousehold(number)
+        | Claim::CardNumber(number) => bytes.extend_from_slice(&number.digits()),
+        Claim::HeadOfHousehold | Claim::CardValid(None) => {}
     }
 }
 
@@ -237,7 +244,7 @@ mod tests {
     #[should_panic(expected = "every verdict is of its claim")]
     fn a_verdict_on_another_claim_is_never_committed_to() {
         let verdict = ClaimVerdict { kind: ClaimKind::Sex, verdict: Verdict::Match, reason: Reason::Equal };
-        let outcome = Outcome::Confirmed { verdicts: vec![verdict], attributes: vec![], as_of_ms: 0 };
+        let outcome = Outcome::Confirmed { verdicts: vec![verdict], attributes: vec![], as_of_ms: 0, reissued: false };
         let _ = statements(&outcome, &[Claim::HeadOfHousehold]);
     }
 }

@@ -129,6 +129,17 @@ impl Disclosure {
         subject.chain(self.opened.iter().map(|(name, _)| name.to_string())).collect()
     }
 
+    /// Whether it opens this person's number, exactly these statements, and closes none.
+    pub(super) fn opens(&self, number: PersonNumber, mut statements: Vec<(String, Vec<u8>)>) -> bool {
+        statements.sort_unstable();
+        let mut opened: Vec<(&str, &[u8])> =
+            self.opened.iter().map(|(_, opening)| (opening.name.as_str(), opening.value.as_slice())).collect();
+        opened.sort_unstable();
+        self.closed.is_empty()
+            && self.subject.is_some_and(|(_, subject)| subject == number)
+            && statements.iter().map(|(name, value)| (name.as_str(), value.as_slice())).eq(opened)
+    }
+
     /// How many statements are closed.
     pub(super) const fn closed(&self) -> usize {
         self.closed.len()

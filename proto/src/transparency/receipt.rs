@@ -16,6 +16,7 @@ use std::fmt;
 
 use super::{
     Hash,
+    canonical::statements,
     checkpoint::{Checkpoint, CheckpointError},
     disclosure::{DISCLOSURE_BYTES_MAX, Disclosed, Disclosure, DisclosureError},
     encoding::{from_base64, from_decimal, hash_lines, put_hash_lines, to_base64},
@@ -24,6 +25,7 @@ use super::{
     policy::{Policy, PolicyError},
     verified::{Contradiction, Verified, contradiction},
 };
+use crate::vocab::{Claim, Outcome, PersonNumber};
 
 /// The first line of every receipt.
 pub const RECEIPT_HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -128,6 +130,19 @@ impl Receipt {
     pub fn check(&self) -> Result<(), ReceiptError> {
         self.check_inclusion()?;
         self.check_disclosure().map(drop)
+    }
+
+    /// Whether it shows of this person everything that this outcome of a question with these claims says, nothing else and
+    /// nothing closed. That it holds and who signed it, [`Receipt::verify`] says, and is asked first.
+    #[must_use]
+    pub fn says(&self, number: PersonNumber, outcome: &Outcome, claims: &[Claim]) -> bool {
+        let fits = match outcome {
+            Outcome::Confirmed { verdicts, .. } => {
+                verdicts.iter().map(|verdict| verdict.kind).eq(claims.iter().map(Claim::kind))
+            }
+            Outcome::NotConfirmed | Outcome::Undetermined(_) | Outcome::Refused(_) => true,
+        };
+        fits && self.disclosure.opens(number, statements(outcome, claims))
     }
 
     /// The names that [`Receipt::redact`] asks about: `subject` if the number is opened, then every opened statement.

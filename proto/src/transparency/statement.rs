@@ -7,8 +7,8 @@ use std::{fmt, str};
 
 use super::canonical::{of_claim, of_value};
 use crate::vocab::{
-    Address, AsOf, Attribute, BirthDate, CLAIMS_MAX, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict, Date,
-    ErrorNumber, FullName, Living, Marital, OldNumber, Place, Reason, ResidenceKind, Sex, Value, Verdict, text,
+    Address, AsOf, Attribute, BirthDate, CLAIMS_MAX, CardAddress, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict,
+    Date, ErrorNumber, FullName, Living, Marital, OldNumber, Place, Reason, ResidenceKind, Sex, Value, Verdict, text,
 };
 
 /// What a statement is about; the order is that in which salts are kept.
@@ -49,6 +49,8 @@ pub enum Stated {
     Confirmed {
         /// When the record was read from the authority, Unix milliseconds.
         as_of_ms: u64,
+        /// Whether the number asked about was cancelled and another one's record confirmed.
+        reissued: bool,
     },
     /// They do not.
     NotConfirmed,
@@ -130,7 +132,9 @@ impl Statement {
 
 fn stated(value: &[u8]) -> Option<Stated> {
     match value.split_first()? {
-        (1, as_of) => Some(Stated::Confirmed { as_of_ms: u64::from_be_bytes(as_of.try_into().ok()?) }),
+        (kind @ (1 | 5), as_of) => {
+            Some(Stated::Confirmed { as_of_ms: u64::from_be_bytes(as_of.try_into().ok()?), reissued: *kind == 5 })
+        }
         (2, []) => Some(Stated::NotConfirmed),
         (3, number) => cause(number).map(Stated::Undetermined),
         (4, number) => error_number(number).map(Stated::Refused),
@@ -162,8 +166,8 @@ fn argument_of(kind: ClaimKind, bytes: &[u8]) -> Option<Claim> {
             Claim::Nationality(Some(letters).filter(|letters| letters.iter().all(u8::is_ascii_uppercase))?)
         }
         ClaimKind::AgeAtLeast => {
-            let (&years, on) = bytes.split_first()?;
-            Claim::AgeAtLeast { years, on: if on.is_empty() { None } else { Some(day(on)?) } }
+            let (years, on) = age(bytes)?;
+            Claim::AgeAtLeast { years, on }
         }
         ClaimKind::Residence => residence(bytes)?,
         ClaimKind::MaritalStatus => Claim::MaritalStatus(marital(bytes)?),
@@ -177,7 +181,24 @@ fn argument_of(kind: ClaimKind, bytes: &[u8]) -> Option<Claim> {
         ClaimKind::GuardianOf => Claim::GuardianOf(citizen()?),
         ClaimKind::HeadOfHousehold => Claim::HeadOfHousehold,
         ClaimKind::SameHousehold => Claim::SameHousehold(citizen()?),
+        ClaimKind::AgeAtMost => {
+            let (years, on) = age(bytes)?;
+            Claim::AgeAtMost { years, on }
+        }
+        ClaimKind::CardNumber => Claim::CardNumber(citizen()?),
+        ClaimKind::CardValid => Claim::CardValid(day_if_any(bytes)?),
+        ClaimKind::CardAddress => Claim::CardAddress(CardAddress::parse(str::from_utf8(bytes).ok()?).ok()?),
     })
+}
+
+fn age(bytes: &[u8]) -> Option<(u8, Option<Date>)> {
+    let (&years, on) = bytes.split_first()?;
+    Some((years, day_if_any(on)?))
+}
+
+/// The outer none is bytes that are no day.
+fn day_if_any(bytes: &[u8]) -> Option<Option<Date>> {
+    if bytes.is_empty() { Some(None) } else { day(bytes).map(Some) }
 }
 
 fn residence(bytes: &[u8]) -> Option<Claim> {
@@ -327,14 +348,28 @@ mod tests {
         let said = |bytes: &[u8]| read("outcome", bytes);
         let as_of_ms = 1_803_859_200_123;
         let confirmed = [&[1][..], &u64::to_be_bytes(as_of_ms)].concat();
-        assert_eq!(said(&confirmed), Ok(Statement::Outcome(Stated::Confirmed { as_of_ms })));
+        assert_eq!(said(&confirmed), Ok(Statement::Outcome(Stated::Confirmed { as_of_ms, reissued: false })));
+        let reissued = [&[5][..], &u64::to_be_bytes(as_of_ms)].concat();
+        assert_eq!(said(&reissued), Ok(Statement::Outcome(Stated::Confirmed { as_of_ms, reissued: true })));
         assert_eq!(said(&[2]), Ok(Statement::Outcome(Stated::NotConfirmed)));
         let unavailable = Stated::Undetermined(Cause::AuthorityUnavailable);
         assert_eq!(said(&[3, 0x0b, 0xb9]), Ok(Statement::Outcome(unavailable)));
         let refused = Stated::Refused(ErrorNumber::ClaimNotAllowed);
         assert_eq!(said(&[4, 0x07, 0xd7]), Ok(Statement::Outcome(refused)));
         let not_a_cause = [3, 0x07, 0xd7];
-        for bytes in [&[][..], &[0], &[1], &[1, 0], &[2, 0], &not_a_cause, &[4, 0, 0], &[5], &confirmed[..8]] {
+        for bytes in [
+            &[][..],
+            &[0],
+            &[1],
+            &[1, 0],
+            &[2, 0],
+            &not_a_cause,
+            &[4, 0, 0],
+            &[5],
+            &reissued[..8],
+            &[6],
+            &confirmed[..8],
+        ] {
             assert_eq!(said(bytes), Err(StatementError::Value), "{bytes:?}");
         }
     }

@@ -135,7 +135,7 @@ impl Verified {
     #[must_use]
     pub fn as_of_ms(&self) -> Option<u64> {
         match self.outcome() {
-            Some(Stated::Confirmed { as_of_ms }) => Some(as_of_ms),
+            Some(Stated::Confirmed { as_of_ms, .. }) => Some(as_of_ms),
             _ => None,
         }
     }

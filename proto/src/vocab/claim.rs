@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{AsOf, AttributeClass, BirthDate, CitizenNumber, Date, FullName, Living, Marital, OldNumber, Place, Sex};
+use super::{
+    AsOf, AttributeClass, BirthDate, CardAddress, CitizenNumber, Date, FullName, Living, Marital, OldNumber, Place, Sex,
+};
 
 /// Claims one question may carry: more than any procedure asks for, few enough to bound the work of one question.
 pub const CLAIMS_MAX: usize = 16;
@@ -65,6 +67,20 @@ pub enum Claim {
     HeadOfHousehold,
     /// Is registered in the same household as this person.
     SameHousehold(CitizenNumber),
+    /// At most so many whole years old on a day (the day of the answer if none is given): a child under six is at most
+    /// five.
+    AgeAtMost {
+        /// Whole years.
+        years: u8,
+        /// The day that counts.
+        on: Option<Date>,
+    },
+    /// The identity card bears this number. Cards have borne the citizen number since there are twelve digits.
+    CardNumber(CitizenNumber),
+    /// An identity card is valid on a day (the day of the answer if none is given).
+    CardValid(Option<Date>),
+    /// The identity card bears this address: free text, as it was written when the card was made.
+    CardAddress(CardAddress),
 }
 
 fn country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 2], D::Error> {
@@ -122,6 +138,14 @@ pub enum ClaimKind {
     HeadOfHousehold = 15,
     /// [`Claim::SameHousehold`]
     SameHousehold = 16,
+    /// [`Claim::AgeAtMost`]
+    AgeAtMost = 17,
+    /// [`Claim::CardNumber`]
+    CardNumber = 18,
+    /// [`Claim::CardValid`]
+    CardValid = 19,
+    /// [`Claim::CardAddress`]
+    CardAddress = 20,
 }
 
 impl Claim {
@@ -146,13 +170,17 @@ impl Claim {
             Self::GuardianOf(_) => ClaimKind::GuardianOf,
             Self::HeadOfHousehold => ClaimKind::HeadOfHousehold,
             Self::SameHousehold(_) => ClaimKind::SameHousehold,
+            Self::AgeAtMost { .. } => ClaimKind::AgeAtMost,
+            Self::CardNumber(_) => ClaimKind::CardNumber,
+            Self::CardValid(_) => ClaimKind::CardValid,
+            Self::CardAddress(_) => ClaimKind::CardAddress,
         }
     }
 }
 
 impl ClaimKind {
     /// All kinds in the order of their bits.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::FullName,
         Self::BirthDate,
         Self::Sex,
@@ -170,6 +198,10 @@ impl ClaimKind {
         Self::GuardianOf,
         Self::HeadOfHousehold,
         Self::SameHousehold,
+        Self::AgeAtMost,
+        Self::CardNumber,
+        Self::CardValid,
+        Self::CardAddress,
     ];
 
     /// The bit of this kind in a 32-bit set.
@@ -199,6 +231,10 @@ impl ClaimKind {
             Self::GuardianOf => "guardian_of",
             Self::HeadOfHousehold => "head_of_household",
             Self::SameHousehold => "same_household",
+            Self::AgeAtMost => "age_at_most",
+            Self::CardNumber => "card_number",
+            Self::CardValid => "card_valid",
+            Self::CardAddress => "card_address",
         }
     }
 
@@ -219,8 +255,14 @@ impl ClaimKind {
             | Self::AgeAtLeast
             | Self::OldNumber
             | Self::CardIssued
-            | Self::CardExpires => AttributeClass::Identity,
-            Self::Residence | Self::HeadOfHousehold | Self::SameHousehold => AttributeClass::Residence,
+            | Self::CardExpires
+            | Self::AgeAtMost
+            | Self::CardNumber
+            | Self::CardValid => AttributeClass::Identity,
+            // The address on a card is compared with the permanent residence.
+            Self::Residence | Self::HeadOfHousehold | Self::SameHousehold | Self::CardAddress => {
+                AttributeClass::Residence
+            }
             Self::MaritalStatus | Self::ParentOf | Self::ChildOf | Self::SpouseOf | Self::GuardianOf => {
                 AttributeClass::Family
             }

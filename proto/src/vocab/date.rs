@@ -94,6 +94,15 @@ impl Date {
         civil_from_days(days).unwrap_or(LAST)
     }
 
+    /// The moment this day ends in Vietnam (UTC+7), Unix milliseconds; 0 for days before 1970.
+    #[must_use]
+    pub fn end_in_vietnam_ms(&self) -> u64 {
+        const DAY_MS: u64 = 86_400_000;
+        const VIETNAM_OFFSET_MS: u64 = 7 * 3_600_000;
+        let next = days_from_civil(*self).map_or(0, |days| days + 1);
+        (next * DAY_MS).saturating_sub(VIETNAM_OFFSET_MS)
+    }
+
     /// Whole years from this day to `on`; `None` if `on` comes first.
     ///
     /// A birthday on 29 February is reached on 1 March of common years: the year it completes lasts until the end of
@@ -161,6 +170,16 @@ fn days_in(year: u16, month: u8) -> u8 {
         2 => 28,
         _ => 31,
     }
+}
+
+/// Days from 1970-01-01 to a date, none if it comes before; after Howard Hinnant's `days_from_civil`.
+fn days_from_civil(date: Date) -> Option<u64> {
+    let (month, day) = (u64::from(date.month), u64::from(date.day));
+    let year = u64::from(date.year) - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
 }
 
 /// The date so many days after 1970-01-01, if it is in bounds; after Howard Hinnant's `civil_from_days`.
@@ -293,6 +312,9 @@ mod tests {
         assert_eq!(Date::in_vietnam(FEB_29_MS), date("2000-02-29"));
         assert_eq!(Date::in_vietnam(FEB_29_MS + 86_400_000), date("2000-03-01"));
         assert_eq!(Date::in_vietnam(0), date("1970-01-01"));
+        assert_eq!(date("2000-02-28").end_in_vietnam_ms(), FEB_29_MS);
+        assert_eq!(date("1969-12-31").end_in_vietnam_ms(), 0);
+        assert_eq!(date("1800-01-01").end_in_vietnam_ms(), 0);
         // 2025-06-30T17:00:00Z: the day the provinces merged begins.
         assert_eq!(Date::in_vietnam(1_751_302_800_000), date("2025-07-01"));
         assert_eq!(Date::in_vietnam(1_751_302_799_999), date("2025-06-30"));
@@ -306,6 +328,7 @@ mod tests {
         let mut days = 0;
         while let Some(found) = civil_from_days(days) {
             assert_eq!(<(u16, u8, u8)>::from(found), <(u16, u8, u8)>::from(expected), "day {days}");
+            assert_eq!(days_from_civil(found), Some(days), "day {days}");
             days += 1;
             let (year, month, day) = expected.into();
             let Some(next) = [(year, month, day + 1), (year, month % 12 + 1, 1), (year + 1, 1, 1)]

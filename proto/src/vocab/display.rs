@@ -73,6 +73,16 @@ impl Reason {
             Self::FirstOfJanuary => "Đúng năm sinh; một bên là ngày 01/01, thường ghi khi không rõ ngày tháng.",
             Self::YearAlone => "Đúng năm sinh; dữ liệu chỉ ghi năm.",
             Self::SuccessorPlace => "Địa bàn nêu theo thời điểm cũ nay là (hoặc thuộc) nơi đã ghi.",
+            Self::YoungEnough => "Chưa quá tuổi.",
+            Self::AgeAbove => "Đã quá tuổi.",
+            Self::CardInForce => "Có thẻ còn hiệu lực vào ngày đó.",
+            Self::CardExpired => "Thẻ đã hết hạn trước ngày đó.",
+            Self::CardNotInForce => "Không có thẻ đang có hiệu lực.",
+            Self::CardReplaced => "Thẻ cũ đã được thay bằng thẻ mới hơn; hỏi thẻ mới hoặc VNeID.",
+            Self::CardAddressAgrees => "Địa chỉ trên thẻ đúng tỉnh và số nhà, đường, thôn với nơi thường trú.",
+            Self::CardAddressUnlike => {
+                "Không kết luận được từ địa chỉ trên thẻ: thẻ giữ địa chỉ lúc cấp; hỏi nơi thường trú."
+            }
         }
     }
 
@@ -118,6 +128,18 @@ impl Reason {
             }
             Self::YearAlone => "The year agrees; the record holds the year alone.",
             Self::SuccessorPlace => "The place, as of the day it was named, is today the recorded one or a part of it.",
+            Self::YoungEnough => "Young enough.",
+            Self::AgeAbove => "Not young enough.",
+            Self::CardInForce => "A card is in force on that day.",
+            Self::CardExpired => "The card had expired before that day.",
+            Self::CardNotInForce => "No card is in force.",
+            Self::CardReplaced => "An older card, replaced by a newer one; ask for the newer card or VNeID.",
+            Self::CardAddressAgrees => {
+                "The card's address has the province and street part of the permanent residence."
+            }
+            Self::CardAddressUnlike => {
+                "The card's address tells nothing: cards keep the address they were made with; ask for the residence."
+            }
         }
     }
 }
@@ -127,7 +149,10 @@ impl Outcome {
     #[must_use]
     pub const fn text_vi(&self) -> &'static str {
         match self {
-            Self::Confirmed { .. } => "Đã xác nhận đúng người.",
+            Self::Confirmed { reissued: false, .. } => "Đã xác nhận đúng người.",
+            Self::Confirmed { reissued: true, .. } => {
+                "Đã xác nhận đúng người; số định danh đã hủy và cấp lại, ghi số mới vào hồ sơ."
+            }
             Self::NotConfirmed => {
                 "Không xác nhận được: số, họ tên và ngày sinh không cùng thuộc một người; kiểm tra lại."
             }
@@ -140,7 +165,10 @@ impl Outcome {
     #[must_use]
     pub const fn text_en(&self) -> &'static str {
         match self {
-            Self::Confirmed { .. } => "The person is confirmed.",
+            Self::Confirmed { reissued: false, .. } => "The person is confirmed.",
+            Self::Confirmed { reissued: true, .. } => {
+                "The person is confirmed; the number was cancelled and re-issued: put the new one in the dossier."
+            }
             Self::NotConfirmed => {
                 "Not confirmed: number, name and birth date do not name one person; check what was typed."
             }
@@ -230,6 +258,10 @@ impl ClaimKind {
             Self::GuardianOf => "Là người giám hộ",
             Self::HeadOfHousehold => "Là chủ hộ",
             Self::SameHousehold => "Cùng hộ",
+            Self::AgeAtMost => "Chưa quá tuổi",
+            Self::CardNumber => "Số trên thẻ",
+            Self::CardValid => "Thẻ còn hiệu lực",
+            Self::CardAddress => "Địa chỉ trên thẻ",
         }
     }
 
@@ -254,6 +286,10 @@ impl ClaimKind {
             Self::GuardianOf => "Guardian of",
             Self::HeadOfHousehold => "Head of the household",
             Self::SameHousehold => "In the same household",
+            Self::AgeAtMost => "Age at most",
+            Self::CardNumber => "Number on the card",
+            Self::CardValid => "Card valid",
+            Self::CardAddress => "Address on the card",
         }
     }
 }

@@ -116,6 +116,8 @@ error_numbers! {
     PortalMissesSpent = 2010, "Cổng có quá nhiều lần không xác nhận được; báo quản trị cổng.", "Too many unconfirmed questions from this portal; tell its operator.";
     /// Too many unconfirmed people of everybody.
     ClusterMissesSpent = 2011, "Toàn hệ thống có quá nhiều lần không xác nhận được; báo quản trị hệ thống.", "Too many unconfirmed questions from everybody; tell the cluster's operator.";
+    /// What was granted to the portal or the official was granted until a day that is over.
+    GrantEnded = 2021, "Thời hạn được giao đã hết; liên hệ người quản trị để gia hạn.", "The time this was granted for is over; ask the operator to renew it.";
 
     /// The authority could not be reached.
     AuthorityUnavailable = 3001, "Chưa tra cứu được CSDL quốc gia; phiếu này là căn cứ để nhận giấy tờ.", "The national database cannot be reached; this answer is the ground for accepting paper.";
@@ -131,6 +133,8 @@ error_numbers! {
     NotRecorded = 3006, "CSDL quốc gia chưa ghi nhận thông tin này; phiếu này là căn cứ để nhận giấy tờ.", "The national database has nothing recorded here; this answer is the ground for accepting paper.";
     /// The record holds a year of birth alone and the day is needed.
     DayUnknown = 3007, "CSDL quốc gia chỉ ghi năm sinh; phiếu này là căn cứ để nhận giấy tờ về ngày sinh.", "The national database holds the year of birth alone; this answer is the ground for accepting paper on the day.";
+    /// The number was cancelled and none is on record in its place.
+    NumberCancelled = 3008, "Số định danh đã bị hủy và chưa ghi nhận số cấp lại; phiếu này là căn cứ để nhận giấy tờ.", "The number was cancelled and no other is on record; this answer is the ground for accepting paper.";
 
     /// No leader, or not caught up.
     NotReady = 4001, "Hệ thống đang chuyển đổi; phần mềm sẽ tự gửi lại.", "The cluster is changing over; the client will retry.";

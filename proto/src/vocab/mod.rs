@@ -4,6 +4,7 @@
 //! Whatever identifies a person prints as `…` in debug output (promise P5).
 
 mod attribute;
+mod card;
 mod claim;
 mod date;
 mod display;
@@ -18,6 +19,7 @@ pub mod syllable;
 pub mod text;
 
 pub use attribute::{Attribute, AttributeClass, AttributeSet, Value};
+pub use card::{CARD_QR_BYTES_MAX, CardAddress, CardField, CardFieldError, CardQr, CardQrError};
 pub use claim::{CLAIMS_DECODED_MAX, CLAIMS_MAX, Claim, ClaimKind, ResidenceKind};
 pub use date::{BirthDate, BirthYear, Date, DateError};
 pub use error_number::{ErrorNumber, Fault};

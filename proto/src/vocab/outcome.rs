@@ -35,6 +35,8 @@ pub enum Cause {
     NotRecorded,
     /// The record holds a year alone and the claim needs the day.
     DayUnknown,
+    /// The number was cancelled, and no other one is on record in its place.
+    NumberCancelled,
 }
 
 /// Why a claim got its verdict, for the clerk, without revealing the stored value.
@@ -95,6 +97,23 @@ pub enum Reason {
     YearAlone = 25,
     /// The place claimed, as of its day, has become the recorded place or a part of it.
     SuccessorPlace = 26,
+    /// Young enough.
+    YoungEnough = 40,
+    /// Not young enough.
+    AgeAbove = 41,
+    /// A card is in force on that day.
+    CardInForce = 42,
+    /// The newest card's last day was before that day.
+    CardExpired = 43,
+    /// No card is in force.
+    CardNotInForce = 44,
+    /// An earlier card than the newest on record: replaced, which is not to say false.
+    CardReplaced = 45,
+    /// Province and street part on the card agree with the permanent residence.
+    CardAddressAgrees = 46,
+    /// The card's address and the permanent residence are not the same, or are not known to be: people move, and cards stay
+    /// as they were made.
+    CardAddressUnlike = 47,
 }
 
 /// One claim and its verdict.
@@ -121,6 +140,9 @@ pub enum Outcome {
         attributes: Vec<(Attribute, Value)>,
         /// When the record was read from the authority, Unix milliseconds.
         as_of_ms: u64,
+        /// Whether the number asked about was cancelled, and the answer is from the record of the one issued instead
+        /// (Decree 70/2024: numbers are cancelled and issued anew).
+        reissued: bool,
     },
     /// The three keys do not name one person: unknown number, wrong name and wrong birth date are the same (promise P8).
     NotConfirmed,
@@ -132,7 +154,7 @@ pub enum Outcome {
 
 impl Cause {
     /// Every cause there is, in the order of the wire.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AuthorityUnavailable,
         Self::TooOld,
         Self::Ambiguous,
@@ -140,6 +162,7 @@ impl Cause {
         Self::NumberReissued,
         Self::NotRecorded,
         Self::DayUnknown,
+        Self::NumberCancelled,
     ];
 
     /// The stable number of the cause, which carries the advice for the clerk and stands in commitments.
@@ -153,13 +176,14 @@ impl Cause {
             Self::NumberReissued => ErrorNumber::NumberReissued,
             Self::NotRecorded => ErrorNumber::NotRecorded,
             Self::DayUnknown => ErrorNumber::DayUnknown,
+            Self::NumberCancelled => ErrorNumber::NumberCancelled,
         }
     }
 }
 
 impl Reason {
     /// Every reason there is, in the order of the wire.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 34] = [
         Self::Equal,
         Self::EqualFolded,
         Self::Different,
@@ -186,6 +210,14 @@ impl Reason {
         Self::FirstOfJanuary,
         Self::YearAlone,
         Self::SuccessorPlace,
+        Self::YoungEnough,
+        Self::AgeAbove,
+        Self::CardInForce,
+        Self::CardExpired,
+        Self::CardNotInForce,
+        Self::CardReplaced,
+        Self::CardAddressAgrees,
+        Self::CardAddressUnlike,
     ];
 
     /// The stable number.
@@ -226,14 +258,19 @@ mod tests {
     #[test]
     fn reasons_keep_their_numbers() {
         let numbers: Vec<u16> = Reason::ALL.into_iter().map(Reason::number).collect();
-        assert_eq!(numbers, (1..=26).collect::<Vec<u16>>());
+        assert_eq!(numbers, (1..=26).chain(40..=47).collect::<Vec<u16>>());
     }
 
     #[test]
     fn an_outcome_answers_its_own_question_only() {
         let verdict = ClaimVerdict { kind: ClaimKind::Sex, verdict: Verdict::Match, reason: Reason::Equal };
         let attributes = vec![(Attribute::Sex, Value::Sex(Sex::Male)), (Attribute::OtherName, Value::Absent)];
-        let outcome = Outcome::Confirmed { verdicts: vec![verdict], attributes: attributes.clone(), as_of_ms: 1 };
+        let outcome = Outcome::Confirmed {
+            verdicts: vec![verdict],
+            attributes: attributes.clone(),
+            as_of_ms: 1,
+            reissued: false,
+        };
         let asked: AttributeSet = [Attribute::Sex, Attribute::OtherName, Attribute::Father].into_iter().collect();
         let claim = Claim::Sex(Sex::Male);
         assert!(outcome.answers(std::slice::from_ref(&claim), asked));
@@ -242,7 +279,7 @@ mod tests {
         assert!(!outcome.answers(&[Claim::HeadOfHousehold], asked));
         assert!(!outcome.answers(std::slice::from_ref(&claim), AttributeSet::EMPTY));
         let turned = attributes.into_iter().rev().collect();
-        let turned = Outcome::Confirmed { verdicts: vec![verdict], attributes: turned, as_of_ms: 1 };
+        let turned = Outcome::Confirmed { verdicts: vec![verdict], attributes: turned, as_of_ms: 1, reissued: false };
         assert!(!turned.answers(&[claim], asked));
     }
 }

@@ -17,12 +17,14 @@ pub mod frame;
 pub mod padding;
 pub mod peer;
 mod question;
+mod register;
 mod reply;
 
 pub use audit::{
     AuditFound, AuditOpened, AuditOrder, AuditQuery, CheckpointText, ConsistencyProof, ConsistencyWish, Happened,
 };
 pub use question::{AUDIT_PAGE_MAX, Ask, AuditPage, ErasureOrder, ReceiptWish, Request, TrailPage};
+pub use register::{REGISTER_PART_BYTES_MAX, RegisterPage, RegisterPart};
 pub use reply::{
     Answer, AuditEntries, AuditEntry, DETAIL_BYTES_MAX, Failure, MEMBERS_MAX, MemberStatus, Pruned, Reply, Status,
     TRAIL_PAGE_MAX, TrailGloss, TrailLine, TrailPart,

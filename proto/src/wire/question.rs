@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditQuery, ConsistencyWish};
+use super::{AuditQuery, ConsistencyWish, RegisterPage};
 use crate::vocab::{AttributeSet, BirthDate, CLAIMS_DECODED_MAX, Claim, PersonNumber, RequestId};
 
 /// Audit entries on one page: a page stays far under the reply's limit and under a millisecond of reading.
@@ -33,6 +33,8 @@ pub enum Request {
     AuditOpen(u64),
     /// A proof that one tree of a shard is the beginning of another (any role).
     Consistency(ConsistencyWish),
+    /// A part of the register in force (role operator or auditor).
+    Register(RegisterPage),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -136,6 +138,7 @@ impl std::fmt::Debug for Request {
             Self::AuditQuery(query) => query.fmt(f),
             Self::AuditOpen(position) => write!(f, "AuditOpen({position})"),
             Self::Consistency(wish) => wish.fmt(f),
+            Self::Register(page) => page.fmt(f),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     vocab::{Date, ErrorNumber, Outcome, RequestId},
 };
 
-use super::{AUDIT_PAGE_MAX, AuditFound, AuditOpened, CheckpointText, ConsistencyProof};
+use super::{AUDIT_PAGE_MAX, AuditFound, AuditOpened, CheckpointText, ConsistencyProof, RegisterPart};
 
 /// Members a cluster can show: a province has three or five voters and a few learners.
 pub const MEMBERS_MAX: usize = 64;
@@ -51,6 +51,8 @@ pub enum Reply {
     AuditOpened(Box<AuditOpened>),
     /// A proof of consistency.
     Consistency(ConsistencyProof),
+    /// A part of the register in force.
+    Register(RegisterPart),
 }
 
 /// A part of a person's trail: the head of the first part and the lines of all of them, one after the other, are the text

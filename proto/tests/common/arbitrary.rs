@@ -4,14 +4,14 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use xacminh_proto::{
     transparency::{Addendum, Envelope, Leaf, LeafKind, LeafVerdict, Salt, Wrap, WrapKind},
     vocab::{
-        Address, AsOf, Attribute, AttributeSet, BirthDate, Cause, CitizenNumber, Claim, ClaimKind, ClaimVerdict, Date,
-        ErrorNumber, FullName, Living, Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind,
-        Sex, Value, Verdict,
+        Address, AsOf, Attribute, AttributeSet, BirthDate, CardAddress, Cause, CitizenNumber, Claim, ClaimKind,
+        ClaimVerdict, Date, ErrorNumber, FullName, Living, Marital, OldNumber, Outcome, Place, PortalId, Reason,
+        RequestId, ResidenceKind, Sex, Value, Verdict,
     },
     wire::{
         Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOpened, AuditOrder, AuditPage, AuditQuery,
         CheckpointText, ConsistencyProof, ConsistencyWish, ErasureOrder, Failure, Happened, MemberStatus, ReceiptWish,
-        Reply, Request, Status, TrailLine, TrailPage, TrailPart, peer::PeerHello,
+        RegisterPage, RegisterPart, Reply, Request, Status, TrailLine, TrailPage, TrailPart, peer::PeerHello,
     },
 };
 
@@ -32,6 +32,8 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         1 => any::<u64>().prop_map(Request::AuditOpen),
         1 => (any::<u16>(), any::<u64>(), any::<u64>())
             .prop_map(|(year, old, new)| Request::Consistency(ConsistencyWish { year, old, new })),
+        1 => (any::<u64>(), any::<u32>())
+            .prop_map(|(revision, from)| Request::Register(RegisterPage { revision, from })),
     ]
 }
 
@@ -47,6 +49,9 @@ pub(crate) fn reply() -> impl Strategy<Value = Reply> {
             Reply::Audit(AuditEntries { leaves, entries })
         }),
         1 => any::<u64>().prop_map(|revision| Reply::RegisterAccepted { revision }),
+        1 => (any::<u64>(), any::<u32>(), any::<u32>(), "(?s).{0,300}").prop_map(|(revision, bytes, from, text)| {
+            Reply::Register(RegisterPart { revision, bytes, from, text })
+        }),
         1 => any::<u64>().prop_map(|position| Reply::Erased { position }),
         1 => (any::<u64>(), any::<u64>(), "(?s).{0,40}", vec("(?s).{0,40}", 0..4)).prop_map(|(at, from, head, lines)| {
             let accesses = lines.into_iter().map(|line| TrailLine { line, gloss: None }).collect();
@@ -215,8 +220,10 @@ pub(crate) fn outcome() -> impl Strategy<Value = Outcome> {
         .prop_map(|(kind, verdict, reason)| ClaimVerdict { kind, verdict, reason });
     let attribute = (select(Attribute::ALL.to_vec()), value());
     prop_oneof![
-        4 => (vec(verdict, 0..=16), vec(attribute, 0..=21), any::<u64>())
-            .prop_map(|(verdicts, attributes, as_of_ms)| Outcome::Confirmed { verdicts, attributes, as_of_ms }),
+        4 => (vec(verdict, 0..=16), vec(attribute, 0..=21), any::<u64>(), any::<bool>())
+            .prop_map(|(verdicts, attributes, as_of_ms, reissued)| {
+                Outcome::Confirmed { verdicts, attributes, as_of_ms, reissued }
+            }),
         1 => Just(Outcome::NotConfirmed),
         1 => select(Cause::ALL.to_vec()).prop_map(Outcome::Undetermined),
         1 => select(ErrorNumber::ALL).prop_map(Outcome::Refused),
@@ -252,6 +259,10 @@ pub(crate) fn claim() -> impl Strategy<Value = Claim> {
         citizen().prop_map(Claim::GuardianOf),
         Just(Claim::HeadOfHousehold),
         citizen().prop_map(Claim::SameHousehold),
+        (any::<u8>(), option::of(date())).prop_map(|(years, on)| Claim::AgeAtMost { years, on }),
+        citizen().prop_map(Claim::CardNumber),
+        option::of(date()).prop_map(Claim::CardValid),
+        detail().prop_map(|text| Claim::CardAddress(CardAddress::parse(&text).expect("plain"))),
     ]
 }
 

@@ -10,14 +10,14 @@ use xacminh_proto::{
         witness::AddCheckpoint,
     },
     vocab::{
-        Address, Attribute, BirthDate, Cause, CitizenNumber, Claim, ClaimVerdict, Date, ErrorNumber, FullName, Living,
-        Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind, Sex, Value, Verdict,
+        Address, Attribute, BirthDate, CardQr, Cause, CitizenNumber, Claim, ClaimVerdict, Date, ErrorNumber, FullName,
+        Living, Marital, OldNumber, Outcome, Place, PortalId, Reason, RequestId, ResidenceKind, Sex, Value, Verdict,
     },
     wire::{
         Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOpened, AuditOrder, AuditPage, AuditQuery,
         CheckpointText, ConsistencyProof, ConsistencyWish, ErasureOrder, Failure, Happened, MemberStatus,
-        REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, Reply, Request, Status, Tagged, TrailGloss, TrailLine,
-        TrailPage, TrailPart, frame,
+        REPLY_BYTES_MAX, REQUEST_BYTES_MAX, ReceiptWish, RegisterPage, RegisterPart, Reply, Request, Status, Tagged,
+        TrailGloss, TrailLine, TrailPage, TrailPart, frame,
         peer::{HELLO_BYTES_MAX, PeerHello},
     },
 };
@@ -75,6 +75,8 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("request_audit_query", Request::AuditQuery(Box::new(audit_query()))),
         ("request_audit_open", Request::AuditOpen(1_000_000)),
         ("request_consistency", Request::Consistency(ConsistencyWish { year: 2027, old: 41, new: 70_000 })),
+        ("request_register", Request::Register(RegisterPage { revision: 7, from: 131_072 })),
+        ("request_ask_card", Request::Ask(Box::new(Ask { claims: card_claims(), ..ask() }))),
     ]
 }
 
@@ -95,6 +97,8 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("reply_audit_opened", Reply::AuditOpened(Box::new(audit_opened()))),
         ("reply_checkpoint", Reply::Checkpoint(checkpoint_text())),
         ("reply_consistency", Reply::Consistency(ConsistencyProof { hashes: vec![[7; 32], [8; 32]] })),
+        ("reply_register", Reply::Register(register_part())),
+        ("reply_reissued", answered(reissued())),
     ]
 }
 
@@ -183,17 +187,48 @@ pub(crate) fn claims() -> Vec<Claim> {
 
 /// Verdicts on [`claims`] that use every kind of verdict and most reasons, and a value of every kind.
 pub(crate) fn confirmed() -> Outcome {
-    Outcome::Confirmed { verdicts: verdicts(&claims()), attributes: values(), as_of_ms: 1_803_859_200_123 }
+    Outcome::Confirmed {
+        verdicts: verdicts(&claims()),
+        attributes: values(),
+        as_of_ms: 1_803_859_200_123,
+        reissued: false,
+    }
+}
+
+/// The claims of a card's QR code, and those that came with it.
+pub(crate) fn card_claims() -> Vec<Claim> {
+    let scanned = "048203000015|201234567|Nguyễn Thị Ánh Tuyết|29022004|Nữ|12 Lê Lợi, Hải Châu, Đà Nẵng|17052021";
+    let mut claims = CardQr::parse(scanned).expect("a card").claims();
+    claims.extend([
+        Claim::CardValid(None),
+        Claim::CardValid(Some(day("2027-03-01"))),
+        Claim::AgeAtMost { years: 22, on: Some(day("2026-12-31")) },
+        Claim::AgeAtMost { years: 5, on: None },
+    ]);
+    claims
+}
+
+/// An answer under a number that was cancelled and issued anew, with the reasons that claims about cards may have.
+pub(crate) fn reissued() -> Outcome {
+    let reasons = Reason::ALL.into_iter().filter(|reason| reason.number() >= 40).cycle();
+    let verdict =
+        |(claim, reason): (&Claim, Reason)| ClaimVerdict { kind: claim.kind(), verdict: Verdict::Match, reason };
+    let verdicts = card_claims().iter().zip(reasons).map(verdict).collect();
+    Outcome::Confirmed { verdicts, attributes: vec![], as_of_ms: 1_803_859_200_123, reissued: true }
+}
+
+pub(crate) fn register_part() -> RegisterPart {
+    RegisterPart { revision: 7, bytes: 131_085, from: 131_072, text: "revision = 7\n".to_owned() }
 }
 
 /// Verdicts on any claims, turning through all there are.
 pub(crate) fn verdicts(claims: &[Claim]) -> Vec<ClaimVerdict> {
     let mut verdicts = vec![Verdict::Match, Verdict::NoMatch];
-    verdicts.extend(Cause::ALL.map(Verdict::Undetermined));
+    verdicts.extend(Cause::ALL.into_iter().take(7).map(Verdict::Undetermined));
     claims
         .iter()
         .zip(verdicts.into_iter().cycle())
-        // Golden files hold the reasons there were when they were written.
+        // Golden files hold the reasons and causes there were when they were written.
         .zip(Reason::ALL.into_iter().take(13).cycle())
         .map(|((claim, verdict), reason)| ClaimVerdict { kind: claim.kind(), verdict, reason })
         .collect()

@@ -52,7 +52,7 @@ impl Day<'_> {
     }
 
     fn verify(&self, file: &str, key: &str) -> Result<crate::tool::Told> {
-        self.show("office", &words(&["receipt", "verify", file, "--key", key]))
+        self.show("office", &words(&["receipt", "verify", file, "--log-key", key]))
     }
 
     /// Changes one character in the middle of what the receipt discloses.

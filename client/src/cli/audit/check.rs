@@ -6,7 +6,7 @@ use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
 use xacminh_proto::{
     transparency::{
-        Checkpoint, Policy, RECEIPT_BYTES_MAX, Receipt,
+        Checkpoint, Policy,
         merkle::check_consistency,
         note::{NOTE_BYTES_MAX, Note},
     },
@@ -22,7 +22,8 @@ use super::{
 use crate::cli::{
     config::GlobalArgs,
     exit::{CliError, Exit},
-    screen::Screen,
+    receipt,
+    screen::{Lang, Screen},
 };
 
 /// Pages under way at once: the node reads ahead while we hash.
@@ -66,6 +67,8 @@ struct Held {
     checkpoint: Checkpoint,
     year: u16,
     signed: bool,
+    /// Whether it has the cosignatures that the policy wants.
+    cosigned: bool,
 }
 
 pub(super) async fn check(
@@ -89,6 +92,7 @@ pub(super) async fn check(
     if let Some(path) = &args.keep {
         std::fs::write(path, newest.to_string()).map_err(|error| CliError::file(path, error))?;
     }
+    remark_uncosigned(screen, &held);
     let unsigned = held.iter().filter(|held| !held.signed).count();
     tell(screen, &walked, unsigned)?;
     Ok(Exit::Good)
@@ -123,6 +127,7 @@ pub(super) async fn consistency(
         recompute(screen, client, wanted, deadline).await?;
         "recomputed"
     };
+    remark_uncosigned(screen, &held);
     let signed = held.iter().all(|held| held.signed);
     if screen.json {
         screen.json(&serde_json::json!({"consistent": true, "by": way, "signatures_checked": signed}))?;
@@ -186,12 +191,12 @@ fn checkpoint_of(path: &std::path::Path, policy: Option<&Policy>) -> Result<Held
 
 /// The head of a receipt, once the receipt proves its leaf against it; the leaf is wanted, too.
 fn receipt_of(path: &std::path::Path, policy: Option<&Policy>, wanted: &mut Wanted) -> Result<Held, CliError> {
-    let bytes = bounded(path, RECEIPT_BYTES_MAX)?;
-    let refused = |fault| CliError::Receipt { path: path.display().to_string(), fault };
-    let receipt = Receipt::parse(&bytes).map_err(refused)?;
-    if let Some(policy) = policy {
-        receipt.verify(policy).map_err(refused)?;
+    let receipt = receipt::receipt(path)?;
+    match policy {
+        Some(policy) => receipt.verify(&policy.without_quorum()).map(drop),
+        None => receipt.check(),
     }
+    .map_err(receipt::refused(path))?;
     let held = held_of(path.display().to_string(), receipt.checkpoint(), policy)?;
     wanted.leaf(&held.source, held.year, receipt.index(), receipt.leaf().to_vec());
     Ok(held)
@@ -201,11 +206,13 @@ fn held_of(source: String, note: &Note, policy: Option<&Policy>) -> Result<Held,
     let wrong = |why: &dyn std::fmt::Display| CliError::Log(format!("{source}: {why}"));
     let checkpoint = Checkpoint::parse(note.text()).map_err(|error| wrong(&error))?;
     if let Some(policy) = policy {
-        policy.accept(note).map_err(|error| wrong(&error))?;
+        // A newest checkpoint leaves before any witness has seen it; that the log itself signed is never waived.
+        policy.without_quorum().accept(note).map_err(|error| wrong(&error))?;
     }
+    let cosigned = policy.is_none_or(|policy| policy.accept(note).is_ok());
     let year = checkpoint.origin().rsplit_once('/').and_then(|(_, year)| year.parse().ok());
     let year = year.ok_or_else(|| wrong(&"its origin does not end with a year"))?;
-    Ok(Held { source, checkpoint, year, signed: policy.is_some() })
+    Ok(Held { source, checkpoint, year, signed: policy.is_some(), cosigned })
 }
 
 /// Checkpoints of two provinces say nothing of one another.
@@ -250,7 +257,7 @@ fn tell(screen: Screen, walked: &Walked, unsigned: usize) -> Result<(), CliError
         return Ok(());
     }
     let say = screen.lang.say("nhật ký toàn vẹn", "the log is sound");
-    screen.line(&format!("{say}: {leaves} · {agreed} {}", screen.lang.say("đối chiếu khớp", "comparisons agree")))?;
+    screen.line(&format!("{say}: {leaves} · {agreed} {}", agree(screen.lang, *agreed)))?;
     for shard in shards {
         let (year, size, root) = (shard.year, shard.tree.size(), super::hex(&shard.tree.root()));
         screen.line(&format!("{year}  {size}  {root}"))?;
@@ -261,6 +268,20 @@ fn tell(screen: Screen, walked: &Walked, unsigned: usize) -> Result<(), CliError
     }
     remark_unsigned(screen, unsigned);
     Ok(())
+}
+
+fn agree(lang: Lang, count: usize) -> &'static str {
+    lang.say("đối chiếu khớp", if count == 1 { "comparison agrees" } else { "comparisons agree" })
+}
+
+fn remark_uncosigned(screen: Screen, held: &[Held]) {
+    for held in held.iter().filter(|held| !held.cosigned) {
+        let say = screen.lang.say(
+            "chưa có đủ nhân chứng đồng ký như chính sách muốn",
+            "not cosigned by as many witnesses as the policy wants",
+        );
+        screen.note(&format!("{}: {say}", held.source));
+    }
 }
 
 fn remark_unsigned(screen: Screen, unsigned: usize) {

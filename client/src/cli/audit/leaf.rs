@@ -9,7 +9,7 @@ use xacminh_proto::{
 use crate::cli::{
     exit::CliError,
     report::moment,
-    screen::{Screen, table},
+    screen::{Lang, Screen, table},
 };
 
 /// Columns of a CSV file.
@@ -29,7 +29,8 @@ const HEADER: [&str; 11] = [
 
 /// How entries are shown.
 pub(super) enum Shown {
-    Table,
+    /// Whether the head stands already.
+    Table(bool),
     Json,
     Csv(Box<csv::Writer<std::io::Stdout>>),
 }
@@ -37,7 +38,7 @@ pub(super) enum Shown {
 impl Shown {
     pub(super) fn of(screen: Screen, csv: bool) -> Result<Self, CliError> {
         if !csv {
-            return Ok(if screen.json { Self::Json } else { Self::Table });
+            return Ok(if screen.json { Self::Json } else { Self::Table(false) });
         }
         if screen.json {
             return Err(CliError::Usage("--json or --csv, not both".into()));
@@ -47,13 +48,21 @@ impl Shown {
         Ok(Self::Csv(Box::new(writer)))
     }
 
+    /// Says that there was nothing to show: silence might be a failure.
+    pub(super) fn nothing(&self, screen: Screen) {
+        screen.note(screen.lang.say("không có mục nào", "no entry"));
+    }
+
     /// Shows a page.
     pub(super) fn page(&mut self, screen: Screen, entries: &[AuditEntry]) -> Result<(), CliError> {
         let decoded = entries.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
         match self {
             Self::Json => decoded.iter().try_for_each(|(position, leaf)| screen.json(&json(*position, leaf)))?,
-            Self::Table => {
-                let rows: Vec<_> = decoded.iter().map(|(position, leaf)| row(*position, leaf)).collect();
+            Self::Table(begun) => {
+                let head = (!*begun && !decoded.is_empty()).then(|| head(screen.lang));
+                *begun |= head.is_some();
+                let rows = decoded.iter().map(|(position, leaf)| row(*position, leaf));
+                let rows: Vec<_> = head.into_iter().chain(rows).collect();
                 table(&rows).iter().try_for_each(|line| screen.line(line))?;
             }
             Self::Csv(writer) => {
@@ -67,9 +76,23 @@ impl Shown {
     }
 }
 
-pub(super) fn decoded(entry: &AuditEntry) -> Result<(u64, Leaf), CliError> {
+pub(in crate::cli) fn decoded(entry: &AuditEntry) -> Result<(u64, Leaf), CliError> {
     let broken = |error| CliError::Log(format!("entry {}: {error}", entry.position));
     Leaf::decode(&entry.leaf).map(|leaf| (entry.position, leaf)).map_err(broken)
+}
+
+fn head(lang: Lang) -> Vec<String> {
+    let names = [
+        lang.say("mục", "entry"),
+        lang.say("thời điểm", "when"),
+        lang.say("sự việc", "kind"),
+        lang.say("kết quả", "outcome"),
+        lang.say("cổng", "portal"),
+        lang.say("thủ tục", "procedure"),
+        lang.say("hỏi gì", "asked"),
+        lang.say("mã yêu cầu", "request id"),
+    ];
+    names.map(str::to_owned).to_vec()
 }
 
 fn row(position: u64, leaf: &Leaf) -> Vec<String> {
@@ -78,8 +101,8 @@ fn row(position: u64, leaf: &Leaf) -> Vec<String> {
         moment(leaf.time_ms),
         kind(leaf.kind).to_owned(),
         verdict(leaf.verdict).to_owned(),
-        format!("portal {}", leaf.portal.0),
-        format!("procedure {}", leaf.procedure),
+        leaf.portal.0.to_string(),
+        leaf.procedure.to_string(),
         fields(leaf.fields).join("+"),
         leaf.request_id.to_string(),
     ]
@@ -164,7 +187,11 @@ pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn output(error: csv::Error) -> CliError {
-    CliError::Output(std::io::Error::other(error))
+    // A reader that left must be told apart: what csv makes of an error of the system hides its kind.
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => CliError::Output(error),
+        other => CliError::Output(std::io::Error::other(format!("{other:?}"))),
+    }
 }
 
 #[cfg(test)]

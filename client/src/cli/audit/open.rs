@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use xacminh_proto::{
-    transparency::{Addendum, Leaf, Opening, attribute_commitment, attributes_root, statements, subject_commitment},
-    vocab::Outcome,
+    transparency::{
+        Addendum, Leaf, LeafKind, Opening, attribute_commitment, attributes_root, statements, subject_commitment,
+    },
+    vocab::{ErrorNumber, Outcome},
     wire::AuditOpened,
 };
 
 use super::leaf;
 use crate::{
-    Client,
+    Client, ClientError,
     cli::{
         exit::{CliError, Exit},
         report::moment,
@@ -20,7 +22,13 @@ use crate::{
 };
 
 pub(super) async fn open(screen: Screen, client: &Client, position: u64, deadline: Duration) -> Result<Exit, CliError> {
-    let opened = client.audit_open(position, deadline).await?;
+    let opened = client.audit_open(position, deadline).await.map_err(|error| match error {
+        // The number's advice speaks of request ids.
+        ClientError::Rejected { number: ErrorNumber::RequestUnknown, .. } => {
+            CliError::Usage(format!("the log has no entry {position}"))
+        }
+        error => error.into(),
+    })?;
     let leaf = Leaf::decode(&opened.leaf).map_err(|error| CliError::Log(format!("entry {position}: {error}")))?;
     if !commits(&leaf, &opened.addendum) {
         return Err(CliError::Log(format!("entry {position}: the leaf does not commit to what the node opened")));
@@ -74,13 +82,18 @@ fn json(opened: &AuditOpened, leaf: &Leaf) -> serde_json::Value {
     let claims = verdicts(addendum)
         .into_iter()
         .map(|(claim, verdict, reason)| serde_json::json!({"claim": claim, "verdict": verdict, "reason": reason}));
+    let is_erasure = leaf.kind == LeafKind::Erased;
+    let of_question = |text: &str| (!is_erasure).then(|| text.to_owned());
+    let of_erasure = |text: &str| is_erasure.then(|| text.to_owned());
     serde_json::json!({
         "leaf": leaf::json(opened.position, leaf),
         "recorded": opened.recorded,
         "number": addendum.number,
         "official": addendum.official,
-        "dossier": addendum.dossier,
-        "procedure": addendum.procedure,
+        "dossier": of_question(&addendum.dossier),
+        "procedure": of_question(&addendum.procedure),
+        "ground": of_erasure(&addendum.procedure),
+        "ordered_by": of_erasure(&addendum.dossier),
         "decided_at_ms": addendum.decided_at_ms,
         "as_of_ms": addendum.as_of_ms,
         "outcome": outcome,
@@ -96,17 +109,24 @@ fn show(screen: Screen, opened: &AuditOpened, leaf: &Leaf) -> Result<(), CliErro
     let why = cause.map(str::to_owned).or_else(|| error.map(|number| number.to_string())).unwrap_or_default();
     let as_of = if addendum.as_of_ms == 0 { String::new() } else { moment(addendum.as_of_ms) };
     let row = |vi: &str, en: &str, value: String| vec![lang.say(vi, en).to_owned(), value];
+    // An erasure has its ground and who ordered it where a question has procedure and dossier.
+    let what_for = if leaf.kind == LeafKind::Erased {
+        [row("căn cứ", "ground", addendum.procedure.clone()), row("theo lệnh", "ordered by", addendum.dossier.clone())]
+    } else {
+        [row("hồ sơ", "dossier", addendum.dossier.clone()), row("thủ tục", "procedure", addendum.procedure.clone())]
+    };
     let mut rows = vec![
         row("mục", "entry", format!("{}  {}", opened.position, moment(leaf.time_ms))),
         row("số định danh", "number", addendum.number.clone()),
         row("cổng", "portal", leaf.portal.0.to_string()),
         row("cán bộ", "official", addendum.official.clone()),
-        row("hồ sơ", "dossier", addendum.dossier.clone()),
-        row("thủ tục", "procedure", addendum.procedure.clone()),
+    ];
+    rows.extend(what_for);
+    rows.extend([
         row("quyết định lúc", "decided at", moment(addendum.decided_at_ms)),
         row("dữ liệu tính đến", "as of", as_of),
         row("kết quả", "outcome", format!("{outcome} {why}").trim().to_owned()),
-    ];
+    ]);
     for (claim, verdict, reason) in verdicts(addendum) {
         rows.push(vec![format!("  {claim}"), format!("{verdict} {reason}").trim().to_owned()]);
     }

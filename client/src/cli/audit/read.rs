@@ -1,6 +1,6 @@
 //! Entries in the order of the log, and by what they say.
 
-use std::{io::BufRead, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
@@ -14,6 +14,7 @@ use crate::{
     Client,
     cli::{
         exit::{CliError, Exit},
+        question::number,
         screen::Screen,
     },
 };
@@ -145,7 +146,10 @@ pub(super) async fn list(
     deadline: Duration,
 ) -> Result<Exit, CliError> {
     let mut shown = Shown::of(screen, args.csv)?;
-    range(screen, client, &mut shown, (args.from, args.limit), deadline).await?;
+    let reached = range(screen, client, &mut shown, (args.from, args.limit), deadline).await?;
+    if reached == args.from {
+        shown.nothing(screen);
+    }
     Ok(Exit::Good)
 }
 
@@ -204,7 +208,7 @@ async fn range(
 }
 
 /// Says where the log begins that can still be read.
-pub(super) fn remark_pruned(screen: Screen, pruned: u64) {
+pub(in crate::cli) fn remark_pruned(screen: Screen, pruned: u64) {
     if pruned > 0 {
         let say =
             screen.lang.say("các mục trước vị trí này không còn lưu:", "entries before this one are no longer kept:");
@@ -219,10 +223,7 @@ pub(super) async fn query(
     deadline: Duration,
 ) -> Result<Exit, CliError> {
     let mut shown = Shown::of(screen, args.csv)?;
-    let person = match args.person.as_deref() {
-        Some("-") => Some(line_of_input()?),
-        _ => args.person,
-    };
+    let person = args.person.map(number).transpose()?;
     let mut query = AuditQuery {
         portal: args.portal.map(PortalId),
         official: args.official,
@@ -233,12 +234,13 @@ pub(super) async fn query(
         order: if args.oldest_first { AuditOrder::OldestFirst } else { AuditOrder::NewestFirst },
         ..args.when.query()
     };
-    let mut left = args.limit;
+    let (mut left, mut any) = (args.limit, false);
     let (mut behind, mut pruned) = (0, 0);
     while left > 0 {
         query.limit = u16::try_from(left.min(u64::from(PAGE_ENTRIES))).unwrap_or(PAGE_ENTRIES);
         let found = client.audit_query(query.clone(), deadline).await?;
         shown.page(screen, &found.entries)?;
+        any |= !found.entries.is_empty();
         left -= u64::try_from(found.entries.len()).unwrap_or(left).min(left);
         behind = found.leaves - found.indexed.min(found.leaves);
         pruned = found.pruned;
@@ -251,6 +253,9 @@ pub(super) async fn query(
             break;
         }
     }
+    if !any {
+        shown.nothing(screen);
+    }
     remark_pruned(screen, pruned);
     if behind > 0 {
         let say =
@@ -260,16 +265,8 @@ pub(super) async fn query(
     Ok(Exit::Good)
 }
 
-/// A number need not stand on the command line, where everybody on the machine sees it.
-fn line_of_input() -> Result<String, CliError> {
-    let mut line = String::new();
-    let failed = |error| CliError::File { path: "standard input".into(), line: None, why: format!("{error}") };
-    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-    Ok(line.trim().to_owned())
-}
-
 /// Midnight in Vietnam of a day, or a moment with its own offset.
-fn moment_ms(typed: &str) -> Result<u64, String> {
+pub(in crate::cli) fn moment_ms(typed: &str) -> Result<u64, String> {
     let day = time::Date::parse(typed, format_description!("[year]-[month]-[day]"));
     let moment = match day {
         Ok(day) => day.midnight().assume_offset(time::macros::offset!(+7)),

@@ -1,6 +1,7 @@
 //! The CSV of questions: one row, one question; a bad row is told by its line and stops nobody else.
 //!
-//! Columns `number,name,birth,dossier` are needed; `procedure`, `official`, `attributes` and every claim of `xacminh
+//! Columns `number,name,birth,dossier` are needed, or `card_qr,dossier`, where a card's QR code gives the three keys and
+//! its fields are claims; `procedure`, `official`, `attributes` and every claim of `xacminh
 //! verify` (with `_` for `-`) may follow. An empty cell is no claim; `=` in `full_name` or `birth_date` repeats the key.
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use csv::StringRecord;
 use sha2::{Digest, Sha256};
 use xacminh_proto::{
-    vocab::AttributeSet,
+    vocab::{AttributeSet, CardQr},
     wire::{Ask, ReceiptWish},
 };
 
@@ -51,6 +52,7 @@ pub(super) struct Rows {
 /// The cells of one row by meaning.
 #[derive(Default)]
 struct Cells {
+    card_qr: String,
     number: String,
     name: String,
     birth: String,
@@ -136,6 +138,7 @@ impl Rows {
 impl Cells {
     fn put(&mut self, column: &str, cell: &str) {
         let slot = match column {
+            "card_qr" => &mut self.card_qr,
             "number" => &mut self.number,
             "name" => &mut self.name,
             "birth" => &mut self.birth,
@@ -153,7 +156,8 @@ impl Cells {
         cell.clone_into(slot);
     }
 
-    fn ask(self, defaults: &PurposeArgs) -> Result<Ask, String> {
+    fn ask(mut self, defaults: &PurposeArgs) -> Result<Ask, String> {
+        let card = self.card()?;
         let mut purpose = defaults.clone();
         if !self.procedure.is_empty() {
             purpose.procedure = self.procedure;
@@ -161,7 +165,10 @@ impl Cells {
         if !self.official.is_empty() {
             purpose.official = self.official;
         }
-        let claims = self.claims.parse(&self.name, &self.birth)?;
+        let mut claims = self.claims.parse(&self.name, &self.birth)?;
+        if let Some(card) = &card {
+            claims::add_card(&mut claims, card, &claims::Kinds::default())?;
+        }
         let attributes = match self.attributes.as_str() {
             "" => AttributeSet::EMPTY,
             names => claims::attributes(names)?,
@@ -172,8 +179,28 @@ impl Cells {
     }
 }
 
+/// Names a person twice if a row has both.
+const BOTH: &str = "card_qr stands beside number, name or birth";
+
+impl Cells {
+    /// The card, if the row has one; its keys are those of the row then.
+    fn card(&mut self) -> Result<Option<CardQr>, String> {
+        if self.card_qr.is_empty() {
+            return Ok(None);
+        }
+        if [&self.number, &self.name, &self.birth].iter().any(|cell| !cell.is_empty()) {
+            return Err(BOTH.to_owned());
+        }
+        let card = question::card(&self.card_qr)?;
+        Person { number: self.number, name: self.name, birth: self.birth } = Person::of(&card);
+        Ok(Some(card))
+    }
+}
+
 fn check(columns: &[String]) -> Result<(), String> {
-    for needed in ["number", "name", "birth", "dossier"] {
+    let by_card = columns.iter().any(|column| column == "card_qr");
+    let needed: &[&str] = if by_card { &["dossier"] } else { &["number", "name", "birth", "dossier"] };
+    for needed in needed {
         if !columns.iter().any(|column| column == needed) {
             return Err(format!("column `{needed}` is missing"));
         }
@@ -181,7 +208,7 @@ fn check(columns: &[String]) -> Result<(), String> {
     for (index, column) in columns.iter().enumerate() {
         let known = matches!(
             column.as_str(),
-            "number" | "name" | "birth" | "dossier" | "procedure" | "official" | "attributes"
+            "card_qr" | "number" | "name" | "birth" | "dossier" | "procedure" | "official" | "attributes"
         ) || ClaimArgs::default().slot(column).is_some();
         if !known {
             return Err(format!("column `{column}` is not known"));

@@ -123,7 +123,14 @@ fn verdict(verdict: LeafVerdict, lang: Lang) -> &'static str {
 
 fn outcome(stated: Stated, lang: Lang) -> String {
     match stated {
-        Stated::Confirmed { .. } => lang
+        Stated::Confirmed { reissued: true, .. } => lang
+            .say(
+                "số, họ tên và ngày sinh là của một người; số này đã hủy và cấp lại, trả lời theo số mới",
+                "number, name and birth date are one person's; the number was cancelled and re-issued, and the answer is by \
+                 the new one",
+            )
+            .to_owned(),
+        Stated::Confirmed { reissued: false, .. } => lang
             .say("số, họ tên và ngày sinh là của một người", "number, name and birth date are one person's")
             .to_owned(),
         Stated::NotConfirmed => lang

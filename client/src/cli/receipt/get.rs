@@ -28,8 +28,12 @@ pub(crate) struct GetArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: GetArgs) -> Result<Exit, CliError> {
     let deadline = bounded(args.deadline)?;
+    let policy = global.log_policy()?;
     let client = global.client().await?;
     let receipt = client.receipt(args.request_id, deadline).await;
     client.close().await;
-    args.out.write(receipt?.as_bytes())
+    let receipt = receipt?;
+    args.out.write(receipt.as_bytes())?;
+    super::remark_uncosigned(global.screen(), policy.as_ref(), &receipt);
+    Ok(Exit::Good)
 }

@@ -37,6 +37,7 @@ pub(super) fn verified(file: &str, verified: &Verified) -> Value {
         "attributes_asked": verified.attributes_asked().iter().map(|name| name.name()).collect::<Vec<_>>(),
         "subject": verified.subject().map(number),
         "outcome": outcome,
+        "reissued": matches!(verified.outcome(), Some(Stated::Confirmed { reissued: true, .. })),
         "cause": cause,
         "error": error.map(ErrorJson::from),
         "claims": claims(verified),

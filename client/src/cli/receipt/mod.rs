@@ -1,7 +1,7 @@
 //! `xacminh receipt`: receipts read offline, with no cluster, no configuration file and no network; fetched; upgraded.
 //!
 //! ```text
-//! source  a receipt from a file or standard input, a result into a file     trust  which logs are believed
+//! source  a receipt from a file or standard input, a result into a file
 //! facts   what a verified receipt says, for people                          json   the same for machines
 //! verify, redact, qr, print                                                 the verbs that stay offline
 //! get  from the cluster      upgrade  against a checkpoint that witnesses cosigned
@@ -16,19 +16,21 @@ mod print;
 mod qr;
 mod redact;
 mod source;
-mod trust;
 mod upgrade;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use xacminh_proto::transparency::{Policy, Receipt, policy::PolicyError};
 
+pub(super) use source::{Place, bytes, name_of, receipt, refused};
 pub use upgrade::UpgradeError;
 
 use super::{
     config::GlobalArgs,
     exit::{CliError, Exit},
+    screen::Screen,
 };
 
 /// Verify receipts offline, show less of them, put them on paper
@@ -40,7 +42,7 @@ pub(crate) struct ReceiptArgs {
 
 #[derive(Debug, Subcommand)]
 enum ReceiptCommand {
-    /// Recompute everything and say what the receipts prove: `receipt verify FILE… --key VKEY`
+    /// Recompute everything and say what the receipts prove: `receipt verify FILE… --log-key VKEY`
     Verify(verify::VerifyArgs),
     /// Write a receipt that says less and verifies all the same
     Redact(redact::RedactArgs),
@@ -74,9 +76,24 @@ impl ReceiptArgs {
     }
 }
 
-/// Files the receipt of an answer under a new name; a file that is there is kept, for it may be another's evidence.
-pub(super) fn file(path: &Path, receipt: &str) -> Result<(), CliError> {
-    source::OutArgs::new_file(path).write(receipt.as_bytes()).map(drop)
+/// A place for the receipt of an answer, under a new name, taken before anything is asked: a file that is there is kept,
+/// for it may be another's evidence, and an answer whose receipt cannot be kept had better not be asked for.
+pub(super) fn place(path: &Path) -> Result<Place, CliError> {
+    source::OutArgs::new_file(path).place()
+}
+
+/// Says that a receipt that has just been issued lacks the cosignatures that the policy wants: no witness has seen it yet.
+pub(super) fn remark_uncosigned(screen: Screen, policy: Option<&Policy>, receipt: &str) {
+    let uncosigned = |policy: &Policy| {
+        Receipt::parse(receipt.as_bytes())
+            .is_ok_and(|receipt| policy.accept(receipt.checkpoint()) == Err(PolicyError::Quorum))
+    };
+    if policy.is_some_and(uncosigned) {
+        screen.note(screen.lang.say(
+            "phiếu chưa có nhân chứng đồng ký; `xacminh receipt upgrade` bổ sung sau vài giây",
+            "no witnesses have cosigned the receipt yet; `xacminh receipt upgrade` adds them some seconds later",
+        ));
+    }
 }
 
 /// The verbs that need the cluster or the log's files.
@@ -96,11 +113,11 @@ pub(super) fn run(global: &GlobalArgs, args: ReceiptArgs) -> Result<Exit, CliErr
         ReceiptCommand::Qr(args) => qr::run(global, &args),
         ReceiptCommand::Print(args) => print::run(global, &args),
         ReceiptCommand::Pack(FormArgs { file, out }) => {
-            let packed = source::receipt(&file)?.pack().map_err(source::refused(&file))?;
+            let packed = receipt(&file)?.pack().map_err(refused(&file))?;
             out.write(format!("{packed}\n").as_bytes())
         }
         ReceiptCommand::Unpack(FormArgs { file, out }) => {
-            let text = source::receipt(&file)?.encode().map_err(source::refused(&file))?;
+            let text = receipt(&file)?.encode().map_err(refused(&file))?;
             out.write(text.as_bytes())
         }
         ReceiptCommand::Get(_) | ReceiptCommand::Upgrade(_) => {

@@ -9,7 +9,10 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use xacminh_proto::{
     transparency::{
-        DISCLOSURE_BYTES_MAX, PACKED_BYTES_MAX, RECEIPT_BYTES_MAX, note::NOTE_BYTES_MAX, policy::POLICY_BYTES_MAX,
+        CheckpointError, Contradiction, DISCLOSURE_BYTES_MAX, DisclosureError, PACKED_BYTES_MAX, RECEIPT_BYTES_MAX,
+        ReceiptError,
+        note::{NOTE_BYTES_MAX, NoteError},
+        policy::{POLICY_BYTES_MAX, PolicyError},
     },
     vocab::{Attribute, Cause, ClaimKind, ErrorNumber, Living, Marital, Reason, Sex, Value},
 };
@@ -30,6 +33,24 @@ fn the_page_is_in_step_with_the_code() {
             page == expected,
             "docs/verify.html has other words or hashes than the code; the head of this file says how to write them"
         );
+    }
+}
+
+#[test]
+fn the_page_has_the_words_of_the_command_line_for_what_is_wrong() {
+    let page = include_str!("../../../../docs/verify.html");
+    let proof = xacminh_proto::transparency::merkle::ProofError::Root;
+    for fault in [
+        ReceiptError::Malformed,
+        NoteError::TooLarge.into(),
+        CheckpointError::Size.into(),
+        PolicyError::Quorum.into(),
+        proof.into(),
+        DisclosureError::Statements.into(),
+        Contradiction::Verdict.into(),
+    ] {
+        let line = format!("  {}: \"{}\",\n", super::verify::fault_code(fault), texts::fault_vi(fault));
+        assert!(page.contains(&line), "{line}");
     }
 }
 

@@ -16,7 +16,6 @@ use super::{
     facts::{Fact, Facts},
     qr::{Code, PageArgs},
     source::{self, OutArgs},
-    trust::TrustArgs,
 };
 
 /// A4, in millimetres.
@@ -47,15 +46,13 @@ pub(super) struct PrintArgs {
     /// The receipt; `-` reads standard input
     file: PathBuf,
     #[command(flatten)]
-    trust: TrustArgs,
-    #[command(flatten)]
     page: PageArgs,
     #[command(flatten)]
     out: OutArgs,
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &PrintArgs) -> Result<Exit, CliError> {
-    let policy = args.trust.policy(global)?;
+    let policy = global.trust()?;
     let receipt = source::receipt(&args.file)?;
     let verified = receipt.verify(&policy).map_err(source::refused(&args.file))?;
     let code = Code::of(&receipt, &args.page).map_err(|why| CliError::file(&args.file, why))?;

@@ -25,15 +25,26 @@ pub(super) struct OutArgs {
     /// Replace the file if there is one
     #[arg(long)]
     force: bool,
+    /// What to do if there is one
+    #[arg(skip = "--force replaces it")]
+    hint: &'static str,
+}
+
+/// Where a result will be: the file is begun, and appears whole or not at all.
+pub(in crate::cli) struct Place {
+    path: PathBuf,
+    draft: NamedTempFile,
+    force: bool,
+    hint: &'static str,
 }
 
 /// The name of a path for people.
-pub(super) fn name_of(path: &Path) -> String {
+pub(in crate::cli) fn name_of(path: &Path) -> String {
     if is_standard(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// The bytes of a file that should hold a receipt.
-pub(super) fn bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
+/// The bytes of a file that should hold a receipt, or a policy.
+pub(in crate::cli) fn bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
     let wrong = |error: io::Error| CliError::file(Path::new(&name_of(path)), error);
     let source: Box<dyn Read> =
         if is_standard(path) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(wrong)?) };
@@ -48,19 +59,19 @@ pub(super) fn bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> 
 }
 
 /// A receipt in either form, parsed and not yet believed.
-pub(super) fn receipt(path: &Path) -> Result<Receipt, CliError> {
+pub(in crate::cli) fn receipt(path: &Path) -> Result<Receipt, CliError> {
     Receipt::read(&bytes(path, FILE_BYTES_MAX)?).map_err(refused(path))
 }
 
 /// The error of a receipt read from here.
-pub(super) fn refused(path: &Path) -> impl Fn(ReceiptError) -> CliError {
+pub(in crate::cli) fn refused(path: &Path) -> impl Fn(ReceiptError) -> CliError {
     move |fault| CliError::Receipt { path: name_of(path), fault }
 }
 
 impl OutArgs {
     /// A file that must not be there yet.
     pub(super) fn new_file(path: &Path) -> Self {
-        Self { out: path.to_owned(), force: false }
+        Self { out: path.to_owned(), force: false, hint: "name another file" }
     }
 
     /// Whether the result goes to standard output.
@@ -79,19 +90,38 @@ impl OutArgs {
             io::stdout().lock().write_all(bytes)?;
             return Ok(Exit::Good);
         }
-        let wrong = |error: io::Error| CliError::file(&self.out, error);
-        let folder = self.out.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        let mut draft = NamedTempFile::new_in(folder).map_err(wrong)?;
-        draft.write_all(bytes).map_err(wrong)?;
-        draft.as_file().sync_all().map_err(wrong)?;
-        // If we crash before this, the file is as it was; after it, the file is whole.
-        let placed = if self.force { draft.persist(&self.out) } else { draft.persist_noclobber(&self.out) };
-        placed.map_err(|refused| match refused.error.kind() {
-            io::ErrorKind::AlreadyExists => CliError::file(&self.out, "is there already; --force replaces it"),
-            _ => wrong(refused.error),
-        })?;
+        self.place()?.write(bytes)?;
         Ok(Exit::Good)
     }
+
+    /// Begins the file, so that whatever keeps it from being written shows before there is a result.
+    pub(super) fn place(&self) -> Result<Place, CliError> {
+        let folder = self.out.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        if !self.force && self.out.symlink_metadata().is_ok() {
+            return Err(is_there(&self.out, self.hint));
+        }
+        let draft = NamedTempFile::new_in(folder).map_err(|error| CliError::file(&self.out, error))?;
+        Ok(Place { path: self.out.clone(), draft, force: self.force, hint: self.hint })
+    }
+}
+
+impl Place {
+    /// Writes the whole result or nothing of it.
+    pub(in crate::cli) fn write(mut self, bytes: &[u8]) -> Result<(), CliError> {
+        let wrong = |error: io::Error| CliError::file(&self.path, error);
+        self.draft.write_all(bytes).map_err(wrong)?;
+        self.draft.as_file().sync_all().map_err(wrong)?;
+        // If we crash before this, the file is as it was; after it, the file is whole.
+        let placed = if self.force { self.draft.persist(&self.path) } else { self.draft.persist_noclobber(&self.path) };
+        placed.map(drop).map_err(|refused| match refused.error.kind() {
+            io::ErrorKind::AlreadyExists => is_there(&self.path, self.hint),
+            _ => CliError::file(&self.path, refused.error),
+        })
+    }
+}
+
+fn is_there(path: &Path, hint: &str) -> CliError {
+    CliError::file(path, format!("is there already; {hint}"))
 }
 
 fn is_standard(path: &Path) -> bool {

@@ -8,22 +8,21 @@
 //! Nothing the log serves is believed: a receipt that comes out verifies under the policy, or none comes out.
 
 use std::{
-    fs,
-    io::{Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::Args;
 use xacminh_proto::transparency::{
-    Checkpoint, Policy, RECEIPT_BYTES_MAX, Receipt, ReceiptError, Verified,
+    Checkpoint, Policy, Receipt, ReceiptError, Verified,
     merkle::{ProofError, ProveError, check_consistency, prove_consistency, prove_inclusion},
-    note::{Note, VerifierKey},
-    policy::{POLICY_BYTES_MAX, PolicyError},
+    note::Note,
+    policy::PolicyError,
     tiles::{TileHashes, TileReadError},
 };
 use xacminh_web::{Http, HttpError, LogError, LogFiles, Tiles};
 
+use super::source::{self, OutArgs};
 use crate::cli::{
     config::GlobalArgs,
     exit::{CliError, Exit, chain},
@@ -33,23 +32,19 @@ use crate::cli::{
 /// Prove a receipt against a newer checkpoint that witnesses cosigned
 #[derive(Debug, Args)]
 pub(crate) struct UpgradeArgs {
-    /// The receipt (.tlog-proof)
+    /// The receipt, in either form; `-` reads standard input
     file: PathBuf,
     /// The log: a directory of its files, or the http(s) address they are served below
     #[arg(long, value_name = "URL|DIR")]
     log: String,
-    /// Policy that the upgraded receipt must satisfy (tlog-policy)
-    #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
-    /// Where to write the upgraded receipt; may be the same file
-    #[arg(long, short, value_name = "OUT")]
-    out: PathBuf,
     /// CA of the log's web server (PEM) [default: the system's]
     #[arg(long = "log-ca", value_name = "FILE")]
     log_ca: Option<PathBuf>,
     /// How long to wait for each file of the log
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
     timeout: Duration,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 /// Why a receipt was not upgraded.
@@ -111,7 +106,7 @@ impl UpgradeError {
             Self::Behind { .. } | Self::Uncosigned => Exit::Undetermined,
             Self::Log(LogError::Http { .. } | LogError::Status { .. }) => Exit::Unreached,
             Self::Log(_) | Self::Tile(_) | Self::Http(_) => Exit::BadFile,
-            _ => Exit::NoMatch,
+            _ => Exit::Unproven,
         }
     }
 
@@ -126,11 +121,15 @@ impl UpgradeError {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: UpgradeArgs) -> Result<Exit, CliError> {
-    let receipt = read(&args.file, RECEIPT_BYTES_MAX)?;
-    let receipt = Receipt::parse(&receipt).map_err(|error| CliError::file(&args.file, error))?;
-    let policy = read(&args.policy, POLICY_BYTES_MAX)?;
-    let policy = Policy::parse(&policy).map_err(|error| CliError::file(&args.policy, error))?;
-    let http = Http::new(args.timeout, args.log_ca.as_deref()).map_err(UpgradeError::Http)?;
+    let policy = global.trust()?;
+    let receipt = source::receipt(&args.file)?;
+    let mut http = Http::new(args.timeout, args.log_ca.as_deref()).map_err(UpgradeError::Http)?;
+    // Directories ask nobody who reads them.
+    if args.log.starts_with("https:")
+        && let Some(ours) = global.our_files()?
+    {
+        http = http.with_certificate(&ours.cert, &ours.key).map_err(UpgradeError::Http)?;
+    }
     let files = LogFiles::at(&args.log, http);
     let newest = files.checkpoint().await.map_err(UpgradeError::Log)?;
     let tiles = files.tiles();
@@ -138,8 +137,8 @@ pub(super) async fn run(global: &GlobalArgs, args: UpgradeArgs) -> Result<Exit, 
     let upgraded = tokio::task::spawn_blocking(move || upgrade(&receipt, newest, tiles, &policy)).await;
     let (upgraded, verified) = upgraded.map_err(|error| CliError::Internal(error.to_string()))??;
     let text = upgraded.encode().map_err(|error| CliError::Internal(error.to_string()))?;
-    write(&args.out, text.as_bytes())?;
-    show(global, &args.out, &verified)
+    args.out.write(text.as_bytes())?;
+    if args.out.is_standard() { Ok(Exit::Good) } else { show(global, args.out.path(), &verified) }
 }
 
 /// The receipt against the newest checkpoint, and what it says.
@@ -174,22 +173,8 @@ fn upgrade(
 /// The receipt's own checkpoint, once the receipt verifies under a key of the policy's logs: witnesses are what it is
 /// about to get.
 fn believed(receipt: &Receipt, policy: &Policy) -> Result<Checkpoint, UpgradeError> {
-    let checkpoint =
-        Checkpoint::parse(receipt.checkpoint().text()).map_err(|error| UpgradeError::Receipt(error.into()))?;
-    let verify = |key: &VerifierKey| {
-        let alone = Policy::of_log(key.clone()).expect("a policy's logs have keys that logs sign with");
-        receipt.verify(&alone)
-    };
-    let of_log = policy.logs().iter().filter(|key| key.name() == checkpoint.origin());
-    let mut refused = ReceiptError::Policy(PolicyError::Origin);
-    for key in of_log {
-        // A log that changes its keys has several; one that signed is enough.
-        match verify(key) {
-            Ok(_) => return Ok(checkpoint),
-            Err(error) => refused = error,
-        }
-    }
-    Err(UpgradeError::Receipt(refused))
+    receipt.verify(&policy.without_quorum()).map_err(UpgradeError::Receipt)?;
+    Checkpoint::parse(receipt.checkpoint().text()).map_err(|error| UpgradeError::Receipt(error.into()))
 }
 
 fn unread(error: ProveError<TileReadError<LogError>>) -> UpgradeError {
@@ -226,28 +211,4 @@ fn show(global: &GlobalArgs, out: &Path, verified: &Verified) -> Result<Exit, Cl
         if names.is_empty() { "–".to_owned() } else { names.join(", ") },
     ))?;
     Ok(Exit::Good)
-}
-
-fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
-    let mut bytes = Vec::new();
-    let one_more = u64::try_from(bytes_max).map_or(u64::MAX, |max| max + 1);
-    let read = fs::File::open(path).and_then(|file| file.take(one_more).read_to_end(&mut bytes));
-    read.map_err(|error| CliError::file(path, error))?;
-    if bytes.len() > bytes_max {
-        return Err(CliError::file(path, format!("more than {bytes_max} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// The whole file or the one that was there before: it may be the only receipt there is.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push(".new");
-    let draft = path.with_file_name(name);
-    let written = fs::File::create(&draft).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    });
-    written.map_err(|error| CliError::file(path, error))
 }

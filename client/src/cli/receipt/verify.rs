@@ -10,21 +10,20 @@ use crate::cli::{
     config::GlobalArgs,
     exit::{CliError, Exit},
     screen::{Screen, table},
+    texts,
 };
 
-use super::{facts::Facts, json, source, trust::TrustArgs};
+use super::{facts::Facts, json, source};
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     /// Receipts, as files or as the text of their QR codes; `-` reads standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    #[command(flatten)]
-    trust: TrustArgs,
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &VerifyArgs) -> Result<Exit, CliError> {
-    let policy = args.trust.policy(global)?;
+    let policy = global.trust()?;
     let screen = global.screen();
     let exits = args.files.iter().map(|file| one(screen, file, &policy)).collect::<Result<Vec<_>, _>>()?;
     Ok(weightiest(&exits))
@@ -50,7 +49,9 @@ fn one(screen: Screen, file: &Path, policy: &Policy) -> Result<Exit, CliError> {
     match &verified {
         Ok(verified) => show(screen, &path, verified)?,
         Err(CliError::Receipt { fault, .. }) => {
-            screen.line(&format!("{}: {path}: {fault}", screen.lang.say("PHIẾU KHÔNG HỢP LỆ", "DOES NOT VERIFY")))?;
+            let (said, fault) =
+                (screen.lang.say("PHIẾU KHÔNG HỢP LỆ", "DOES NOT VERIFY"), texts::fault(*fault, screen.lang));
+            screen.line(&format!("{said}: {path}: {fault}"))?;
         }
         Err(error) => screen.complain(&format!("{}: {error}", screen.lang.say("lỗi", "error"))),
     }
@@ -87,7 +88,7 @@ fn weightiest(exits: &[Exit]) -> Exit {
 }
 
 /// A stable word for what is wrong with a receipt.
-const fn fault_code(fault: ReceiptError) -> &'static str {
+pub(super) const fn fault_code(fault: ReceiptError) -> &'static str {
     match fault {
         ReceiptError::Malformed | ReceiptError::TooLarge => "malformed",
         ReceiptError::Note(_) => "note",

@@ -187,6 +187,8 @@ pub enum ItemOutcome {
     OverBudget(Budget),
     /// The proposing node's clock is too far from the leader's clock.
     ClockSkewed,
+    /// What was granted to portal or official had ended at the leader's stamp: decide again, as a refusal.
+    GrantEnded,
 }
 
 /// A command applied.
@@ -405,6 +407,10 @@ impl Step<'_> {
         let rules_changed = entry.register_revision != self.state.meta.register_revision;
         if read_changed || base_changed || key_changed || rules_changed {
             return Some(ItemOutcome::Stale);
+        }
+        // By the stamp, which is the same on every node: no answer is given after the last day of a grant.
+        if entry.granted_until_ms.is_some_and(|until_ms| until_ms <= self.batch.at_ms) {
+            return Some(ItemOutcome::GrantEnded);
         }
         let counted = |key: &BudgetKey| self.state.budgets.get(key).copied().unwrap_or(0);
         let spent = |miss| spent(miss, entry.request.portal, self.batch.at_ms, counted);

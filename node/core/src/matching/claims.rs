@@ -1,10 +1,10 @@
 //! Which comparison answers which claim.
 
-use xacminh_proto::vocab::{Claim, Date, Marital, Reason, ResidenceKind, Sex};
+use xacminh_proto::vocab::{Claim, Date, Marital, Reason, ResidenceKind, Sex, Verdict};
 
 use crate::record::Record;
 
-use super::{Finding, dates, names, names::NameThreshold, places, relations};
+use super::{Finding, cards, dates, names, names::NameThreshold, places, relations};
 
 /// Compares one claim with a record. `today` is the day that counts where the claim names none.
 ///
@@ -17,6 +17,7 @@ pub fn check(claim: &Claim, record: &Record, threshold: NameThreshold, today: Da
         Claim::Sex(sex) => Finding::equal(sex, Some(&record.sex).filter(|sex| **sex != Sex::Unknown)),
         Claim::Nationality(code) => Finding::equal(code, Some(&record.nationality)),
         Claim::AgeAtLeast { years, on } => dates::age_at_least(*years, record.birth, on.unwrap_or(today)),
+        Claim::AgeAtMost { years, on } => age_at_most(*years, record, on.unwrap_or(today)),
         Claim::Residence { kind, place, as_of, detail } => {
             let address = match kind {
                 ResidenceKind::Permanent => &record.permanent,
@@ -30,8 +31,11 @@ pub fn check(claim: &Claim, record: &Record, threshold: NameThreshold, today: Da
         }
         Claim::LivingStatus(status) => Finding::equal(status, Some(&record.living)),
         Claim::OldNumber(number) => Finding::equal(number, record.old_number.as_ref()),
-        Claim::CardIssued(day) => Finding::equal(day, record.card.as_ref().map(|card| &card.issued)),
-        Claim::CardExpires(day) => card_expires(*day, record),
+        Claim::CardIssued(day) => cards::issued(*day, record),
+        Claim::CardExpires(day) => cards::expires(*day, record),
+        Claim::CardNumber(number) => Finding::equal(number, Some(&record.number)),
+        Claim::CardValid(on) => cards::valid(on.unwrap_or(today), record, today),
+        Claim::CardAddress(address) => cards::address(address, record.permanent.as_ref()),
         Claim::ParentOf(child) => relations::parent_of(*child, record),
         Claim::ChildOf(parent) => relations::child_of(*parent, record),
         Claim::SpouseOf(spouse) => relations::spouse_of(*spouse, record),
@@ -41,11 +45,18 @@ pub fn check(claim: &Claim, record: &Record, threshold: NameThreshold, today: Da
     }
 }
 
-/// A card without a last day (its holder was over 60) does not expire on the day claimed: recorded, and different.
-fn card_expires(claimed: Date, record: &Record) -> Finding {
-    match &record.card {
-        None => Finding::NOT_RECORDED,
-        Some(card) if card.expires == Some(claimed) => Finding::yes(Reason::Equal),
-        Some(_) => Finding::no(Reason::Different),
+/// At most so many whole years old: born by then, and not a year older.
+fn age_at_most(years: u8, record: &Record, on: Date) -> Finding {
+    match dates::age_at_least(0, record.birth, on).verdict {
+        // Not born by that day: no age at all.
+        Verdict::NoMatch => return Finding::no(Reason::Different),
+        Verdict::Undetermined(cause) => return Finding::cannot_tell(cause, Reason::NothingRecorded),
+        Verdict::Match => {}
+    }
+    let Some(too_old) = years.checked_add(1) else { return Finding::yes(Reason::YoungEnough) };
+    match dates::age_at_least(too_old, record.birth, on).verdict {
+        Verdict::Match => Finding::no(Reason::AgeAbove),
+        Verdict::NoMatch => Finding::yes(Reason::YoungEnough),
+        Verdict::Undetermined(cause) => Finding::cannot_tell(cause, Reason::NothingRecorded),
     }
 }

@@ -7,10 +7,12 @@
 //! names      difference classes N0 … N10
 //! dates      days, years alone, ages
 //! places     provinces and communes through time, street parts
+//! cards      the newest card on record, and earlier ones
 //! relations  parents, spouses, wards, households
 //! claims     which of the above answers which claim
 //! ```
 
+pub mod cards;
 pub mod claims;
 pub mod dates;
 pub mod names;

@@ -87,6 +87,34 @@ pub enum Problem {
         /// The portal.
         portal: u32,
     },
+    /// Procedures that are like each other, around in a circle.
+    #[error("`like` leads in a circle: {path}")]
+    Cycle {
+        /// The codes on the way.
+        path: String,
+    },
+    /// A procedure that neither says something it must, nor is like one that does.
+    #[error("procedure `{procedure}` says no `{key}`, and is like none that does")]
+    Missing {
+        /// The procedure.
+        procedure: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A procedure that discloses what its `values` do not allow.
+    #[error(
+        "procedure `{procedure}` may not disclose `{attribute}`: `values` says \"none\" for verdicts only, \"own\" for the \
+         person's, \"relatives\" for the numbers of relatives too"
+    )]
+    ValueNotAllowed {
+        /// The procedure.
+        procedure: String,
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// Not a day on which a grant ends.
+    #[error("`{0}` is no day: `until` is the last day of a grant, written YYYY-MM-DD")]
+    Until(String),
     /// `*` beside other grants.
     #[error("`*` means every procedure of the portal and stands alone")]
     StarNotAlone,

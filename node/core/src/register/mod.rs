@@ -1,33 +1,45 @@
 //! Who may ask what: portals, officials and procedures, declared in TOML and replicated as one revision.
 //!
 //! ```text
-//! document  the TOML text and its checks: a register that parses has no loose end
-//! limits    budgets of misses that fit together
-//! alarms    thresholds of alarms, and honey numbers
-//! permit    whether one question may be asked, and under which terms
-//! error     what is wrong with a document, by line and name
+//! document    the TOML text and its checks: a register that parses has no loose end
+//! procedures  what may be asked for whose sake, and what procedures have in common
+//! grants      what portals and officials were granted, and until when
+//! limits      budgets of misses that fit together
+//! alarms      thresholds of alarms, and honey numbers
+//! permit      whether one question may be asked, and under which terms
+//! diff        what changes from one register to another, and for whom
+//! replay      what another register says of the questions of the past
+//! error       what is wrong with a document, by line and name
 //! ```
 
 mod alarms;
+mod diff;
 mod document;
 mod error;
+mod grants;
 mod limits;
 mod permit;
+mod procedures;
+mod replay;
 
 use std::collections::BTreeMap;
 
-use xacminh_proto::vocab::{AttributeClass, AttributeSet, ClaimKind, OfficialId, PortalId, ProcedureCode};
+use xacminh_proto::vocab::{Attribute, AttributeClass, AttributeSet, ClaimKind, OfficialId, PortalId, ProcedureCode};
 
 use crate::{
     command::{MissLimits, RecordKey},
     matching::names::NameThreshold,
 };
 
+use grants::{Enrolment, Grant, Grants};
+
 pub use alarms::Alarms;
+pub use diff::{Difference, Party, Turn, diff};
 pub use document::{QUESTIONS_IN_FLIGHT_MAX, REGISTER_BYTES_MAX};
 pub use error::{Problem, RegisterError};
 pub use limits::MISSES_PER_OFFICIAL_HOUR;
-pub use permit::{Grounds, Permit, permit};
+pub use permit::{Asker, Grounds, Permit, permit};
+pub use replay::Terms;
 
 /// One revision of the register. Looking something up allocates nothing and takes O(log n).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,20 +69,13 @@ pub struct Portal {
     pub misses: MissLimits,
     /// Questions it may have in flight at one node.
     pub questions_in_flight_max: u32,
-    /// Numbers of the procedures it may use, ascending.
-    procedures: Vec<u32>,
-    officials: BTreeMap<OfficialId, Grants>,
+    /// When all of it ends, Unix milliseconds; never if none.
+    until_ms: Option<u64>,
+    /// The procedures it may use, by ascending number.
+    procedures: Vec<Grant>,
+    officials: BTreeMap<OfficialId, Enrolment>,
     /// Row keys of officials' own citizen numbers, where the register has them.
     own_numbers: BTreeMap<OfficialId, RecordKey>,
-}
-
-/// The procedures an official may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Grants {
-    /// All of the portal's.
-    All,
-    /// Those with these numbers, ascending.
-    Only(Vec<u32>),
 }
 
 /// An administrative procedure: what may be asked for its sake, and how.
@@ -84,10 +89,16 @@ pub struct Procedure {
     pub name_vi: String,
     /// Its name in English.
     pub name_en: String,
+    /// Whether no source confirms that there is a procedure of this code: an example, not to be granted in production.
+    pub example: bool,
+    /// Where the code was found, for people.
+    pub source: Option<String>,
     /// What it processes personal data for, as leaves tell it.
     pub purpose: u16,
     /// Attributes it may disclose.
     pub attributes: AttributeSet,
+    /// Of whom it may disclose values at all.
+    pub values: Values,
     /// Names that count as the same.
     pub name_threshold: NameThreshold,
     /// When the citizen sees its questions.
@@ -95,6 +106,29 @@ pub struct Procedure {
     /// Bits of the claim kinds it may check.
     claims: u32,
     max_age_ms: MaxAge,
+}
+
+/// Of whom a procedure may be told values; claims are answered by verdicts all the same (promise P9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Of nobody: verdicts only.
+    None,
+    /// Of the person asked about, but for the numbers of relatives.
+    Own,
+    /// Of the person asked about, and the numbers of relatives, who were not asked.
+    Relatives,
+}
+
+impl Values {
+    /// Whether the value of an attribute may be told.
+    #[must_use]
+    pub const fn allow(self, attribute: Attribute) -> bool {
+        match self {
+            Self::None => false,
+            Self::Own => !matches!(attribute, Attribute::Father | Attribute::Mother | Attribute::Spouse),
+            Self::Relatives => true,
+        }
+    }
 }
 
 /// When a question becomes visible to the citizen it was about.
@@ -187,10 +221,22 @@ impl Register {
 }
 
 impl Portal {
-    /// Whether it may use a procedure.
+    /// Whether it may use a procedure, now or until some day.
     #[must_use]
     pub fn may_use(&self, procedure: &Procedure) -> bool {
-        self.procedures.binary_search(&procedure.id).is_ok()
+        grants::find(&self.procedures, procedure.id).is_some()
+    }
+
+    /// When the portal's own right to a procedure ends, Unix milliseconds; never if none.
+    #[must_use]
+    pub fn until_ms(&self, procedure: &Procedure) -> Option<u64> {
+        let granted = grants::find(&self.procedures, procedure.id).and_then(|grant| grant.until_ms);
+        grants::earlier(self.until_ms, granted)
+    }
+
+    /// The officials it enrolled.
+    pub fn officials(&self) -> impl Iterator<Item = &OfficialId> {
+        self.officials.keys()
     }
 
     /// Officials whose own citizen number is known, with its row key.
@@ -207,11 +253,24 @@ impl Portal {
     /// Whether it enrolled an official and gave them a procedure.
     #[must_use]
     pub fn granted(&self, official: &OfficialId, procedure: &Procedure) -> bool {
-        match self.officials.get(official) {
+        match self.officials.get(official).map(|enrolment| &enrolment.grants) {
             None => false,
             Some(Grants::All) => self.may_use(procedure),
-            Some(Grants::Only(granted)) => granted.binary_search(&procedure.id).is_ok(),
+            Some(Grants::Only(granted)) => grants::find(granted, procedure.id).is_some(),
         }
+    }
+
+    /// When an official's right to a procedure ends, Unix milliseconds, the portal's included; never if none.
+    #[must_use]
+    pub fn granted_until_ms(&self, official: &OfficialId, procedure: &Procedure) -> Option<u64> {
+        let own = self.officials.get(official).and_then(|Enrolment { grants, until_ms }| {
+            let granted = match grants {
+                Grants::All => None,
+                Grants::Only(granted) => grants::find(granted, procedure.id).and_then(|grant| grant.until_ms),
+            };
+            grants::earlier(*until_ms, granted)
+        });
+        grants::earlier(own, self.until_ms(procedure))
     }
 }
 

@@ -62,6 +62,11 @@ const ITEMS: &str = "
     decided a skew ahead                   | Appended { position: 2 }
     decided further ahead                  | ClockSkewed
 
+    granted until later                    | Appended { position: 2 }
+    granted until the stamp                | GrantEnded
+    granted until the stamp, over budget   | GrantEnded
+    the request of before, granted until   | Duplicate { position: 1 }
+
     a miss of at most 1                    | Appended { position: 2 }
     a miss of at most 0                    | OverBudget(OfficialHour)
     a hit of at most 0                     | OverBudget(OfficialHour)
@@ -102,6 +107,16 @@ fn fresh(different: &str) -> Item {
         "the request of before, over budget" => {
             fresh = with_request(request(1));
             fresh.entry.miss = miss(0, true);
+        }
+        "granted until later" => fresh.entry.granted_until_ms = Some(NOW_MS + 1),
+        "granted until the stamp" => fresh.entry.granted_until_ms = Some(NOW_MS),
+        "granted until the stamp, over budget" => {
+            fresh.entry.granted_until_ms = Some(NOW_MS);
+            fresh.entry.miss = miss(0, true);
+        }
+        "the request of before, granted until" => {
+            fresh = with_request(request(1));
+            fresh.entry.granted_until_ms = Some(NOW_MS);
         }
         "longer ago, and the request of before" => fresh = item(request(1), at_ms(different), 1),
         "the person of before, key of entry 2" => fresh.entry.person = Some(known_person(BEFORE, 2)),

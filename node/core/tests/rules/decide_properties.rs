@@ -203,7 +203,7 @@ proptest! {
             decide(&question, &permit, Some(&older), asked, NOW_MS),
             decide(&question, &permit, Some(&fresher), asked, NOW_MS),
         );
-        if let Next::Answer(Decision { outcome: Outcome::Confirmed { verdicts, attributes, as_of_ms }, .. }) = of_older {
+        if let Next::Answer(Decision { outcome: Outcome::Confirmed { verdicts, attributes, as_of_ms, .. }, .. }) = of_older {
             prop_assert_eq!(as_of_ms, older.read_at_ms);
             prop_assert!(NOW_MS - as_of_ms <= permit.max_age_ms || asked == Asked::Answered);
             let Next::Answer(Decision { outcome: Outcome::Confirmed { verdicts: same, attributes: alike, .. }, .. }) = of_fresher else {

@@ -9,8 +9,8 @@ use xacminh_core::{
 use xacminh_proto::vocab::{Attribute, AttributeSet, Cause, Date, Outcome, PersonNumber, Verdict};
 
 use crate::fixtures::{
-    HOUR_MS, NOW_MS, address, an, birth, citizen, claim, day, known, living, marital, name, old, permitted, question,
-    rows, sex,
+    HOUR_MS, NOW_MS, NUMBER, address, an, birth, citizen, claim, day, known, living, marital, name, old, permitted,
+    question, rows, sex,
 };
 
 /// claim | what is different in the record | ruling
@@ -82,6 +82,7 @@ const CLAIMS: &str = "
     old_number 201123456                  | old_number none          | Undetermined(NotRecorded) NothingRecorded
     card_issued 2021-05-01                |                          | Match Equal
     card_issued 2021-05-02                |                          | NoMatch Different
+    card_issued 2016-02-01                |                          | NoMatch CardReplaced
     card_expires 2045-03-07               |                          | Match Equal
     card_expires 2025-03-07               |                          | NoMatch Different
     card_expires 2045-03-07               | card for life            | NoMatch Different
@@ -139,13 +140,15 @@ fn claim_by_claim() {
     }
 }
 
-fn change(record: &mut Record, text: &str) {
+pub(crate) fn change(record: &mut Record, text: &str) {
     let (field, value) = text.split_once(' ').expect("field and value");
     let number = || (value != "none").then(|| citizen(value));
     match field {
         "birth" => record.birth = birth(value),
         "sex" => record.sex = sex(value),
         "permanent" => record.permanent = None,
+        "current" => record.current = None,
+        "father" => record.father = number(),
         "marital" => record.marital = marital(value),
         "living" => record.living = living(value),
         "old_number" => record.old_number = None,
@@ -209,9 +212,30 @@ const CASES: &str = "
     an under correction      | all right              | unavailable | Undetermined(UnderCorrection)
     an under correction      | name Nguyễn Văn Ân     | answered    | not confirmed
     an cancelled             | all right              | not yet     | ask the authority
-    an cancelled             | all right              | answered    | Undetermined(NumberReissued)
+    an cancelled             | all right              | answered    | Undetermined(NumberCancelled)
     an cancelled             | name Nguyễn Văn Ân     | answered    | not confirmed
     an cancelled             | name Nguyễn Văn Ân     | unavailable | Undetermined(AuthorityUnavailable)
+
+    # cancelled and issued anew: followed to the number in force, by those alone who have the three keys
+    an reissued              | all right              | not yet     | ask the authority
+    an reissued              | all right              | answered    | Undetermined(NumberReissued)
+    an reissued              | all right              | unavailable | Undetermined(NumberReissued)
+    an reissued, followed    | all right              | not yet     | confirmed by another number
+    an reissued, followed    | all right              | answered    | confirmed by another number
+    an reissued, followed    | by old number          | answered    | confirmed by another number
+    an reissued, followed    | claims married         | not yet     | confirmed by another number, Match Equal
+    an reissued, followed    | name Nguyễn Văn Ân     | not yet     | ask the authority
+    an reissued, followed    | name Nguyễn Văn Ân     | answered    | not confirmed
+    an reissued, followed    | number 048085007777    | answered    | confirmed
+    an reissued twice        | all right              | answered    | confirmed by another number
+    an reissued in a circle  | all right              | answered    | Undetermined(NumberReissued)
+    an reissued to himself   | all right              | answered    | Undetermined(NumberReissued)
+    an reissued for ever     | all right              | answered    | Undetermined(NumberReissued)
+    an reissued, then cancelled | all right           | answered    | Undetermined(NumberCancelled)
+    an reissued, under correction | all right         | answered    | Undetermined(UnderCorrection)
+    # what was corrected is not confirmed: the clerk is sent to the new number
+    an reissued, born 1986   | all right              | answered    | Undetermined(NumberReissued)
+    an reissued, born 1986   | birth 1986-03-07       | answered    | not confirmed
 
     # a claim that memory would deny
     an                       | claims single          | not yet     | ask the authority
@@ -243,6 +267,9 @@ fn case_by_case() {
 }
 
 fn remembered(people: &str) -> Option<Known> {
+    if people.starts_with("an reissued") {
+        return Some(known(lineage(people)));
+    }
     let (people, age) = people.split_once(", ").map_or((people, ""), |(people, age)| (people, age));
     let other = |change: fn(&mut Record)| {
         let mut record = an();
@@ -271,17 +298,55 @@ fn remembered(people: &str) -> Option<Known> {
     Some(Known { people, read_at_ms })
 }
 
+/// What is remembered of An, whose number was cancelled and issued anew.
+fn lineage(how: &str) -> Vec<Record> {
+    const LATER: [&str; 6] =
+        ["048085007777", "048085007778", "048085007779", "048085007780", "048085007781", "048085007782"];
+    let cancelled = |number: &str, replaced_by: &str| {
+        let status = NumberStatus::Cancelled { replaced_by: Some(citizen(replaced_by)) };
+        Record { number: citizen(number), status, ..an() }
+    };
+    let first = cancelled(NUMBER, LATER[0]);
+    let last = Record { number: citizen(LATER[0]), ..an() };
+    match how.strip_prefix("an reissued").expect("an reissued") {
+        "" => vec![first],
+        ", followed" => vec![first, last],
+        " twice" => {
+            vec![first, cancelled(LATER[0], LATER[1]), Record { number: citizen(LATER[1]), ..an() }]
+        }
+        " in a circle" => vec![first, cancelled(LATER[0], LATER[1]), cancelled(LATER[1], NUMBER)],
+        " to himself" => vec![cancelled(NUMBER, NUMBER)],
+        " for ever" => {
+            let mut people = vec![first];
+            people.extend(LATER.windows(2).map(|pair| cancelled(pair[0], pair[1])));
+            people
+        }
+        ", then cancelled" => {
+            vec![first, Record { status: NumberStatus::Cancelled { replaced_by: None }, ..last }]
+        }
+        ", under correction" => vec![first, Record { under_correction: true, ..last }],
+        ", born 1986" => vec![first, Record { birth: birth("1986-03-07"), ..last }],
+        _ => panic!("no such lineage: {how}"),
+    }
+}
+
 fn told(next: &Next) -> String {
     match next {
         Next::AskAuthority => "ask the authority".to_owned(),
         Next::Answer(Decision { outcome, .. }) => match outcome {
             Outcome::NotConfirmed => "not confirmed".to_owned(),
-            Outcome::Confirmed { verdicts, .. } => verdicts.iter().fold("confirmed".to_owned(), |told, verdict| {
-                format!("{told}, {:?} {:?}", verdict.verdict, verdict.reason)
-            }),
+            Outcome::Confirmed { verdicts, reissued, .. } => {
+                verdicts.iter().fold(confirmed(*reissued), |told, verdict| {
+                    format!("{told}, {:?} {:?}", verdict.verdict, verdict.reason)
+                })
+            }
             other => format!("{other:?}"),
         },
     }
+}
+
+fn confirmed(reissued: bool) -> String {
+    if reissued { "confirmed by another number" } else { "confirmed" }.to_owned()
 }
 
 #[test]

@@ -203,6 +203,7 @@ fn entry(request: RequestKey, at_ms: u64, register_revision: u64) -> Entry {
         question: [7; 16],
         register_revision,
         miss: None,
+        granted_until_ms: None,
     }
 }
 

@@ -141,7 +141,8 @@ fn the_leaf_tells_the_worst_of_the_verdicts() {
             },
             reason: Reason::Equal,
         });
-        let outcome = Outcome::Confirmed { verdicts: verdicts.collect(), attributes: vec![], as_of_ms: 1 };
+        let outcome =
+            Outcome::Confirmed { verdicts: verdicts.collect(), attributes: vec![], as_of_ms: 1, reissued: false };
         assert_eq!(format!("{:?}", leaf_verdict(&outcome)), told);
     }
     assert_eq!(leaf_verdict(&Outcome::NotConfirmed), LeafVerdict::NoMatch);

@@ -6,8 +6,8 @@ use xacminh_core::{
     register::{Permit, Register, permit},
 };
 use xacminh_proto::vocab::{
-    Address, AsOf, AttributeSet, BirthDate, CitizenNumber, Claim, Date, DossierId, FullName, Living, Marital,
-    OfficialId, OldNumber, PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
+    Address, AsOf, AttributeSet, BirthDate, CardAddress, CitizenNumber, Claim, Date, DossierId, FullName, Living,
+    Marital, OfficialId, OldNumber, PersonNumber, Place, PortalId, ProcedureCode, RequestId, ResidenceKind, Sex,
 };
 
 /// Noon of 21 November 2026 in Vietnam.
@@ -81,7 +81,7 @@ name_en = "Test procedure: everything"
 purpose = 12
 claims = ["full_name", "birth_date", "sex", "nationality", "age_at_least", "residence", "marital_status",
     "living_status", "old_number", "card_issued", "card_expires", "parent_of", "child_of", "spouse_of", "guardian_of",
-    "head_of_household", "same_household"]
+    "head_of_household", "same_household", "age_at_most", "card_number", "card_valid", "card_address"]
 attributes = ["full_name", "birth_date", "sex", "nationality", "citizen_number", "old_number", "other_name",
     "card_issued", "card_expires", "birth_place", "home_town", "permanent_residence", "temporary_residence",
     "current_residence", "marital_status", "father", "mother", "spouse", "relation_to_head", "living_status",
@@ -90,6 +90,7 @@ max_age_s = { identity = 86400, origin = 864000, residence = 7200, family = 3600
 name_threshold = "folded"
 visibility = "delayed"
 delay_days = 90
+values = "relatives"
 
 [[procedure]]
 id = 3
@@ -121,7 +122,7 @@ pub(crate) fn question() -> Question {
 }
 
 pub(crate) fn permitted(question: &Question) -> Permit {
-    permit(question, &the_register()).expect("the fixture is permitted")
+    permit(question, &the_register(), NOW_MS).expect("the fixture is permitted")
 }
 
 pub(crate) fn known(people: Vec<Record>) -> Known {
@@ -208,11 +209,15 @@ pub(crate) fn claim(text: &str) -> Claim {
         "birth_date" => Claim::BirthDate(birth(argument)),
         "sex" => Claim::Sex(sex(argument)),
         "nationality" => Claim::Nationality(argument.as_bytes().try_into().expect("two letters")),
-        "age_at_least" => {
+        "age_at_least" | "age_at_most" => {
             let (years, on) =
                 argument.split_once(" on ").map_or((argument, None), |(years, on)| (years, Some(day(on))));
-            Claim::AgeAtLeast { years: years.parse().expect("years"), on }
+            let years = years.parse().expect("years");
+            if kind == "age_at_least" { Claim::AgeAtLeast { years, on } } else { Claim::AgeAtMost { years, on } }
         }
+        "card_number" => Claim::CardNumber(citizen(argument)),
+        "card_valid" => Claim::CardValid((!argument.is_empty()).then(|| day(argument))),
+        "card_address" => Claim::CardAddress(CardAddress::parse(argument).expect("an address")),
         "residence" => residence(argument),
         "marital_status" => Claim::MaritalStatus(marital(argument)),
         "living_status" => Claim::LivingStatus(living(argument)),

@@ -23,6 +23,7 @@ fn a_batch() -> Command {
     let mut remembering = item(request(1), NOW_MS, 7);
     remembering.remember = Some(RecordChange { key: [4; 32], before: 3, sealed: vec![1, 2, 3] });
     remembering.entry.miss = miss(20, true);
+    remembering.entry.granted_until_ms = Some(NOW_MS + 1);
     let mut reading = item(request(2), NOW_MS, 7);
     reading.read = Some(RecordRead { key: [5; 32], version: 300 });
     reading.entry.person = Some(known_person(18, 300));

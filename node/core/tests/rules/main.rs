@@ -4,6 +4,8 @@
 
 mod apply_model;
 mod apply_table;
+mod attacker;
+mod claims_table;
 mod decide_properties;
 mod decide_table;
 mod disk;

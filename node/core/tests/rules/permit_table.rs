@@ -1,9 +1,9 @@
 //! Who may ask what.
 
-use xacminh_core::register::{Visibility, permit};
+use xacminh_core::register::{Register, Visibility, permit};
 use xacminh_proto::vocab::{Attribute, AttributeSet, ErrorNumber, OfficialId, PortalId};
 
-use crate::fixtures::{claim, procedure, question, rows, the_register};
+use crate::fixtures::{NOW_MS, REGISTER, claim, procedure, question, rows, the_register};
 
 /// portal | official | procedure | claims | attributes | ruling
 const WHO_MAY_ASK: &str = "
@@ -47,7 +47,8 @@ fn who_may_ask_what() {
         question.procedure = procedure(code);
         question.claims = claims.split(';').map(str::trim).filter(|text| !text.is_empty()).map(claim).collect();
         question.attributes = set(attributes);
-        let found = permit(&question, &register).map_or_else(|number| format!("{number:?}"), |_| "permitted".into());
+        let found =
+            permit(&question, &register, NOW_MS).map_or_else(|number| format!("{number:?}"), |_| "permitted".into());
         assert_eq!(found, ruling, "{portal} {official} {code} {claims} {attributes}");
     }
 }
@@ -78,11 +79,63 @@ fn the_tightest_age_counts_and_identity_always_does() {
         question.claims = claims.split(';').map(str::trim).filter(|text| !text.is_empty()).map(claim).collect();
         question.attributes = set(attributes);
         question.max_age_ms = wish.parse().ok().map(|seconds: u64| seconds * 1000);
-        let permit = permit(&question, &register).expect("permitted");
+        let permit = permit(&question, &register, NOW_MS).expect("permitted");
         assert_eq!(
             permit.max_age_ms,
             age.parse::<u64>().expect("seconds") * 1000,
             "{code} {claims} {attributes} {wish}"
+        );
+    }
+}
+
+/// what ends | until | asked at, milliseconds from the end of that day | ruling
+const UNTIL_WHEN: &str = "
+    the portal               | 2026-12-31 | -1 | permitted
+    the portal               | 2026-12-31 |  0 | GrantEnded
+    the portal's procedure   | 2026-12-31 | -1 | permitted
+    the portal's procedure   | 2026-12-31 |  0 | GrantEnded
+    the official             | 2026-12-31 | -1 | permitted
+    the official             | 2026-12-31 |  0 | GrantEnded
+    the official's procedure | 2026-12-31 | -1 | permitted
+    the official's procedure | 2026-12-31 |  0 | GrantEnded
+    another procedure        | 2026-12-31 |  0 | permitted
+";
+
+/// The last day counts, in Vietnam: it ends at 17:00 UTC.
+#[test]
+fn what_was_granted_ends_with_its_last_day() {
+    const END_MS: i64 = 1_798_736_400_000;
+    for [what, until, after_ms, ruling] in rows(UNTIL_WHEN) {
+        let until_key = format!("until = \"{until}\"");
+        let granted = format!("{{ code = \"1.004222\", {until_key} }}");
+        let (right, wrong) = match what {
+            "the portal" => ("id = 3\nname", format!("id = 3\n{until_key}\nname")),
+            "the portal's procedure" => {
+                ("Hải Châu\"\nprocedures = [\"1.004222\"]", format!("Hải Châu\"\nprocedures = [{granted}]"))
+            }
+            "the official" => ("portal = 3\n", format!("portal = 3\n{until_key}\n")),
+            "the official's procedure" => {
+                ("portal = 3\nprocedures = [\"*\"]", format!("portal = 3\nprocedures = [{granted}]"))
+            }
+            _ => {
+                let other = granted.replace("1.004222", "9.exact");
+                ("Hải Châu\"\nprocedures = [", format!("Hải Châu\"\nprocedures = [{other}, "))
+            }
+        };
+        assert_eq!(REGISTER.matches(right).count(), 1, "{what}");
+        let register = Register::parse(&REGISTER.replacen(right, &wrong, 1)).expect("sound");
+        let mut question = question();
+        question.portal = PortalId(3);
+        question.official = OfficialId::parse("clerk-03").expect("an official");
+        question.procedure = procedure("1.004222");
+        let now_ms = u64::try_from(END_MS + after_ms.parse::<i64>().expect("milliseconds")).expect("after 1970");
+        let found = permit(&question, &register, now_ms);
+        let until_ms = (what != "another procedure").then_some(END_MS.unsigned_abs());
+        assert!(found.is_err() || found.is_ok_and(|permit| permit.granted_until_ms == until_ms), "{what}");
+        assert_eq!(
+            found.map_or_else(|number| format!("{number:?}"), |_| "permitted".into()),
+            ruling,
+            "{what} {after_ms}"
         );
     }
 }
@@ -92,7 +145,7 @@ fn a_permit_carries_the_terms_of_its_procedure_and_portal() {
     let register = the_register();
     let mut question = question();
     question.attributes = set("full_name father");
-    let permit = permit(&question, &register).expect("permitted");
+    let permit = permit(&question, &register, NOW_MS).expect("permitted");
     assert_eq!((permit.purpose, permit.procedure, permit.register_revision), (12, 2, 7));
     assert_eq!((permit.misses.official_hour, permit.questions_in_flight_max), (5, 64));
     assert_eq!((permit.attributes, permit.visibility), (question.attributes, Visibility::Delayed { days: 90 }));

@@ -3,7 +3,7 @@
 use xacminh_core::{
     apply::Budget,
     command::MissLimits,
-    register::{Register, RegisterError},
+    register::{Register, RegisterError, Values, Visibility},
 };
 use xacminh_proto::vocab::{AttributeClass, ClaimKind, PortalId};
 
@@ -70,9 +70,37 @@ const SLIPS: &[(&str, &str, &str)] = &[
     (
         "max_age_s = { identity = 86400, residence = 3600 }",
         "max_age_s = { residence = 3600 }",
-        "missing field `identity`",
+        "procedure `1.004222` asks for data of class `identity`: give max_age_s.identity in seconds",
     ),
     ("max_age_s = { identity = 0 }", "max_age_s = { identity = -1 }", "invalid value: integer `-1`"),
+    (
+        "max_age_s = { identity = 0 }\n",
+        "",
+        "line 75: procedure `9.exact` asks for data of class `identity`: give max_age_s.identity in seconds",
+    ),
+    ("purpose = 13\n", "", "line 75: procedure `9.exact` says no `purpose`, and is like none that does"),
+    ("purpose = 13", "like = \"9.exakt\"", "line 78: there is no procedure `9.exakt`, did you mean `9.exact`?"),
+    ("purpose = 13", "like = \"9.exact\"", "line 78: `like` leads in a circle: 9.exact → 9.exact"),
+    ("values = \"relatives\"", "", "line 65: procedure `9.everything` may not disclose `father`: `values` says"),
+    ("values = \"relatives\"", "values = \"none\"", "line 63: procedure `9.everything` may not disclose `full_name`"),
+    ("values = \"relatives\"", "values = \"all\"", "unknown variant `all`"),
+    (
+        "portal = 3\nprocedures = [\"*\"]",
+        "portal = 3\nprocedures = [\"*\"]\nuntil = \"2027-02-29\"",
+        "line 42: `2027-02-29` is no day: `until` is the last day of a grant, written YYYY-MM-DD",
+    ),
+    (
+        "portal = 3\nprocedures = [\"*\"]",
+        "portal = 3\nprocedures = [{ code = \"1.004222\", until = \"soon\" }]",
+        "line 41: `soon` is no day",
+    ),
+    ("portal = 3\nprocedures = [\"*\"]", "portal = 3\nprocedures = [{ code = \"1.004222\" }]", "missing field `until`"),
+    (
+        "portal = 3\nprocedures = [\"*\"]",
+        "portal = 3\nprocedures = [{ code = \"1.004222\", until = \"2027-01-01\", form = 1 }]",
+        "unknown field `form`",
+    ),
+    ("portal = 3\nprocedures = [\"*\"]", "portal = 3\nprocedures = [1]", "a procedure's code, or a table"),
     ("name_threshold = \"exact\"", "name_threshold = \"fuzzy\"", "unknown variant `fuzzy`"),
     ("visibility = \"delayed\"", "visibility = \"secret\"", "unknown variant `secret`"),
     ("delay_days = 90", "", "procedure `9.everything` is delayed: give delay_days, from 1 to 1825"),
@@ -202,6 +230,74 @@ fn a_slip_is_told_by_line_and_name() {
         let error = Register::parse(&REGISTER.replacen(right, wrong, 1)).expect_err(wrong);
         assert!(error.to_string().contains(told), "{wrong}: {error}");
     }
+}
+
+/// A circle of three: none of them says what it is, and the first that is read is told the way.
+#[test]
+fn a_circle_is_told_with_its_way() {
+    let procedure = |id, code, like| {
+        format!("[[procedure]]\nid = {id}\ncode = \"{code}\"\nname_vi = \"x\"\nname_en = \"x\"\nlike = \"{like}\"\n")
+    };
+    let circle = [procedure(11, "a", "b"), procedure(12, "b", "c"), procedure(13, "c", "a")].concat();
+    let error = Register::parse(&format!("{REGISTER}\n{circle}")).expect_err("a circle").to_string();
+    assert!(error.ends_with("`like` leads in a circle: a → b → c → a"), "{error}");
+}
+
+/// What is said of a procedure itself counts, the rest is that of the one it is like; lists are taken whole.
+#[test]
+fn a_procedure_is_like_another_but_for_what_it_says() {
+    let more = r#"
+[[procedure]]
+id = 4
+code = "9.like"
+name_vi = "Như trên"
+name_en = "As above"
+like = "9.everything"
+claims = ["sex"]
+visibility = "normal"
+example = true
+
+[[procedure]]
+id = 5
+code = "9.like.that"
+name_vi = "Như trên nữa"
+name_en = "As that"
+like = "9.like"
+max_age_s = { identity = 1, origin = 2, residence = 3, family = 4, status = 5, sensitive = 6 }
+"#;
+    let register = Register::parse(&format!("{REGISTER}{more}")).expect("sound");
+    let everything = register.procedure(&procedure("9.everything")).expect("declared");
+    let like = register.procedure(&procedure("9.like")).expect("declared");
+    assert_eq!(
+        (like.purpose, like.attributes, like.values),
+        (everything.purpose, everything.attributes, everything.values)
+    );
+    assert!(like.allows(ClaimKind::Sex) && !like.allows(ClaimKind::FullName) && like.example);
+    assert_eq!(like.max_age_ms(AttributeClass::Sensitive), Some(60_000));
+    assert_eq!((like.visibility, everything.visibility), (Visibility::Normal, Visibility::Delayed { days: 90 }));
+    let that = register.procedure(&procedure("9.like.that")).expect("declared");
+    assert!(that.allows(ClaimKind::Sex) && !that.allows(ClaimKind::FullName));
+    assert!(!that.example, "whether a code is confirmed is not inherited");
+    assert_eq!(that.max_age_ms(AttributeClass::Sensitive), Some(6_000));
+}
+
+/// The catalogue to start from: real procedures, marked where no source confirms a code, and no more than they need.
+#[test]
+fn the_catalogue_is_a_register_of_forty_procedures_and_more() {
+    let catalogue = include_str!("../../../../cluster-configs/registers/catalogue.toml");
+    let register = Register::parse(catalogue).expect("sound");
+    let (examples, real): (Vec<_>, Vec<_>) = register.procedures().partition(|procedure| procedure.example);
+    assert!(real.len() >= 40, "{} procedures", real.len());
+    assert!(real.iter().all(|it| matches!(it.source.as_deref(), Some("survey" | "form" | "copies" | "copy"))));
+    assert!(examples.iter().all(|it| it.source.is_none()));
+    for procedure in register.procedures() {
+        let code = &procedure.code;
+        assert!(!procedure.name_vi.is_empty() && !procedure.name_en.is_empty(), "{code}");
+        assert!(ClaimKind::ALL.into_iter().any(|kind| procedure.allows(kind)), "{code} asks nothing");
+        assert_ne!(procedure.values, Values::Relatives, "{code}: relatives are asked about by claims");
+        assert!(procedure.id > 100, "{code}: 1 to 99 are a province's own");
+    }
+    assert!(real.iter().filter(|it| it.attributes.is_empty()).count() >= 10, "many need no value at all");
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn item(said: &Said, number: u64, at_ms: u64, known: bool) -> Item {
             question: [5; 16],
             register_revision: 0,
             miss: None,
+            granted_until_ms: None,
         },
     }
 }

@@ -45,6 +45,7 @@ pub(in crate::raft) fn item(ticket: Ticket, request: RequestId, envelope_bytes: 
             question: [5; 16],
             register_revision: 0,
             miss: None,
+            granted_until_ms: None,
         },
     }
 }

@@ -63,7 +63,7 @@ impl Office {
         let envelope = self.desk.state.addendum(answered.position).expect("read").expect("there");
         let addendum = self.desk.opened(answered.position).expect("opened");
         let receipt = answered.receipt.expect("a receipt");
-        let again = self.desk.receipt_of(question.portal, question.request_id).await;
+        let again = self.desk.receipt_of(&ReceiptHolder::Portal(question.portal), question.request_id).await;
         assert_eq!(again.as_ref(), Ok(&receipt), "asked for by its id, it is the same");
         let index = |head: &crate::store::Head| head.applied.map_or(0, |id| id.index);
         let points = self.desk.state.points(&keys).expect("read");
@@ -274,7 +274,7 @@ async fn a_honey_number_is_answered_and_told() {
             REGISTER.replace("revision = 1", "revision = 2") + &format!("\n[alarms]\nhoney = [\"{}\"]\n", row_key(1));
         let text =
             text.replacen("id = \"clerk-02\"", &format!("own_number = \"{}\"\nid = \"clerk-02\"", row_key(2)), 1);
-        let mut change = office.desk.register_change("operator", 2, text).expect("sealed");
+        let mut change = office.desk.register_change("operator", &the_register(&text), text).expect("sealed");
         change.at_ms = NOW_MS;
         Leaf::stamp(&mut change.leaf, change.at_ms);
         office.log.apply(&Command::Register(change)).await;

@@ -140,6 +140,7 @@ fn item(number: u64, at_ms: u64) -> Item {
             question: [5; 16],
             register_revision: 0,
             miss: None,
+            granted_until_ms: None,
         },
     }
 }

@@ -114,6 +114,9 @@ pub struct VerifiedTrail {
     pub accesses: Vec<Access>,
     /// Whose trail it is, if that was opened.
     pub subject: Option<PersonNumber>,
+    /// Whether each of its checkpoints has the cosignatures that the policy wants. A trail leaves the log before any
+    /// witness has seen its newest one, so a trail without them holds, on the word of the log alone.
+    pub is_cosigned: bool,
 }
 
 /// An access of a verified trail.
@@ -262,7 +265,7 @@ impl TrailProof {
         text
     }
 
-    /// Recomputes everything: signatures, places, openings, links, the chain up to its signed end.
+    /// Recomputes everything: signatures of the policy's logs, places, openings, links, the chain up to its signed end.
     ///
     /// # Errors
     /// [`TrailError`]: the first thing that is wrong.
@@ -296,11 +299,13 @@ impl TrailProof {
         if u64::try_from(pruned) != Ok(end.pruned) || !self.entries.iter().take(pruned).all(is_pruned) {
             return Err(TrailError::Pruned);
         }
+        let of_logs = policy.without_quorum();
         for checkpoint in &self.checkpoints {
-            policy.accept(checkpoint)?;
+            of_logs.accept(checkpoint)?;
         }
+        let is_cosigned = self.checkpoints.iter().all(|checkpoint| policy.accept(checkpoint).is_ok());
         end.check_signed(&self.end, policy)?;
-        Ok(VerifiedTrail { end, accesses, subject: walk.subject })
+        Ok(VerifiedTrail { end, accesses, subject: walk.subject, is_cosigned })
     }
 
     /// The accesses, unverified.
