@@ -112,6 +112,11 @@ impl PersonArgs {
     }
 }
 
+/// What was read from a card. An error names the field and never repeats it.
+pub(super) fn card(scanned: &str) -> Result<CardQr, String> {
+    CardQr::parse(scanned).map_err(|error| error.to_string())
+}
+
 /// A number as it was given, `-` for a line of standard input: on a command line everybody on the machine sees it.
 pub(super) fn number(typed: String) -> Result<String, CliError> {
     if typed != "-" {
@@ -131,11 +136,6 @@ pub(super) fn number_or_env(typed: Option<String>) -> Result<String, CliError> {
             CliError::Usage("--number or $XACMINH_NUMBER is needed; --number - reads standard input".into())
         }),
     }
-}
-
-/// What was read from a card. An error names the field and never repeats it.
-pub(super) fn card(scanned: &str) -> Result<CardQr, String> {
-    CardQr::parse(scanned).map_err(|error| error.to_string())
 }
 
 impl Person {

@@ -114,6 +114,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         | Request::Receipt(_)
         | Request::Register(_)
         | Request::Checkpoint
-        | Request::Consistency(_) => false,
+        | Request::Consistency(_)
+        | Request::Register(_) => false,
     }
 }

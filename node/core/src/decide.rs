@@ -227,10 +227,11 @@ fn verdict(
     asked: Asked,
     today: Date,
 ) -> Option<ClaimVerdict> {
+    let record = lineage.record;
     let found = match claim {
         // The card that bears a cancelled number of this very person is an old one.
         Claim::CardNumber(number) if lineage.earlier.contains(number) => cards::REPLACED,
-        _ => claims::check(claim, lineage.record, permit.name_threshold, today),
+        _ => claims::check(claim, record, permit.name_threshold, today),
     };
     let (verdict, reason) = match (found.verdict, asked) {
         (Verdict::NoMatch, Asked::NotYet) => return None,

@@ -130,10 +130,10 @@ struct Decided {
     misses: Option<MissLimits>,
     /// What was read, or what is to be remembered with the leaf.
     basis: Basis,
-    /// The head and the members of the household, if a person was confirmed.
-    household: Vec<CitizenNumber>,
     /// When what was granted to portal and official ends, Unix milliseconds.
     granted_until_ms: Option<u64>,
+    /// The head and the members of the household, if a person was confirmed.
+    household: Vec<CitizenNumber>,
 }
 
 enum Basis {
@@ -231,9 +231,9 @@ impl Desk {
                         None => Basis::Read(RecordRead { key, version }),
                     };
                     let household = sights::household(&decision, known);
-                    let (grounds, granted_until_ms) = (permit.grounds(), permit.granted_until_ms);
-                    let misses = Some(permit.misses);
-                    return Ok(Decided { decision, grounds, misses, basis, household, granted_until_ms });
+                    let (grounds, misses, granted_until_ms) =
+                        (permit.grounds(), Some(permit.misses), permit.granted_until_ms);
+                    return Ok(Decided { decision, grounds, misses, basis, granted_until_ms, household });
                 }
                 Next::AskAuthority => {
                     self.ask(question, &permit, learnt, now_ms, deadline).await;
@@ -435,8 +435,8 @@ impl Decided {
             grounds,
             misses: None,
             basis: Basis::Nothing,
-            household: Vec::new(),
             granted_until_ms: None,
+            household: Vec::new(),
         }
     }
 }

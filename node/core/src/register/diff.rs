@@ -208,6 +208,8 @@ fn limits(before: &Portal, after: &Portal) -> Vec<(&'static str, u32, u32)> {
         ("misses_per_official_day", before.misses.official_day, after.misses.official_day),
         ("misses_per_hour", before.misses.portal_hour, after.misses.portal_hour),
         ("misses_per_day", before.misses.portal_day, after.misses.portal_day),
+        ("misses_of_everybody_per_hour", before.misses.cluster_hour, after.misses.cluster_hour),
+        ("misses_of_everybody_per_day", before.misses.cluster_day, after.misses.cluster_day),
         ("questions_in_flight_max", before.questions_in_flight_max, after.questions_in_flight_max),
     ]
 }
