@@ -112,7 +112,6 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         | Request::Status
         | Request::Audit(_)
         | Request::Receipt(_)
-        | Request::Register(_)
         | Request::Checkpoint
         | Request::Consistency(_)
         | Request::Register(_) => false,

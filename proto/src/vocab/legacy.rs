@@ -132,7 +132,6 @@ mod tests {
     use super::*;
 
     /// Typed as it looks in Unicode | encoding | what it says
-    #[expect(clippy::invisible_characters, reason = "TCVN3 writes ư as a soft hyphen")]
     const TYPED: &str = "
         Nguyeãn Vaên An        | VNI         | Nguyễn Văn An
         NGUYEÃN THÒ HOÀ        | VNI         | NGUYỄN THỊ HỒ
