@@ -80,12 +80,22 @@ fn a_receipt_says_one_outcome_about_one_person() {
     assert!(!receipt.says(PersonNumber::parse("048203000016").expect("a number"), &outcome, &claims));
     assert!(!receipt.says(number, &Outcome::NotConfirmed, &claims));
     assert!(!receipt.says(number, &outcome, &claims[1..]), "verdicts of another question");
-    let Outcome::Confirmed { verdicts, attributes, as_of_ms } = outcome else { panic!("a confirmed outcome") };
+    let Outcome::Confirmed { verdicts, attributes, as_of_ms, reissued } = outcome else {
+        panic!("a confirmed outcome")
+    };
     let with = |verdicts: &[_], attributes: &[_], as_of_ms| Outcome::Confirmed {
         verdicts: verdicts.to_vec(),
         attributes: attributes.to_vec(),
         as_of_ms,
+        reissued,
     };
+    let anew = Outcome::Confirmed {
+        verdicts: verdicts.clone(),
+        attributes: attributes.clone(),
+        as_of_ms,
+        reissued: !reissued,
+    };
+    assert!(!receipt.says(number, &anew, &claims), "another number");
     assert!(!receipt.says(number, &with(&verdicts, &attributes, as_of_ms + 1), &claims));
     for at in 0..verdicts.len() {
         let mut lied = verdicts.clone();

@@ -166,8 +166,7 @@ impl Policy {
         draft.finish().map_err(at(file.lines().count().max(1)))
     }
 
-    /// The same logs and witnesses, with any number of cosignatures: all that can be asked of a head, a receipt or a trail
-    /// that leaves the log this moment, before a witness has seen it. A cosignature that is there and wrong still refuses.
+    /// The same without a quorum: all that can be asked of what leaves the log this moment, before a witness has seen it.
     #[must_use]
     pub fn without_quorum(&self) -> Self {
         Self { quorum: None, ..self.clone() }
@@ -491,12 +490,8 @@ mod tests {
             file.push_str(&format!("log {log}\nwitness w{number} {witness}\ngroup g{number} any w{number}\n"));
         }
         assert!(Policy::parse(format!("{file}quorum g31\n").as_bytes()).is_ok());
-        let many: String = (0..=OF_EACH_MAX)
-            .map(|number| {
-                let seed = u8::try_from(number).expect("small");
-                format!("log {}\n", pair("log.example", seed, KeyKind::Ed25519).0)
-            })
-            .collect();
+        let key = |number: usize| pair("log.example", u8::try_from(number).expect("small"), KeyKind::Ed25519).0;
+        let many: String = (0..=OF_EACH_MAX).map(|number| format!("log {}\n", key(number))).collect();
         let line = OF_EACH_MAX + 1;
         let fault = PolicyFault::TooLarge;
         assert_eq!(Policy::parse(many.as_bytes()), Err(PolicyFileError { line, fault }));

@@ -141,7 +141,7 @@ mod tests {
         Phöông Thuùy           | VNI         | Phương Thúy
         Leâ Huyønh Ñöùc        | VNI         | Lê Huỳnh Đức
         NguyÔn V¨n An          | TCVN3 (ABC) | Nguyễn Văn An
-        TrÇn ThÞ Ph­îng        | TCVN3 (ABC) | Trần Thị Phượng
+        TrÇn ThÞ Ph\u{ad}îng        | TCVN3 (ABC) | Trần Thị Phượng
         §Æng V¨n Hïng          | TCVN3 (ABC) | Đặng Văn Hùng
         Nguyễn Văn An          | -           | -
         Nguyen Van An          | -           | -

@@ -77,8 +77,8 @@ struct OfficialRow {
     id: Spanned<String>,
     portal: Spanned<u32>,
     procedures: Vec<Spanned<GrantRow>>,
-    until: Option<Spanned<String>>,
     own_number: Option<Spanned<String>>,
+    until: Option<Spanned<String>>,
 }
 
 /// Something wrong, and the byte where it stands.

@@ -263,7 +263,7 @@ fn without_budgets_the_same_attacker_goes_on_finding() {
     assert!(f64::from(day.found) > 2.0 * with_luck(allowed), "{} found, {allowed:.1} allowed", day.found);
     // Days alike, the budget is what makes the difference.
     let (bounded, ..) = self::day(1, DEFAULTS, |_| false);
-    assert!(day.found > 10 * bounded.found.max(1), "{} found without, {} with", day.found, bounded.found);
+    assert!(day.found > 4 * bounded.found.max(1), "{} found without, {} with", day.found, bounded.found);
 }
 
 /// Without chance: a portal's day is so many misses and not one more, however many officials it names.

@@ -197,7 +197,7 @@ impl Form {
         let is_finer = self.words < finer.words
             && self.letters().len() == finer.letters().len()
             && self.ends[..self.words].iter().all(|end| finer.ends[..finer.words].contains(end));
-        is_finer.then(|| Self { letters: self.letters, ends: finer.ends, words: finer.words, apostrophes: 0 })
+        is_finer.then_some(Self { letters: self.letters, ends: finer.ends, words: finer.words, apostrophes: 0 })
     }
 
     /// The words of `finer` that are one word here, as (first, last).

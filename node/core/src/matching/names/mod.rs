@@ -123,14 +123,13 @@ fn compare_forms(asked: &Form, recorded: &Form) -> Comparison {
         return Comparison { classes: Classes::of(NameClass::Folded), score };
     }
     // Written with fewer spaces on one side: both are read in the words of the other.
-    if let Some(asked_split) = asked.split_like(recorded) {
-        if let Some(aligned) = word_by_word(&asked_split, recorded) {
-            return aligned.with(of_joining(asked, recorded));
-        }
-    } else if let Some(recorded_split) = recorded.split_like(asked) {
-        if let Some(aligned) = word_by_word(asked, &recorded_split) {
-            return aligned.with(of_joining(recorded, asked));
-        }
+    let split = asked.split_like(recorded).map(|split| (word_by_word(&split, recorded), of_joining(asked, recorded)));
+    let split = split.or_else(|| {
+        let split = recorded.split_like(asked)?;
+        Some((word_by_word(asked, &split), of_joining(recorded, asked)))
+    });
+    if let Some((Some(aligned), joining)) = split {
+        return aligned.with(joining);
     }
     let aligned = word_by_word(asked, recorded).or_else(|| out_of_order(asked, recorded));
     aligned.or_else(|| with_strays(asked, recorded)).unwrap_or_else(|| unlike(asked, recorded))

@@ -165,7 +165,7 @@ fn weight_of(per_million: u32) -> u16 {
     // The binary logarithm of what is left, 1 to 2, bit by bit: squaring doubles it.
     let mut fraction = 0;
     for bit in (0..10).rev() {
-        ratio = ratio * ratio >> 31;
+        ratio = (ratio * ratio) >> 31;
         if ratio >= 2 * ONE {
             ratio /= 2;
             fraction += 1_u64 << bit;

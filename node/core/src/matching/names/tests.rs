@@ -31,6 +31,7 @@ const RULINGS: &str = "
     Lê Thúy Thuý         | Lê Thuý Thúy         | TonePlacement     | yes | the same of uy
     Võ Quý               | Võ Qúy               | TonePlacement     | yes | the same after q
     Trần Hòang           | Trần Hoàng           | OtherDiacritics   | no  | in a closed syllable the place is not free
+    Trần Nghiã           | Trần Nghĩa           | OtherDiacritics   | no  | nor in ia
     Trần Hóa             | Trần Hoà             | OtherDiacritics   | no  | another tone
     Trần Văn Lí          | Trần Văn Lý          | IAndY             | yes | ly and li are one
     Trần Thị Mĩ          | Trần Thị Mỹ          | IAndY             | yes | my and mi
