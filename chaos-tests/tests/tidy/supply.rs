@@ -268,7 +268,7 @@ fn it_barks() {
     ] {
         assert_eq!(ban_complaints(&[package(name, version, None, &[])], &policy).len(), 1, "{name} {version}");
     }
-    let climber = [package("xacminh-client", "0.1.0", None, &["rocksdb", "xacminh-core"])];
+    let climber = [package("xacminh-client", "0.1.0", None, &["rocksdb", "xacminh-node"])];
     assert_eq!(ban_complaints(&climber, &policy).len(), 2);
 }
 

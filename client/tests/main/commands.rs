@@ -249,7 +249,7 @@ async fn an_operator_sees_the_nodes_and_puts_a_register() {
     assert_eq!(told[0]["leaves"], 56);
 
     let register = desk.folder.path().join("register.toml");
-    std::fs::write(&register, "[[portals]]\nid = 7\n").unwrap();
+    std::fs::write(&register, "[register]\nrevision = 9\n").unwrap();
     let output = desk.run(&["cluster", "apply-register", register.to_str().unwrap()]);
     assert_eq!(text(&output.stdout), "register in force, revision 9\n");
     // Which line is wrong is what an operator needs, and the number does not tell.

@@ -106,7 +106,7 @@ fn json_has_the_documented_shape() {
         "official_pseudonym": "a1".repeat(16),
         "purpose": 3,
         "procedure_number": 4222,
-        "register_revision": 5,
+        "register_revision": 5, "reissued": false,
         "request_id": "019e7044-8800-7929-a929-292929292929",
         "claims_asked": ["full_name", "age_at_least"],
         "attributes_asked": [],
