@@ -295,7 +295,7 @@ mod tests {
         1 | O48085001234            | field 1 of the card's QR code (citizen number): only the digits 0 to 9 are allowed
         2 | 048085001234            | field 2 of the card's QR code (old number): a number of 9 digits is needed, 12 characters were given
         3 |                         | field 3 of the card's QR code (full name): a name is needed
-        3 | Nguyễn 2                | field 3 of the card's QR code (full name): a character that no name contains (control, bidirectional mark, digit or symbol)
+        3 | Nguyễn 2                | field 3 of the card's QR code (full name): character 8 is none that a name contains (a control, bidirectional mark, digit or symbol)
         4 | 31021985                | field 4 of the card's QR code (birth date): no such day: years 1800 to 2399, real months and days only
         4 | 07030000                | field 4 of the card's QR code (birth date): no such day: years 1800 to 2399, real months and days only
         4 | 7/3/1985                | field 4 of the card's QR code (birth date): a day is written ddMMyyyy
