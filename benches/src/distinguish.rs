@@ -124,7 +124,7 @@ impl Findings {
         pairs
     }
 
-    /// The level of each comparison, so that all of them together have [`LEVEL`].
+    /// The level of each comparison, so that all of them together have `LEVEL`.
     #[must_use]
     pub fn level_each(&self) -> f64 {
         let pairs = Miss::ALL.len() * (Miss::ALL.len() - 1) / 2;
