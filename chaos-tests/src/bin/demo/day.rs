@@ -92,8 +92,8 @@ impl Day<'_> {
         let mut arguments = question("verify", "clerk-01", RESIDENCE, &cast.resident);
         arguments.extend(["--full-name".to_owned(), cast.misspelt.clone()]);
         let told = self.ask("office", &arguments)?;
-        told.expect(1, &["Họ tên", "KHÔNG KHỚP", "chỉ khác dấu"], &[&cast.misspelt])?;
-        self.stage.checked("no match: only the marks differ, so look at the card again");
+        told.expect(1, &["Họ tên", "KHÔNG KHỚP", "thiếu một số dấu"], &[&cast.misspelt])?;
+        self.stage.checked("no match: a mark is missing, so look at the card again");
         Ok(())
     }
 
