@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use xacminh_proto::vocab::{AttributeSet, ClaimKind, Date, OfficialId};
 
-use super::{CLASSES, Portal, Procedure, Register, Values, Visibility, class_name, grants::Grants};
+use super::{Alarms, CLASSES, Portal, Procedure, Register, Values, Visibility, class_name, grants::Grants};
 
 /// Whom a change is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,8 @@ pub struct Difference {
     /// Which way it goes.
     pub turn: Turn,
     /// What it is about, as a stable word: `declared`, `suspended`, `procedure`, `until`, `limit`, `enrolled`, `claim`,
-    /// `attribute`, `max_age`, `threshold`, `visibility`, `values`, `number`, `name`, `purpose`, `example`, `retention`.
+    /// `attribute`, `max_age`, `threshold`, `visibility`, `values`, `number`, `name`, `purpose`, `example`, `retention`,
+    /// `alarm`, `honey`, `own_number`.
     pub what: &'static str,
     /// The name or value, for people.
     pub detail: String,
@@ -51,6 +52,7 @@ pub fn diff(old: &Register, new: &Register) -> Vec<Difference> {
     let mut found = Found(Vec::new());
     let days = |days: u32| if days == 0 { "for ever".to_owned() } else { format!("{days} days") };
     found.otherwise(&Party::Everybody, "retention", &days(old.entries_days), &days(new.entries_days));
+    found.alarms(&old.alarms, &new.alarms);
     let numbers: BTreeSet<_> = old.portals.keys().chain(new.portals.keys()).collect();
     for id in numbers {
         let party = Party::Portal(id.0);
@@ -120,6 +122,24 @@ impl Found {
         self.granted(party, &had, &has);
     }
 
+    /// What raises alarms. Marks are not repeated: how many come and go tells whether somebody took one away.
+    fn alarms(&mut self, before: &Alarms, after: &Alarms) {
+        let everybody = &Party::Everybody;
+        for (name, before, after) in thresholds(before).into_iter().zip(thresholds(after)).map(|(b, a)| (b.0, b.1, a.1))
+        {
+            if before != after {
+                self.add(everybody, Turn::Changes, "alarm", format!("{name} {before} → {after}"));
+            }
+        }
+        let (come, gone) =
+            (after.honey.difference(&before.honey).count(), before.honey.difference(&after.honey).count());
+        for (turn, count) in [(Turn::Gains, come), (Turn::Loses, gone)] {
+            if count > 0 {
+                self.add(everybody, turn, "honey", count.to_string());
+            }
+        }
+    }
+
     fn officials(&mut self, portal: u32, old: &Register, new: &Register) {
         let of = |register: &Register| -> BTreeSet<OfficialId> {
             let portal = register.portals.values().find(|it| it.id.0 == portal);
@@ -134,6 +154,15 @@ impl Found {
                 let star = enrolment.grants == Grants::All;
                 Some((star, enrolment.until_ms, granted(register, portal, Some(official))))
             };
+            let own = |register: &Register| {
+                register.portals.values().find(|it| it.id.0 == portal)?.own_numbers.get(official).copied()
+            };
+            if own(old) != own(new) {
+                let had = if own(old).is_some() { "a number" } else { "none" };
+                let has = if own(new).is_some() { "another" } else { "none" };
+                let detail = format!("{had} → {has}");
+                self.add(&party, Turn::Changes, "own_number", detail);
+            }
             match (side(old), side(new)) {
                 (Some((had_all, before, had)), Some((has_all, after, has))) => {
                     self.until(&party, "", before, after);
@@ -202,6 +231,21 @@ impl Found {
     }
 }
 
+/// What the register says of each threshold, as its author writes it.
+fn thresholds(alarms: &Alarms) -> [(&'static str, String); 6] {
+    let clock = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    let (opens, closes) = alarms.open_min;
+    let days = alarms.open_days.iter().map(|is_open| if *is_open { '1' } else { '0' }).collect();
+    [
+        ("persons_per_official_hour", alarms.persons_per_official_hour.to_string()),
+        ("persons_per_official_day", alarms.persons_per_official_day.to_string()),
+        ("persons_per_dossier", alarms.persons_per_dossier.to_string()),
+        ("persons_per_household", alarms.persons_per_household.to_string()),
+        ("office_hours", format!("{}-{}", clock(opens), clock(closes))),
+        ("office_days", days),
+    ]
+}
+
 fn limits(before: &Portal, after: &Portal) -> Vec<(&'static str, u32, u32)> {
     vec![
         ("misses_per_official_hour", before.misses.official_hour, after.misses.official_hour),
@@ -253,4 +297,37 @@ fn visibility(visibility: Visibility) -> String {
 
 fn threshold(procedure: &Procedure) -> String {
     format!("{:?}", procedure.name_threshold).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn register(alarms: &str, own: &str) -> Register {
+        let text = format!(
+            "[register]\nrevision = 1\n{alarms}\n[[portal]]\nid = 1\nname = \"a\"\nprocedures = []\n\
+             [[official]]\nid = \"clerk-01\"\nportal = 1\nprocedures = []\n{own}"
+        );
+        Register::parse(&text).expect("a register")
+    }
+
+    /// Whoever takes a honey number out of a draft, or an official's own, must not do so unseen.
+    #[test]
+    fn what_raises_alarms_is_compared_without_repeating_a_mark() {
+        let mark = |digit: &str| digit.repeat(64);
+        let (one, two) = (mark("1"), mark("2"));
+        let old = register(&format!("[alarms]\nhoney = [\"{one}\", \"{two}\"]"), &format!("own_number = \"{one}\"\n"));
+        let new = register("[alarms]\npersons_per_dossier = 99\noffice_hours = \"08:00-16:30\"", "");
+        let told: Vec<String> =
+            diff(&old, &new).into_iter().map(|it| format!("{:?} {} {}", it.turn, it.what, it.detail)).collect();
+        let expected = [
+            "Loses honey 2",
+            "Changes alarm office_hours 07:00-18:00 → 08:00-16:30",
+            "Changes alarm persons_per_dossier 12 → 99",
+            "Changes own_number a number → none",
+        ];
+        assert_eq!(told, expected);
+        assert!(!told.concat().contains(&one));
+        assert_eq!(diff(&old, &old), []);
+    }
 }
