@@ -15,7 +15,7 @@ use xacminh_proto::{
     vocab::{ErrorNumber, OfficialId, PortalId},
 };
 
-use super::{Desk, administrative::Words, internal};
+use super::{Desk, administrative::Words, internal, trail::bounded};
 use crate::{
     audit::{Found, Inquiry, PAGE_MAX, Search, SearchError, Searcher},
     store::Term,
@@ -69,7 +69,8 @@ impl Desk {
     ///
     /// # Errors
     /// [`ErrorNumber::ProcedureUnknown`], [`ErrorNumber::BadIdentifier`] if an official's portal must be named,
-    /// [`ErrorNumber::NotReady`] while the index is made anew, and those of the node.
+    /// [`ErrorNumber::NotReady`] while the index is made anew, [`ErrorNumber::MessageTooLarge`] of a person with more
+    /// accesses than a trail may have, and those of the node.
     pub async fn inquire(
         &self,
         searcher: &Searcher,
@@ -81,6 +82,7 @@ impl Desk {
         let mut recorded = None;
         if let Some(number) = inquiry.person {
             let trail = self.state.trail(&self.keyring.row_key(number)).map_err(internal)?;
+            trail.as_ref().map_or(Ok(()), bounded)?;
             let to = trail.map_or_else(String::new, |trail| hex(&trail.id));
             let act = Words { by: auditor, dossier: &to, procedure: "audit/person" };
             recorded = Some(self.record(act, deadline).await?.0);

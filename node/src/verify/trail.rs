@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use xacminh_core::{
-    apply::Shard,
+    apply::{Shard, Trail},
     command::RecordKey,
     draft,
     register::{Register, Visibility},
@@ -184,9 +184,7 @@ impl Walk {
         let Some(trail) = self.state.trail(&self.person).map_err(internal)? else { return Ok(None) };
         let (_, seed, sealed) = self.state.person(&self.person).map_err(internal)?.ok_or(ErrorNumber::Erased)?;
         let own_key = self.keyring.open_person_key(&self.person, &sealed).map_err(internal)?;
-        if usize::try_from(trail.count).map_err(internal)? > TRAIL_ENTRIES_MAX {
-            return Err(ErrorNumber::MessageTooLarge);
-        }
+        bounded(&trail)?;
         // Before the leaves are read: what is pruned meanwhile is missing, and the trail is asked for again.
         let kept_from = self.state.pruned();
         let mut positions = self.state.accesses(&trail).map_err(internal)?;
@@ -301,6 +299,12 @@ impl Walk {
         let Some(envelope) = self.state.addendum(position).map_err(internal)? else { return Ok(None) };
         self.keyring.open_addendum(&envelope, Some(own_key)).map(Some).map_err(internal)
     }
+}
+
+/// A trail is walked whole, one row for each access: one longer than a trail may be is walked for nobody.
+pub(super) fn bounded(trail: &Trail) -> Result<(), ErrorNumber> {
+    let fits = usize::try_from(trail.count).is_ok_and(|count| count <= TRAIL_ENTRIES_MAX);
+    if fits { Ok(()) } else { Err(ErrorNumber::MessageTooLarge) }
 }
 
 /// The registers of then, one at a time: a register may have megabytes and a trail any number of them, but leaves in the order

@@ -157,6 +157,16 @@ async fn a_trail_counts_what_is_no_longer_kept_and_proves_the_rest() {
     );
 }
 
+#[test]
+fn a_trail_that_is_too_long_is_walked_for_nobody() {
+    let trail = |count| xacminh_core::apply::Trail { created: 1, id: [2; 16], count, last: count, chain: [3; 32] };
+    let most = u64::try_from(trail::TRAIL_ENTRIES_MAX).expect("it fits");
+    assert_eq!(crate::verify::trail::bounded(&trail(most)), Ok(()));
+    for count in [most + 1, u64::MAX] {
+        assert_eq!(crate::verify::trail::bounded(&trail(count)), Err(ErrorNumber::MessageTooLarge), "{count}");
+    }
+}
+
 #[tokio::test]
 async fn a_delayed_access_is_a_hash_until_its_day_and_shows_that_it_is_there() {
     let office = office(1, Vec::new()).await;
