@@ -13,6 +13,9 @@ pub(crate) const OURS: &str = "Xác Minh";
 const BEGIN: &str = "<!-- peers: begin, written by benches/peers/run -->";
 const END: &str = "<!-- peers: end -->";
 
+/// What a cell shows of a reason; the run's own output has all of it.
+const REASON_CHARS_MAX: usize = 160;
+
 /// Everything measured of one case.
 pub(crate) struct Case {
     /// Which.
@@ -169,11 +172,12 @@ pub(crate) fn between_markers(page: &str, section: &str) -> anyhow::Result<Strin
     Ok(format!("{before}{BEGIN}\n\n{section}\n\n{END}{after}"))
 }
 
-fn failures(notes: &[Note]) -> BTreeMap<(&str, &str, &str), usize> {
+fn failures(notes: &[Note]) -> BTreeMap<(&str, &str, String), usize> {
     let mut failures = BTreeMap::new();
     for note in notes {
         if let Note::Failure { system, case, why } = note {
-            let why = why.lines().next().unwrap_or_default();
+            let line = why.lines().next().unwrap_or_default();
+            let why = line.chars().take(REASON_CHARS_MAX).collect();
             *failures.entry((system.as_str(), case.as_str(), why)).or_default() += 1;
         }
     }
