@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use crate::table::{Case, Medians, OURS};
 
-const WIDTH: f64 = 1180.0;
-const LABEL: f64 = 330.0;
+const WIDTH: f64 = 1330.0;
+const LABEL: f64 = 470.0;
 const COLUMN: f64 = 250.0;
-const GAP: f64 = 30.0;
+const GAP: f64 = 40.0;
 const TOP: f64 = 64.0;
 const LINE: f64 = 20.0;
 
