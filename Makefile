@@ -3,7 +3,7 @@ SHELL := bash
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench cluster cluster-stop fuzz rocksdb
+.PHONY: help demo test check fix bench bench-peers cluster cluster-stop fuzz rocksdb
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -23,6 +23,9 @@ fix: rocksdb ## repair what `check` complains about, as far as tools can
 
 bench: rocksdb ## criterion benches; figures and the load generator are in benches/README.md
 	cargo bench -p xacminh-benches --profile dev
+
+bench-peers: rocksdb ## this system beside Redis, Valkey, etcd and PostgreSQL, under 20 minutes on a quiet machine; QUICK=1 for a look
+	@benches/peers/run
 
 cluster: rocksdb ## start three local nodes with certificates and people of their own
 	@cluster-configs/dev/cluster start
