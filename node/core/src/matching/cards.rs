@@ -4,17 +4,27 @@
 //! proves nothing any more, and is still no forgery: it has a reason of its own.
 
 use unicode_normalization::UnicodeNormalization;
-use xacminh_proto::vocab::{Address, CardAddress, Cause, Date, Living, Reason};
+use xacminh_proto::vocab::{Address, CardAddress, Cause, CitizenNumber, Date, Living, Reason};
 
 use crate::record::Record;
 
 use super::Finding;
 
 /// What is claimed is of an earlier card.
-pub const REPLACED: Finding = Finding::no(Reason::CardReplaced);
+const REPLACED: Finding = Finding::no(Reason::CardReplaced);
 
 /// The address on a card proves nothing against anybody.
 const UNLIKE: Finding = Finding::cannot_tell(Cause::NotRecorded, Reason::CardAddressUnlike);
+
+/// The card bears this number. One that was this very person's and is cancelled is an earlier card's.
+#[must_use]
+pub fn numbered(claimed: CitizenNumber, record: &Record, earlier: &[&Record]) -> Finding {
+    if earlier.iter().any(|record| record.number == claimed) {
+        REPLACED
+    } else {
+        Finding::equal(&claimed, Some(&record.number))
+    }
+}
 
 /// The card was issued on `claimed`. A day before the newest card's, but not before the holder was born, is that of an
 /// earlier card.
