@@ -3,7 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use xacminh_core::{apply::BudgetKey, command::RecordKey, register};
-use xacminh_proto::vocab::{Date, PortalId};
+use xacminh_proto::{
+    hex,
+    vocab::{Date, PortalId},
+};
 
 use super::{Sight, Spent};
 use crate::telemetry::AlarmKind;
@@ -195,7 +198,7 @@ impl Sight {
     /// The official's pseudonym, in hexadecimal digits.
     #[must_use]
     pub fn official_text(&self) -> String {
-        self.official.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::text(&self.official)
     }
 
     /// The portal's number.
