@@ -11,13 +11,7 @@ use super::{Finding, cards, dates, names, names::NameThreshold, places, relation
 ///
 /// A death on record does not silence the other claims: they answer as recorded, and `living_status` tells.
 #[must_use]
-pub fn check(
-    claim: &Claim,
-    record: &Record,
-    earlier: &[&Record],
-    threshold: NameThreshold,
-    today: Date,
-) -> Finding {
+pub fn check(claim: &Claim, record: &Record, earlier: &[&Record], threshold: NameThreshold, today: Date) -> Finding {
     match claim {
         Claim::FullName(name) => names::claim(name, &record.name, threshold),
         Claim::BirthDate(birth) => dates::claim(*birth, record.birth),

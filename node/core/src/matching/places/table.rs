@@ -259,7 +259,8 @@ mod tests {
         for names in table.names.windows(2) {
             assert_ne!(names[0].0, names[1].0, "one name, two provinces");
         }
-        for (name, code) in [("Bình Dương", 79), ("KHÁNH HOÀ", 56), ("thanh hoá", 38), ("Huế", 46), ("Bình Định", 52)] {
+        for (name, code) in [("Bình Dương", 79), ("KHÁNH HOÀ", 56), ("thanh hoá", 38), ("Huế", 46), ("Bình Định", 52)]
+        {
             assert_eq!(table.province_named(name), Some(code), "{name}");
         }
         assert_eq!(table.province_named("Hà Tây"), None, "the table begins after it");
