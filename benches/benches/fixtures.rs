@@ -21,31 +21,7 @@ use xacminh_proto::{
 /// Noon of 21 November 2026 in Vietnam.
 pub(crate) const NOW_MS: u64 = 1_795_237_200_000;
 
-const REGISTER: &str = r#"
-[register]
-revision = 7
-
-[[portal]]
-id = 1
-name = "Cổng dịch vụ công thành phố Đà Nẵng"
-procedures = ["1.004222"]
-
-[[official]]
-id = "clerk-01"
-portal = 1
-procedures = ["*"]
-
-[[procedure]]
-id = 1
-code = "1.004222"
-name_vi = "Đăng ký thường trú"
-name_en = "Registration of permanent residence"
-purpose = 11
-claims = ["residence", "age_at_least"]
-attributes = ["full_name", "birth_date", "permanent_residence"]
-max_age_s = { identity = 86400, residence = 3600 }
-name_threshold = "folded"
-"#;
+const REGISTER: &str = include_str!("../../node/core/tests/rules/register.toml");
 
 pub(crate) fn register() -> Register {
     Register::parse(REGISTER).expect("the fixture is a register")

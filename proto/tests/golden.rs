@@ -18,6 +18,7 @@ use std::{
 
 use xacminh_proto::{
     codec::{self, CodecError},
+    hex,
     transparency::{
         Addendum, Envelope, Leaf, Opening, Salt, attribute_commitment, attributes_root, statements, subject_commitment,
     },
@@ -93,7 +94,7 @@ fn statements_have_the_bytes_they_always_had() {
     let mut add = |title: &str, outcome: &Outcome, claims: &[Claim]| {
         text.push_str(&format!("# {title}\n"));
         for (name, value) in statements(outcome, claims) {
-            text.push_str(&format!("{name} {}\n", hex(&value)));
+            text.push_str(&format!("{name} {}\n", hex::text(&value)));
         }
     };
     add("confirmed", &common::confirmed(), &common::claims());
@@ -118,15 +119,18 @@ fn commitments_have_the_bytes_they_always_had() {
         .map(|((name, value), salt)| Opening { name, salt: *salt, value })
         .collect();
     let mut commitments: Vec<_> = openings.iter().map(Opening::commitment).collect();
-    let mut text: String =
-        openings.iter().zip(&commitments).map(|(opening, hash)| format!("{} {}\n", opening.name, hex(hash))).collect();
+    let mut text: String = openings
+        .iter()
+        .zip(&commitments)
+        .map(|(opening, hash)| format!("{} {}\n", opening.name, hex::text(hash)))
+        .collect();
     let root = attributes_root(&mut commitments);
     commitments.reverse();
     assert_eq!(attributes_root(&mut commitments), root, "the order of commitments tells nothing");
-    text.push_str(&format!("attributes_root {}\n", hex(&root)));
-    text.push_str(&format!("attributes_root_of_nothing {}\n", hex(&attributes_root(&mut []))));
+    text.push_str(&format!("attributes_root {}\n", hex::text(&root)));
+    text.push_str(&format!("attributes_root_of_nothing {}\n", hex::text(&attributes_root(&mut []))));
     let subject = subject_commitment(&addendum.subject_salt, addendum.number.as_bytes());
-    text.push_str(&format!("subject {}\n", hex(&subject)));
+    text.push_str(&format!("subject {}\n", hex::text(&subject)));
     compare("commitments.txt", &text);
     // Moving a byte between name and value changes the commitment, because both carry their length.
     let salt = Salt([9; 32]);
@@ -201,9 +205,5 @@ fn folder() -> PathBuf {
 }
 
 fn hex_lines(bytes: &[u8]) -> String {
-    bytes.chunks(32).map(|line| hex(line) + "\n").collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.chunks(32).map(|line| hex::text(line) + "\n").collect()
 }

@@ -26,7 +26,7 @@ use super::{
     question::{bounded, duration},
 };
 
-pub(super) use leaf::{decoded, hex, kind, verdict};
+pub(super) use leaf::{decoded, kind, verdict};
 pub(super) use read::{moment_ms, remark_pruned};
 
 /// Entries a node gives at once.

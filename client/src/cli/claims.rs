@@ -114,7 +114,7 @@ pub(crate) struct ClaimArgs {
     #[arg(long, value_name = "NUMBER")]
     guardian_of: Option<String>,
     /// Is the head of the household
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     head_of_household: Option<String>,
     /// Is registered in the same household as the person with this number
     #[arg(long, value_name = "NUMBER")]

@@ -88,7 +88,9 @@ pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
         }
         Reason::YearOnly => lang.say("đúng năm, khác ngày hoặc tháng", "year agrees, day or month does not"),
         Reason::ElsewherePlace => lang.say("ở nơi khác", "elsewhere"),
-        Reason::OtherCommune => lang.say("đúng tỉnh, khác xã/phường", "province agrees, commune does not"),
+        Reason::OtherCommune => {
+            lang.say("đúng tỉnh, khác huyện hoặc xã/phường", "province agrees, district or commune does not")
+        }
         Reason::OtherDetail => lang.say("đúng xã/phường, khác số nhà/đường", "commune agrees, street part does not"),
         Reason::OldEnough => lang.say("đủ tuổi", "old enough"),
         Reason::TooYoung => lang.say("chưa đủ tuổi", "not old enough"),
@@ -98,7 +100,7 @@ pub(super) fn reason(reason: Reason, lang: Lang) -> &'static str {
         Reason::NotChecked => lang.say("chưa đối chiếu được", "could not be compared"),
         Reason::TonePlacement => lang.say("cùng tên, khác vị trí dấu thanh", "same name, tone mark placed otherwise"),
         Reason::IAndY => lang.say("cùng tên, khác cách viết i và y", "same name, i and y differ"),
-        Reason::Unsigned => lang.say("nhập không dấu", "typed without diacritics"),
+        Reason::Unsigned => lang.say("nhập không dấu, hoặc D thay Đ", "typed without diacritics, or D for Đ"),
         Reason::PartialDiacritics => lang.say("thiếu một số dấu", "some diacritics are missing"),
         Reason::RegionalVariant => lang.say("biến thể của tên (Hoàng, Huỳnh)", "a variant of the name (Hoàng, Huỳnh)"),
         Reason::WordsDiffer => {

@@ -93,6 +93,8 @@ async fn run(
 ) -> Result<Exit, CliError> {
     let deadline = question::bounded(purpose.deadline)?;
     let (person, card) = person.read()?;
+    // Before claims that repeat the keys: what is wrong is told by the option that was typed.
+    person.check().map_err(CliError::Usage)?;
     let mut claims = asked.claims.parse(&person.name, &person.birth).map_err(CliError::Usage)?;
     if let (Some(card), Some(kinds)) = (card, &asked.card_claims) {
         claims::add_card(&mut claims, &card, kinds).map_err(CliError::Usage)?;

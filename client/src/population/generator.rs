@@ -80,6 +80,7 @@ mod tests {
     use super::*;
     use crate::population::person::Cell;
     use sha2::{Digest, Sha256};
+    use xacminh_proto::hex;
     use xacminh_proto::schema::code;
     use xacminh_proto::vocab::CitizenNumber;
 
@@ -96,7 +97,7 @@ mod tests {
         for person in people(2_000, 42).0 {
             person.cells(&mut |cell| digest.update(text(cell)));
         }
-        let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::text(&digest.finalize());
         assert_eq!(digest, "ca275cd84ac5561c95927d9483361fb68afec3fa93bab3476ddab710208ac4c4");
     }
 

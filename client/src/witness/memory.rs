@@ -22,7 +22,10 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use xacminh_proto::transparency::{Checkpoint, Hash, note::VerifierKey, witness::Head};
+use xacminh_proto::{
+    hex,
+    transparency::{Checkpoint, note::VerifierKey, witness::Head},
+};
 
 const HEADS: &str = "heads";
 const DRAFT: &str = "heads.new";
@@ -149,9 +152,9 @@ impl Heads {
         let mut text = format!("{VERSION}\ncosigner {}\n", self.cosigner);
         for (origin, Seen { head, time_s }) in &self.seen {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "head {} {time_s} {} {origin}", head.size, hex(&head.root));
+            let _ = writeln!(text, "head {} {time_s} {} {origin}", head.size, hex::text(&head.root));
         }
-        let sum = hex(&Sha256::digest(text.as_bytes()).into());
+        let sum = hex::text(&Sha256::digest(text.as_bytes()));
         text + "sha256 " + &sum + "\n"
     }
 
@@ -163,7 +166,7 @@ impl Heads {
         for line in lines {
             let mut words = line.strip_prefix("head ")?.split(' ');
             let (size, time_s) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-            let root = unhex(words.next()?)?;
+            let root = hex::array(words.next()?)?;
             // Holds what a checkpoint holds: a name that can be one, and the one root of an empty tree.
             let checkpoint = Checkpoint::new(words.next()?, size, root).ok()?;
             let head = Head { size, root };
@@ -203,18 +206,6 @@ fn replace(folder: &Path, heads: &Heads) -> io::Result<()> {
     // If we crash here, either file may be in force after a loss of power; both are whole, and nothing was cosigned.
     File::open(folder)?.sync_all()
     // If we crash from here on, the new file is in force, whether or not the cosignature went out.
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Hash> {
-    let mut hash = [0; 32];
-    for (index, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]

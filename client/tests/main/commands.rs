@@ -161,6 +161,24 @@ async fn usage_files_and_certificates_have_their_codes() {
     assert!(desk.node.asked().is_empty());
 }
 
+/// A claim that repeats a key is not what was typed wrong: the key is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_is_told_by_its_own_name() {
+    let desk = Desk::new(|_, request| Act::Reply(yes(request)));
+    for (name, birth, told) in [
+        ("Nguyễn 2", "1990", "name: character 8 is none that a name contains"),
+        ("Trần Thị Hoa", "31/02/1990", "birth: no such day"),
+    ] {
+        let person = ["verify", "--number", NUMBER, "--name", name, "--birth", birth];
+        let why =
+            ["--procedure", "1.004222", "--official", "clerk-01", "--dossier", "H48.1", "--full-name", "--birth-date"];
+        let output = desk.run(&[&person[..], &why[..]].concat());
+        assert_eq!(code(&output), 2);
+        assert!(text(&output.stderr).starts_with(&format!("error: {told}")), "{}", text(&output.stderr));
+    }
+    assert!(desk.node.asked().is_empty());
+}
+
 /// What is asked is logged: a receipt that could not be kept is looked for before, not after.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_there_is_seen_before_anything_is_asked() {

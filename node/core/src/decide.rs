@@ -20,7 +20,7 @@ use xacminh_proto::vocab::{
 use crate::{
     apply::{BLIND_POINTS, CLOCK_SKEW_MS_MAX, MISS_POINTS},
     lineage::{self, End, Lineage},
-    matching::{cards, claims, dates, names},
+    matching::{claims, dates, names},
     question::{PersonKeys, Question},
     record::{Known, Record},
     register::Permit,
@@ -227,12 +227,7 @@ fn verdict(
     asked: Asked,
     today: Date,
 ) -> Option<ClaimVerdict> {
-    let record = lineage.record;
-    let found = match claim {
-        // The card that bears a cancelled number of this very person is an old one.
-        Claim::CardNumber(number) if lineage.earlier.contains(number) => cards::REPLACED,
-        _ => claims::check(claim, record, permit.name_threshold, today),
-    };
+    let found = claims::check(claim, lineage.record, &lineage.earlier, permit.name_threshold, today);
     let (verdict, reason) = match (found.verdict, asked) {
         (Verdict::NoMatch, Asked::NotYet) => return None,
         // The reason would tell what the verdict may not.

@@ -23,8 +23,8 @@ pub const HOPS_MAX: usize = 4;
 pub struct Lineage<'a> {
     /// The last record on the way: the one in force, if the way ends well.
     pub record: &'a Record,
-    /// Cancelled numbers passed, the one asked about first.
-    pub earlier: Vec<CitizenNumber>,
+    /// Records of cancelled numbers passed, the one asked about first.
+    pub earlier: Vec<&'a Record>,
     /// How the way ends.
     pub end: End,
 }
@@ -51,8 +51,8 @@ pub fn follow<'a>(first: &'a Record, people: &'a [Record]) -> Lineage<'a> {
             lineage.end = End::Nowhere;
             break;
         };
-        lineage.earlier.push(lineage.record.number);
-        if lineage.earlier.contains(&next) || lineage.earlier.len() > HOPS_MAX {
+        lineage.earlier.push(lineage.record);
+        if lineage.earlier.iter().any(|record| record.number == next) || lineage.earlier.len() > HOPS_MAX {
             lineage.end = End::Tangled;
             break;
         }

@@ -5,6 +5,11 @@ use xacminh_proto::vocab::{
     RequestId,
 };
 
+use crate::matching::{
+    dates,
+    names::{self, NameThreshold},
+};
+
 /// A question about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -37,6 +42,16 @@ pub struct PersonKeys {
     pub name: FullName,
     /// Birth date or year.
     pub birth: BirthDate,
+}
+
+impl PersonKeys {
+    /// Whether some procedure would take these keys for those of a person with this name and birth date; a birth date that
+    /// is not known is left aside.
+    #[must_use]
+    pub fn may_name(&self, name: &FullName, birth: Option<BirthDate>) -> bool {
+        let birth = birth.is_none_or(|birth| dates::key_matches(self.birth, birth));
+        names::key_matches(&self.name, name, NameThreshold::Unsigned) & birth
+    }
 }
 
 impl Question {

@@ -15,12 +15,12 @@
 mod raise;
 mod watch;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 use xacminh_core::{
-    apply::{Budget, BudgetKey, ItemOutcome, MISS_POINTS},
-    command::{Batch, Command, Entry, RecordKey, Ticket},
+    apply::{BudgetKey, ItemOutcome, MISS_POINTS},
+    command::{Batch, Command, Miss, RecordKey, Ticket},
 };
 use xacminh_proto::{
     transparency::{Leaf, LeafKind},
@@ -113,7 +113,7 @@ impl Feed {
         let Command::Batch(batch) = command else { return };
         let sights: Vec<Sight> = sights(batch, outcomes).collect();
         if !sights.is_empty() {
-            let budgets = budgets(batch, counted, &sights);
+            let budgets = budgets(batch.at_ms, misses(batch), counted, &sights);
             self.put(Message::Applied { sights, budgets });
         }
     }
@@ -149,28 +149,39 @@ fn sights(batch: &Batch, outcomes: &[(Ticket, ItemOutcome)]) -> impl Iterator<It
     })
 }
 
-/// The budgets an entry counted against, as they are after it.
-fn budgets(batch: &Batch, counted: &[(BudgetKey, u32)], sights: &[Sight]) -> Vec<Spent> {
-    let mut found: Vec<Spent> = Vec::new();
-    for (key, points) in counted {
-        let counts = |entry: &Entry| {
-            entry
-                .miss
-                .filter(|miss| BudgetKey::new(key.budget, batch.at_ms, miss.official, entry.request.portal) == *key)
-        };
-        let Some(miss) = batch.items.iter().rev().find_map(|item| counts(&item.entry)) else { continue };
-        let is_theirs = |sight: &&Sight| match key.budget {
-            Budget::OfficialHour | Budget::OfficialDay => sight.official == miss.official,
-            Budget::PortalHour | Budget::PortalDay => sight.portal.0.to_be_bytes() == key.whose[..4],
-            Budget::ClusterHour | Budget::ClusterDay => true,
-        };
-        let Some(last) = sights.iter().rev().find(is_theirs) else { continue };
-        let points_max = u64::from(miss.limits.of(key.budget)) * u64::from(MISS_POINTS);
-        // The last of a budget's counts is how much it has.
-        found.retain(|spent| spent.key != *key);
-        found.push(Spent { key: *key, points: *points, points_max, last: *last });
+/// Questions that count against budgets, with whose they are.
+fn misses(batch: &Batch) -> impl Iterator<Item = (PortalId, Miss)> {
+    batch.items.iter().filter_map(|item| Some((item.entry.request.portal, item.entry.miss?)))
+}
+
+/// The budgets an entry counted against, as they are after it, in the order in which they were. Each of `counted`, of the
+/// questions and of the sights is looked at once: this runs on the apply thread.
+fn budgets(
+    at_ms: u64,
+    misses: impl Iterator<Item = (PortalId, Miss)>,
+    counted: &[(BudgetKey, u32)],
+    sights: &[Sight],
+) -> Vec<Spent> {
+    // The last of a budget's counts is how much it has; most entries count against none.
+    let mut points: HashMap<BudgetKey, u32> = counted.iter().copied().collect();
+    if points.is_empty() {
+        return Vec::new();
     }
-    found
+    let mut points_max = HashMap::new();
+    for (portal, miss) in misses {
+        let keys = BudgetKey::all(at_ms, miss.official, portal).filter(|key| points.contains_key(key));
+        points_max.extend(keys.map(|key| (key, u64::from(miss.limits.of(key.budget)) * u64::from(MISS_POINTS))));
+    }
+    let mut last = HashMap::new();
+    for sight in sights {
+        let keys = BudgetKey::all(at_ms, sight.official, sight.portal).filter(|key| points.contains_key(key));
+        last.extend(keys.map(|key| (key, *sight)));
+    }
+    let spent = |(key, _): &(BudgetKey, u32)| {
+        let points = points.remove(key)?;
+        Some(Spent { key: *key, points, points_max: *points_max.get(key)?, last: *last.get(key)? })
+    };
+    counted.iter().filter_map(spent).collect()
 }
 
 /// Whether a dossier's code is one that is typed where there is none: real ones hold an office, a day and a number.

@@ -1,12 +1,13 @@
 //! What raises an alarm, how often, and who tells.
 
 use xacminh_core::{
-    apply::{Budget, BudgetKey},
+    apply::{Budget, BudgetKey, MISS_POINTS},
+    command::{Miss, MissLimits},
     register::{Alarms, Register},
 };
 use xacminh_proto::vocab::PortalId;
 
-use super::{Alarm, Sight, Spent, Watch, is_blank_dossier};
+use super::{Alarm, Sight, Spent, Watch, budgets, is_blank_dossier};
 use crate::telemetry::AlarmKind::{self, *};
 
 /// Noon of Saturday, 21 November 2026, in Vietnam.
@@ -124,6 +125,38 @@ fn a_budget_is_told_once_when_it_is_spent() {
         watch.see_budget(&Spent { key, points, points_max: 100, last }, &mut raised);
     }
     assert_eq!(told(&raised), [(BudgetSpent, 100)]);
+}
+
+#[test]
+fn budgets_are_told_as_an_entry_leaves_them() {
+    let limits = |official_hour| MissLimits {
+        official_hour,
+        official_day: 60,
+        portal_hour: 200,
+        portal_day: 1_000,
+        cluster_hour: 2_000,
+        cluster_day: 10_000,
+    };
+    let miss =
+        |official: u8, official_hour| Miss { official: [official; 16], limits: limits(official_hour), points: 5 };
+    let key = |budget, official: u8, portal| BudgetKey::new(budget, NOON_MS, [official; 16], PortalId(portal));
+    let misses = [(PortalId(1), miss(1, 20)), (PortalId(1), miss(2, 20)), (PortalId(1), miss(1, 30))];
+    let (first, second, third) = (sight(NOON_MS, 1, 1, 1), sight(NOON_MS, 2, 2, 2), sight(NOON_MS, 1, 3, 3));
+    let [mine, theirs] = [1, 2].map(|official| key(Budget::OfficialHour, official, 1));
+    let (portal, stranger) = (key(Budget::PortalHour, 0, 1), key(Budget::PortalHour, 0, 2));
+    let counted = [(mine, 5), (portal, 5), (theirs, 5), (portal, 10), (mine, 10), (portal, 15), (stranger, 5)];
+    let told = budgets(NOON_MS, misses.into_iter(), &counted, &[first, second, third]);
+    let points_max = |limit| u64::from(MISS_POINTS) * limit;
+    assert_eq!(
+        told,
+        [
+            // The last count, the limits and the question of the last that was counted.
+            Spent { key: mine, points: 10, points_max: points_max(30), last: third },
+            Spent { key: portal, points: 15, points_max: points_max(200), last: third },
+            Spent { key: theirs, points: 5, points_max: points_max(20), last: second },
+        ]
+    );
+    assert_eq!(budgets(NOON_MS, misses.into_iter(), &[], &[first]), []);
 }
 
 #[test]

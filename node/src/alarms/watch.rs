@@ -3,7 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use xacminh_core::{apply::BudgetKey, command::RecordKey, register};
-use xacminh_proto::vocab::{Date, PortalId};
+use xacminh_proto::{
+    hex,
+    vocab::{Date, PortalId},
+};
 
 use super::{Sight, Spent};
 use crate::telemetry::AlarmKind;
@@ -56,6 +59,7 @@ struct Many {
 #[derive(Debug, Default)]
 struct Household {
     people: Many,
+    /// The dossiers of the questions; more than two tell no more than two do.
     dossiers: HashSet<[u8; 16]>,
 }
 
@@ -140,7 +144,9 @@ impl Watch {
         let is_full = self.is_full();
         let key = (sight.official, *head);
         let Some(seen) = entry(&mut self.households, key, is_full, &mut self.entries) else { return };
-        seen.dossiers.insert(sight.dossier);
+        if seen.dossiers.len() < 2 {
+            seen.dossiers.insert(sight.dossier);
+        }
         // One dossier about a whole family is what families come for.
         let people_max = if seen.dossiers.len() > 1 { alarms.persons_per_household } else { u32::MAX };
         if let Some(count) = seen.people.add(&sight.person, people_max, &mut self.entries) {
@@ -195,7 +201,7 @@ impl Sight {
     /// The official's pseudonym, in hexadecimal digits.
     #[must_use]
     pub fn official_text(&self) -> String {
-        self.official.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::text(&self.official)
     }
 
     /// The portal's number.
@@ -203,5 +209,25 @@ impl Sight {
     pub const fn portal_number(&self) -> u32 {
         let PortalId(number) = self.portal;
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One family under ever new dossiers: it is enough to know that they are several.
+    #[test]
+    fn dossiers_of_a_household_fill_no_memory() {
+        let alarms = register::Register::parse("[register]\nrevision = 1\n").expect("a register").alarms;
+        let (mut watch, mut raised) = (Watch::default(), Vec::new());
+        for turn in 0..1_000_u64 {
+            let mut dossier = [0; 16];
+            dossier[..8].copy_from_slice(&turn.to_be_bytes());
+            let (official, person) = ([1; 16], [1; 32]);
+            let sight = Sight { at_ms: 0, position: 1, portal: PortalId(1), official, person, dossier };
+            watch.see_household(sight, &[person], &alarms, None, &mut raised);
+        }
+        assert!(watch.households.values().all(|household| household.dossiers.len() == 2));
     }
 }

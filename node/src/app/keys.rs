@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use xacminh_proto::vocab::{Date, PersonNumber};
+use xacminh_proto::{
+    hex,
+    vocab::{Date, PersonNumber},
+};
 
 use super::{Refusal, setup};
 use crate::{
@@ -51,7 +54,7 @@ pub fn marks(config: &Config, numbers: impl std::io::BufRead) -> Result<Vec<Stri
     for (line, text) in (1..).zip(numbers.lines()) {
         let number = text.ok().and_then(|text| PersonNumber::parse(text.trim()).ok());
         let key = keyring.row_key(number.ok_or(KeyCommandError::Number(line))?);
-        marks.push(key.iter().map(|byte| format!("{byte:02x}")).collect());
+        marks.push(hex::text(&key));
     }
     Ok(marks)
 }

@@ -51,6 +51,12 @@ impl Node {
             let detail = format!("revision {now} is in force; the next one must be greater than it");
             return Err(failure(ErrorNumber::RegisterRevision, detail));
         }
+        // What is in force was sound when it came; a node that cannot read it answers nothing anyway.
+        if let Ok(before) = Register::parse(&self.state.document().text) {
+            register
+                .check_after(&before)
+                .map_err(|problem| failure(ErrorNumber::MalformedMessage, problem.to_string()))?;
+        }
         if !self.replication.leads() {
             return Err(failure(ErrorNumber::NotReady, "this node does not lead; ask another".to_owned()));
         }

@@ -25,6 +25,7 @@ use std::{
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN};
 use serde::{Deserialize, Serialize};
+use xacminh_proto::hex;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Keyring, KeyringError, SECRET_BYTES, cipher, nonce_of, open_in, random};
@@ -222,7 +223,7 @@ impl KeyringFile {
                 cipher(kek.as_slice())
                     .seal_in_place_append_tag(nonce_of(nonce), Aad::from(WRAP_AAD), &mut body)
                     .map_err(|_| KeyringError::Malformed)?;
-                let wrapped = WrappedText { version: VERSION, wrapped: hex(&[nonce.as_slice(), &body].concat()) };
+                let wrapped = WrappedText { version: VERSION, wrapped: hex::text(&[nonce.as_slice(), &body].concat()) };
                 Zeroizing::new(toml::to_string(&wrapped).expect("two plain fields are TOML"))
             }
         };
@@ -238,9 +239,9 @@ impl KeyringFile {
         let text = Text {
             version: VERSION,
             current: self.current,
-            index: hex(&self.index),
-            official: hex(&self.official),
-            key: self.keys.iter().map(|(id, secret)| TextKey { id: *id, secret: hex(secret) }).collect(),
+            index: hex::text(&self.index),
+            official: hex::text(&self.official),
+            key: self.keys.iter().map(|(id, secret)| TextKey { id: *id, secret: hex::text(secret) }).collect(),
             signing: self.signing.iter().map(SigningKey::text).collect(),
         };
         Zeroizing::new(toml::to_string(&text).expect("plain fields are TOML"))
@@ -280,7 +281,7 @@ impl KeyringFile {
 
 impl SigningKey {
     fn text(&self) -> TextSigningKey {
-        TextSigningKey { secret: hex(&self.secret), from_ms: self.from_ms, until_ms: self.until_ms }
+        TextSigningKey { secret: hex::text(&self.secret), from_ms: self.from_ms, until_ms: self.until_ms }
     }
 }
 
@@ -311,19 +312,9 @@ fn wrong(path: &Path, problem: &'static str) -> KeyringError {
     KeyringError::Content { path: path.display().to_string(), problem }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
+/// Zeroed when it is dropped: what is read here are keys.
 fn unhex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    bytes.map(Zeroizing::new)
+    hex::bytes(text).map(Zeroizing::new)
 }
 
 impl fmt::Debug for KeyringFile {

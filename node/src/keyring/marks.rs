@@ -15,8 +15,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use xacminh_proto::hex;
 
-use super::{Keyring, KeyringError, file::hex};
+use super::{Keyring, KeyringError};
 
 const NAME: &str = "sealed-with.toml";
 const VERSION: u32 = 1;
@@ -43,7 +44,7 @@ impl Keyring {
     pub fn fit(&self, directory: &Path) -> Result<(), KeyringError> {
         let path = directory.join(NAME);
         let failed = |source| KeyringError::File { path: path.display().to_string(), source };
-        let keyring = hex(&self.question_digest(CHECKED));
+        let keyring = hex::text(&self.question_digest(CHECKED));
         let found = match fs::read_to_string(&path) {
             Ok(text) => Some(parse(&text).map_err(failed)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -11,7 +11,6 @@ use tokio::time::{Instant, timeout_at};
 use xacminh_core::question::PersonKeys;
 use xacminh_core::record::Record;
 use xacminh_proto::schema::{self, PERSON_COLUMNS};
-use xacminh_proto::vocab::PersonNumber;
 
 use super::row::{self, Cells, RELATIVES, RELATIVES_MAX, Relatives};
 use super::{Authority, AuthorityError, Change, EmbeddedConfig, Fetched, StartError};
@@ -69,8 +68,8 @@ impl Embedded {
 
 impl Authority for Embedded {
     fn fetch<'a>(&'a self, keys: &'a PersonKeys, deadline: Instant) -> BoxFuture<'a, Result<Fetched, AuthorityError>> {
-        let number = keys.number;
-        Box::pin(self.run(deadline, move |connection| fetch(connection, number)))
+        let keys = keys.clone();
+        Box::pin(self.run(deadline, move |connection| fetch(connection, &keys)))
     }
 
     fn changes(&self, after: u64, limit: u32, deadline: Instant) -> BoxFuture<'_, Result<Vec<Change>, AuthorityError>> {
@@ -128,17 +127,16 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StartError> {
 }
 
 /// One read transaction, so that a person and the relatives are of the same moment.
-fn fetch(connection: &Connection, number: PersonNumber) -> Result<Fetched, AuthorityError> {
+fn fetch(connection: &Connection, keys: &PersonKeys) -> Result<Fetched, AuthorityError> {
     let moment = connection.unchecked_transaction().map_err(failed)?;
-    let (condition, value) = row::condition(number);
+    let (condition, value) = row::condition(keys.number);
     let text = format!("SELECT {}, p.citizen_number FROM persons p WHERE {condition}", row::person_columns());
     let mut person = moment.prepare_cached(&text).map_err(failed)?;
     let mut rows = person.query([value]).map_err(failed)?;
     let mut people: Vec<Record> = Vec::new();
     while let Some(found) = rows.next().map_err(failed)? {
         let citizen: i64 = found.get(PERSON_COLUMNS.len()).map_err(failed)?;
-        let relatives = relatives(&moment, citizen)?;
-        people.push(row::record(found, relatives)?);
+        people.extend(row::record_for(keys, found, relatives(&moment, citizen))?);
     }
     Ok(Fetched::of(row::in_force(people)))
 }
@@ -206,7 +204,7 @@ mod tests {
     use tempfile::TempDir;
     use xacminh_core::record::NumberStatus;
     use xacminh_proto::schema::{MIGRATIONS, TABLES, VERSION};
-    use xacminh_proto::vocab::{BirthDate, Date, FullName, Living, Marital, OldNumber, Sex};
+    use xacminh_proto::vocab::{BirthDate, Date, FullName, Living, Marital, OldNumber, PersonNumber, Sex};
 
     use super::super::ChangeKind;
     use super::*;
@@ -257,8 +255,12 @@ mod tests {
         }
 
         async fn fetch(&self, number: &str) -> Result<Fetched, AuthorityError> {
+            self.ask(&keys(number)).await
+        }
+
+        async fn ask(&self, keys: &PersonKeys) -> Result<Fetched, AuthorityError> {
             let authority = Embedded::open(&self.config()).await.expect("opened");
-            authority.fetch(&keys(number), soon()).await
+            authority.fetch(keys, soon()).await
         }
     }
 
@@ -353,8 +355,10 @@ mod tests {
         assert_eq!(record.status, NumberStatus::Cancelled { replaced_by: Some(citizen(48_190_000_001)) });
     }
 
+    /// Of a row that is not understood: who names the person learns that nothing can be told, everybody else what is told
+    /// of a number that nobody has.
     #[tokio::test]
-    async fn a_value_that_is_not_understood_names_its_column_and_nothing_else() {
+    async fn a_value_that_is_not_understood_names_its_column_to_who_names_the_person_and_is_nobodys_to_others() {
         let database = Database::new();
         for (index, (column, value)) in [
             ("birth_month", Value::from(13)),
@@ -363,16 +367,44 @@ mod tests {
             ("nationality", "VNM".to_owned().into()),
             ("version", (-1).into()),
             ("marital", "x".to_owned().into()),
+            ("father_number", 1_000_000_000_000_i64.into()),
         ]
         .into_iter()
         .enumerate()
         {
             let number = 48_190_000_001 + i64::try_from(index).expect("small");
             database.person(number, &[(column, value)]);
-            let error = database.fetch(&format!("{number:012}")).await.expect_err(column);
-            assert!(matches!(error, AuthorityError::Malformed { .. }), "{column}");
-            assert!(!error.to_string().contains("190000"), "{error}");
+            let right = keys(&format!("{number:012}"));
+            let unsigned = PersonKeys { name: FullName::parse("LE THI THU").expect("a name"), ..right.clone() };
+            for keys in [&right, &unsigned] {
+                let told = database.ask(keys).await;
+                if column == "full_name" {
+                    assert_eq!(told, Ok(Fetched::Missing), "a row without a name is nobody's");
+                    continue;
+                }
+                let error = told.expect_err(column);
+                assert!(matches!(error, AuthorityError::Malformed { .. }), "{column}");
+                assert!(!error.to_string().contains("190000"), "{error}");
+            }
+            let name = FullName::parse("Lê Thị Thư").expect("a name");
+            let birth = BirthDate::of_year(1991).expect("a year");
+            assert_eq!(database.ask(&PersonKeys { name, ..right.clone() }).await, Ok(Fetched::Missing), "{column}");
+            let told = database.ask(&PersonKeys { birth, ..right }).await;
+            // Of a date that cannot be read nobody can say that it is another.
+            assert_eq!(told == Ok(Fetched::Missing), column != "birth_month", "{column}: {told:?}");
         }
+    }
+
+    /// Two people of one old number: a row that is not understood stands in the way of its own person alone.
+    #[tokio::test]
+    async fn a_row_that_is_not_understood_hides_nobody_else() {
+        let database = Database::new();
+        let old = ("old_number", Value::from(201_000_001));
+        database.person(48_190_000_001, &[old.clone(), ("sex", 7.into())]);
+        database.person(48_190_000_002, &[old, ("full_name", "Trần Văn Khác".to_owned().into())]);
+        let khac = PersonKeys { name: FullName::parse("Trần Văn Khác").expect("a name"), ..keys("201000001") };
+        assert!(matches!(database.ask(&khac).await, Ok(Fetched::Found(found)) if found.name == khac.name));
+        assert!(matches!(database.fetch("201000001").await, Err(AuthorityError::Malformed { column: "sex" })));
     }
 
     #[tokio::test]

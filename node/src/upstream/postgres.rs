@@ -125,7 +125,8 @@ impl Authority for Postgres {
         let number = keys.number;
         Box::pin(async move {
             let rows = self.checked(deadline, move |client| Box::pin(rows(client, number))).await?;
-            let people: Vec<Record> = rows.iter().map(record).collect::<Result<_, _>>()?;
+            let people = rows.iter().filter_map(|row| record(keys, row).transpose());
+            let people: Vec<Record> = people.collect::<Result<_, _>>()?;
             Ok(Fetched::of(row::in_force(people)))
         })
     }
@@ -167,12 +168,13 @@ async fn changes(client: &Object, after: i64, limit: i64) -> Result<Vec<Row>, to
     client.query(&statement, &[&after, &limit]).await
 }
 
-fn record(found: &Row) -> Result<Record, AuthorityError> {
+fn record(keys: &PersonKeys, found: &Row) -> Result<Option<Record>, AuthorityError> {
     let numbers = |kind: usize| -> Result<Vec<CitizenNumber>, AuthorityError> {
         let numbers: Vec<i64> = found.try_get(PERSON_COLUMNS.len() + kind).map_err(|_| AuthorityError::Damaged)?;
         numbers.into_iter().map(row::relative).collect()
     };
-    row::record(found, Relatives { children: numbers(0)?, wards: numbers(1)?, members: numbers(2)? })
+    let relatives = || Ok(Relatives { children: numbers(0)?, wards: numbers(1)?, members: numbers(2)? });
+    row::record_for(keys, found, relatives())
 }
 
 fn change(found: &Row) -> Result<Change, AuthorityError> {

@@ -1,6 +1,9 @@
 //! A row of the population database, parsed into a record. Both databases come through here.
 
-use xacminh_core::record::{Card, Household, NumberStatus, PEOPLE_MAX, Record};
+use xacminh_core::{
+    question::PersonKeys,
+    record::{Card, Household, NumberStatus, PEOPLE_MAX, Record},
+};
 use xacminh_proto::schema::{PERSON_COLUMNS, code};
 use xacminh_proto::vocab::{
     Address, BirthDate, CitizenNumber, Date, FullName, Living, Marital, OldNumber, PersonNumber, Place, Sex,
@@ -64,8 +67,33 @@ pub(super) fn in_force(mut people: Vec<Record>) -> Vec<Record> {
     people
 }
 
+/// The record of a row, for who asks by `keys`; none if it is not understood and the keys do not name the person.
+///
+/// A row that is not understood tells nobody anything but those who name the person by all three keys: they are told that
+/// nothing can be told. Everybody else is told what they would be of a number that nobody has (promise P8). So a row whose
+/// name cannot be read is nobody's, and is for the operator to have put right.
+pub(super) fn record_for(
+    keys: &PersonKeys,
+    row: &impl Cells,
+    relatives: Result<Relatives, AuthorityError>,
+) -> Result<Option<Record>, AuthorityError> {
+    let column = match relatives.and_then(|relatives| record(row, relatives)) {
+        Ok(record) => return Ok(Some(record)),
+        Err(AuthorityError::Malformed { column }) => column,
+        Err(error) => return Err(error),
+    };
+    tracing::warn!(column, "the authority holds a value that is not understood");
+    let name = Reader::at(row, "full_name").name().ok().flatten();
+    let birth = Reader::at(row, "birth_year").birth().ok();
+    if name.is_some_and(|name| keys.may_name(&name, birth)) {
+        Err(AuthorityError::Malformed { column })
+    } else {
+        Ok(None)
+    }
+}
+
 /// The record of a row.
-pub(super) fn record(row: &impl Cells, relatives: Relatives) -> Result<Record, AuthorityError> {
+fn record(row: &impl Cells, relatives: Relatives) -> Result<Record, AuthorityError> {
     let mut row = Reader { row, next: 0 };
     let number = row.citizen()?.ok_or(row.malformed())?;
     let old_number = row.parsed(|value| OldNumber::try_from(value).ok())?;
@@ -149,7 +177,13 @@ struct Reader<'a, R> {
     next: usize,
 }
 
-impl<R: Cells> Reader<'_, R> {
+impl<'a, R: Cells> Reader<'a, R> {
+    /// From this column on.
+    fn at(row: &'a R, column: &str) -> Self {
+        let next = PERSON_COLUMNS.iter().position(|(name, _)| *name == column);
+        Self { row, next: next.expect("a column of the schema") }
+    }
+
     /// The column that was taken last is not understood.
     fn malformed(&self) -> AuthorityError {
         AuthorityError::Malformed { column: PERSON_COLUMNS[self.next - 1].0 }

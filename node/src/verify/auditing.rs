@@ -11,6 +11,7 @@
 use tokio::time::Instant;
 use xacminh_core::apply::ItemOutcome;
 use xacminh_proto::{
+    hex,
     transparency::{Addendum, Leaf, LeafBytes, LeafKind},
     vocab::{ErrorNumber, OfficialId, PortalId},
 };
@@ -83,7 +84,7 @@ impl Desk {
         if let Some(number) = inquiry.person {
             let trail = self.state.trail(&self.keyring.row_key(number)).map_err(internal)?;
             trail.as_ref().map_or(Ok(()), bounded)?;
-            let to = trail.map_or_else(String::new, |trail| hex(&trail.id));
+            let to = trail.map_or_else(String::new, |trail| hex::text(&trail.id));
             let act = Words { by: auditor, dossier: &to, procedure: "audit/person" };
             recorded = Some(self.record(act, deadline).await?.0);
             search.trail = trail;
@@ -153,10 +154,6 @@ impl Desk {
     fn official_at(&self, portal: PortalId, official: &OfficialId) -> Term {
         Term::Official(self.keyring.official_pseudonym(portal, official))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ impl Desk {
                         Some(said) => Basis::Said(self.change(key, version, said)?),
                         None => Basis::Read(RecordRead { key, version }),
                     };
-                    let household = sights::household(&decision, known);
+                    let household = sights::household(&decision, question.person.number, known);
                     let (grounds, misses, granted_until_ms) =
                         (permit.grounds(), Some(permit.misses), permit.granted_until_ms);
                     return Ok(Decided { decision, grounds, misses, basis, granted_until_ms, household });

@@ -19,6 +19,7 @@ use xacminh_core::{
     register::{Register, Visibility},
 };
 use xacminh_proto::{
+    hex,
     transparency::{
         Addendum, Disclosure, Leaf, LeafBytes,
         merkle::{leaf_hash, prove_inclusion},
@@ -112,7 +113,7 @@ impl Desk {
         deadline: Instant,
     ) -> Result<ToldTrail, ErrorNumber> {
         let person = self.keyring.row_key(number);
-        let named = self.state.trail(&person).map_err(internal)?.map(|trail| hex(&trail.id)).unwrap_or_default();
+        let named = self.state.trail(&person).map_err(internal)?.map(|trail| hex::text(&trail.id)).unwrap_or_default();
         let by = match reader {
             TrailReader::Auditor(name) => format!("auditor/{name}"),
             TrailReader::CitizenService(name) => format!("citizen-service/{name}"),
@@ -354,10 +355,6 @@ fn gloss(leaf: &Leaf, register: Option<&Register>) -> Gloss {
         official: None,
         delayed_until: None,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl std::fmt::Debug for ToldAccess {

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
 use xacminh_proto::{
+    hex,
     transparency::{
         Checkpoint, Policy,
         merkle::check_consistency,
@@ -246,7 +247,7 @@ fn tell(screen: Screen, walked: &Walked, unsigned: usize) -> Result<(), CliError
     if screen.json {
         let shards = shards.iter().map(|shard| {
             serde_json::json!({
-                "year": shard.year, "first": shard.first, "size": shard.tree.size(), "root": super::hex(&shard.tree.root()),
+                "year": shard.year, "first": shard.first, "size": shard.tree.size(), "root": hex::text(&shard.tree.root()),
             })
         });
         let shards: Vec<_> = shards.collect();
@@ -259,7 +260,7 @@ fn tell(screen: Screen, walked: &Walked, unsigned: usize) -> Result<(), CliError
     let say = screen.lang.say("nhật ký toàn vẹn", "the log is sound");
     screen.line(&format!("{say}: {leaves} · {agreed} {}", agree(screen.lang, *agreed)))?;
     for shard in shards {
-        let (year, size, root) = (shard.year, shard.tree.size(), super::hex(&shard.tree.root()));
+        let (year, size, root) = (shard.year, shard.tree.size(), hex::text(&shard.tree.root()));
         screen.line(&format!("{year}  {size}  {root}"))?;
     }
     if *pruned > 0 {

@@ -1,6 +1,7 @@
 //! An entry as its reader sees it: a row of a table, a document, a row of a CSV file.
 
 use xacminh_proto::{
+    hex,
     transparency::{Leaf, LeafKind, LeafVerdict},
     vocab::{Attribute, ClaimKind},
     wire::AuditEntry,
@@ -116,7 +117,7 @@ fn record(position: u64, leaf: &Leaf) -> [String; HEADER.len()] {
         kind(leaf.kind).to_owned(),
         verdict(leaf.verdict).to_owned(),
         leaf.portal.0.to_string(),
-        hex(&leaf.official),
+        hex::text(&leaf.official),
         leaf.procedure.to_string(),
         leaf.purpose.to_string(),
         fields(leaf.fields).join("+"),
@@ -131,15 +132,15 @@ pub(super) fn json(position: u64, leaf: &Leaf) -> serde_json::Value {
         "time_ms": leaf.time_ms,
         "request_id": leaf.request_id.to_string(),
         "portal": leaf.portal.0,
-        "official_pseudonym": hex(&leaf.official),
+        "official_pseudonym": hex::text(&leaf.official),
         "purpose": leaf.purpose,
         "procedure_number": leaf.procedure,
         "register_revision": leaf.register_revision,
         "fields": fields(leaf.fields),
         "verdict": verdict(leaf.verdict),
-        "subject_commitment": hex(&leaf.subject),
-        "attributes_root": hex(&leaf.attributes_root),
-        "addendum_digest": hex(&leaf.addendum_digest),
+        "subject_commitment": hex::text(&leaf.subject),
+        "attributes_root": hex::text(&leaf.attributes_root),
+        "addendum_digest": hex::text(&leaf.addendum_digest),
         "record_version": leaf.record_version,
     })
 }
@@ -180,10 +181,6 @@ fn fields(bits: u64) -> Vec<String> {
             }
         })
         .collect()
-}
-
-pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn output(error: csv::Error) -> CliError {

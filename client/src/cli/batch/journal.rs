@@ -20,9 +20,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use xacminh_proto::vocab::RequestId;
+use xacminh_proto::{hex, vocab::RequestId};
 
-use crate::cli::{audit::hex, exit::CliError, report::AnswerJson};
+use crate::cli::{exit::CliError, report::AnswerJson};
 
 use super::rows::RowKey;
 
@@ -71,7 +71,7 @@ impl Journal {
         journal.replay(file, cluster)?;
         if journal.end == 0 {
             journal.seed = rand::random();
-            let head = Line::Head { journal: VERSION, cluster: cluster.to_owned(), seed: hex(&journal.seed) };
+            let head = Line::Head { journal: VERSION, cluster: cluster.to_owned(), seed: hex::text(&journal.seed) };
             journal.append(&head)?;
         }
         journal.keep_epoch(now_ms)?;
@@ -120,7 +120,7 @@ impl Journal {
     /// Remembers the answer of a row. If we crash before it reaches the disk, the row is asked again under its id.
     pub(super) fn record(&mut self, key: RowKey, answer: AnswerJson) -> Result<(), CliError> {
         let at = self.end;
-        self.append(&Line::Answer { key: hex(&key), answer: Box::new(answer) })?;
+        self.append(&Line::Answer { key: hex::text(&key), answer: Box::new(answer) })?;
         self.answered.insert(key, at);
         Ok(())
     }
@@ -176,13 +176,13 @@ impl Journal {
                 Line::Head { journal, .. } if journal != VERSION => return Err(wrong("another version")),
                 Line::Head { cluster: other, .. } if other != cluster => return Err(wrong("another cluster")),
                 Line::Head { seed, .. } if self.end == 0 => {
-                    self.seed = unhex(&seed).ok_or_else(|| wrong("bad seed"))?;
+                    self.seed = hex::array(&seed).ok_or_else(|| wrong("bad seed"))?;
                 }
                 _ if self.end == 0 => return Err(wrong("no head")),
                 Line::Head { .. } => return Err(wrong("a second head")),
                 Line::Epoch { epoch_ms } => self.epoch_ms = epoch_ms,
                 Line::Answer { key, .. } => {
-                    self.answered.insert(unhex(&key).ok_or_else(|| wrong("bad key"))?, self.end);
+                    self.answered.insert(hex::array(&key).ok_or_else(|| wrong("bad key"))?, self.end);
                 }
             }
             self.end += u64::try_from(read).unwrap_or(0);
@@ -201,12 +201,6 @@ fn private(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-    if digits.len() == 2 * N { bytes.try_into().ok() } else { None }
 }
 
 #[cfg(test)]

@@ -165,7 +165,9 @@ impl Cells {
         if !self.official.is_empty() {
             purpose.official = self.official;
         }
-        let mut claims = self.claims.parse(&self.name, &self.birth)?;
+        let person = Person { number: self.number, name: self.name, birth: self.birth };
+        person.check()?;
+        let mut claims = self.claims.parse(&person.name, &person.birth)?;
         if let Some(card) = &card {
             claims::add_card(&mut claims, card, &claims::Kinds::default())?;
         }
@@ -173,7 +175,6 @@ impl Cells {
             "" => AttributeSet::EMPTY,
             names => claims::attributes(names)?,
         };
-        let person = Person { number: self.number, name: self.name, birth: self.birth };
         // A file of receipts for a hundred thousand people is fetched later, for those who need one.
         question::ask(person, &purpose, &self.dossier, None, claims, attributes, ReceiptWish::Position)
     }

@@ -1,12 +1,12 @@
 //! What a verified receipt says, in words: the same on a terminal and on a filed page.
 
 use xacminh_proto::{
+    hex,
     transparency::{LeafKind, LeafVerdict, Stated, Statement, Verified},
     vocab::{PersonNumber, Verdict},
 };
 
 use crate::cli::{
-    audit::hex,
     report::{advice, moment},
     screen::Lang,
     texts,
@@ -150,7 +150,7 @@ fn asker(verified: &Verified, lang: Lang) -> String {
         number => format!("{} {number}", lang.say("cổng", "portal")),
     };
     let official = lang.say("cán bộ (mã ẩn danh)", "official (pseudonym)");
-    format!("{portal} · {official} {}", hex(verified.official()))
+    format!("{portal} · {official} {}", hex::text(verified.official()))
 }
 
 fn asked(verified: &Verified, lang: Lang) -> String {

@@ -2,16 +2,12 @@
 
 use serde_json::{Map, Value, json};
 use xacminh_proto::{
+    hex,
     transparency::{Stated, Statement, Verified},
     vocab::{PersonNumber, Verdict},
 };
 
-use crate::cli::{
-    audit::{self, hex},
-    report::ErrorJson,
-    screen::Lang,
-    texts,
-};
+use crate::cli::{audit, report::ErrorJson, screen::Lang, texts};
 
 pub(super) fn verified(file: &str, verified: &Verified) -> Value {
     let (outcome, cause, error) = match verified.outcome() {
@@ -28,7 +24,7 @@ pub(super) fn verified(file: &str, verified: &Verified) -> Value {
         "verdict": audit::verdict(verified.verdict()),
         "kind": audit::kind(verified.kind()),
         "portal": verified.portal().0,
-        "official_pseudonym": hex(verified.official()),
+        "official_pseudonym": hex::text(verified.official()),
         "purpose": verified.purpose(),
         "procedure_number": verified.procedure(),
         "register_revision": verified.leaf().register_revision,

@@ -1,7 +1,7 @@
 //! One receipt, judged by whom one may or may not trust, and signed by others than it should be.
 
 use sha2::{Digest, Sha256, Sha512};
-use xacminh_proto::transparency::note::KeyKind;
+use xacminh_proto::{hex, transparency::note::KeyKind};
 
 use crate::paper::{Key, ORIGIN, Paper, base64, from_base64, log_key, two_of_three, witness_key};
 
@@ -115,7 +115,7 @@ pub(super) fn signatures() -> Vec<Case> {
 /// A policy whose log has this point for a key.
 fn of_point(bytes: [u8; 32]) -> String {
     let hash: [u8; 32] = Sha256::digest([ORIGIN.as_bytes(), b"\n\x01", &bytes].concat()).into();
-    let id: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex::text(&hash[..4]);
     format!("log {ORIGIN}+{id}+{}\nquorum none\n", base64(&[&[1][..], &bytes].concat()))
 }
 

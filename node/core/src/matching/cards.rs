@@ -4,17 +4,27 @@
 //! proves nothing any more, and is still no forgery: it has a reason of its own.
 
 use unicode_normalization::UnicodeNormalization;
-use xacminh_proto::vocab::{Address, CardAddress, Cause, Date, Living, Reason};
+use xacminh_proto::vocab::{Address, CardAddress, Cause, CitizenNumber, Date, Living, Reason};
 
 use crate::record::Record;
 
-use super::Finding;
+use super::{Finding, places::table::Geography};
 
 /// What is claimed is of an earlier card.
-pub const REPLACED: Finding = Finding::no(Reason::CardReplaced);
+const REPLACED: Finding = Finding::no(Reason::CardReplaced);
 
 /// The address on a card proves nothing against anybody.
 const UNLIKE: Finding = Finding::cannot_tell(Cause::NotRecorded, Reason::CardAddressUnlike);
+
+/// The card bears this number. One that was this very person's and is cancelled is an earlier card's.
+#[must_use]
+pub fn numbered(claimed: CitizenNumber, record: &Record, earlier: &[&Record]) -> Finding {
+    if earlier.iter().any(|record| record.number == claimed) {
+        REPLACED
+    } else {
+        Finding::equal(&claimed, Some(&record.number))
+    }
+}
 
 /// The card was issued on `claimed`. A day before the newest card's, but not before the holder was born, is that of an
 /// earlier card.
@@ -85,47 +95,16 @@ fn words(text: &str) -> Vec<String> {
 
 /// Today's code of a province by any name it had since 2008: `TP. Hồ Chí Minh`, `tỉnh Bình Dương`.
 fn province_named(words: &[String]) -> Option<u8> {
-    let name = words.join(" ").replace("oà", "òa").replace("oá", "óa");
+    let name = words.join(" ");
     let bare = ["thành phố ", "tỉnh ", "tp. ", "tp.", "tp "].iter().find_map(|prefix| name.strip_prefix(prefix));
-    let bare = bare.unwrap_or(&name);
-    PROVINCES.iter().find(|(name, _)| *name == bare).map(|(_, code)| *code)
+    Geography::shipped().province_named(bare.unwrap_or(&name))
 }
-
-/// The 63 provinces of before 1 July 2025, whose names today's 34 have too, with today's codes (Resolution
-/// 202/2025/QH15, Decision 19/2025/QĐ-TTg); and Huế, which was Thừa Thiên Huế.
-#[rustfmt::skip]
-const PROVINCES: [(&str, u8); 64] = [
-    ("an giang", 91), ("bà rịa - vũng tàu", 79), ("bình dương", 79), ("bình phước", 75), ("bình thuận", 68),
-    ("bình định", 52), ("bạc liêu", 96), ("bắc giang", 24), ("bắc kạn", 19), ("bắc ninh", 24), ("bến tre", 86),
-    ("cao bằng", 4), ("cà mau", 96), ("cần thơ", 92), ("gia lai", 52), ("hà giang", 8), ("hà nam", 37), ("hà nội", 1),
-    ("hà tĩnh", 42), ("hòa bình", 25), ("hưng yên", 33), ("hải dương", 31), ("hải phòng", 31), ("hậu giang", 92),
-    ("hồ chí minh", 79), ("khánh hòa", 56), ("kiên giang", 91), ("kon tum", 51), ("lai châu", 12), ("long an", 80),
-    ("lào cai", 15), ("lâm đồng", 68), ("lạng sơn", 20), ("nam định", 37), ("nghệ an", 40), ("ninh bình", 37),
-    ("ninh thuận", 56), ("phú thọ", 25), ("phú yên", 66), ("quảng bình", 44), ("quảng nam", 48), ("quảng ngãi", 51),
-    ("quảng ninh", 22), ("quảng trị", 44), ("sóc trăng", 92), ("sơn la", 14), ("thanh hóa", 38), ("thái bình", 33),
-    ("thái nguyên", 19), ("thừa thiên huế", 46), ("tiền giang", 82), ("trà vinh", 86), ("tuyên quang", 8),
-    ("tây ninh", 80), ("vĩnh long", 86), ("vĩnh phúc", 25), ("yên bái", 15), ("điện biên", 11), ("đà nẵng", 48),
-    ("đắk lắk", 66), ("đắk nông", 68), ("đồng nai", 75), ("đồng tháp", 82), ("huế", 46),
-];
 
 #[cfg(test)]
 mod tests {
     use xacminh_proto::vocab::Place;
 
     use super::*;
-    use crate::matching::places;
-
-    fn is_province_of_today(code: u8) -> bool {
-        Place::of_province(code).is_ok_and(|place| places::check(place, None).is_ok())
-    }
-
-    #[test]
-    fn every_province_of_today_has_a_name_here_and_no_other_has() {
-        assert!(PROVINCES.iter().all(|(_, code)| is_province_of_today(*code)));
-        let today = (1..=99).filter(|code| is_province_of_today(*code));
-        assert!(today.into_iter().all(|today| PROVINCES.iter().any(|(_, code)| *code == today)));
-        assert!(PROVINCES.iter().enumerate().all(|(at, (name, _))| !PROVINCES[..at].iter().any(|it| it.0 == *name)));
-    }
 
     /// on the card | province on record | street part on record | ruling
     const ADDRESSES: &str = "

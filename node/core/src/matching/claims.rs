@@ -6,11 +6,12 @@ use crate::record::Record;
 
 use super::{Finding, cards, dates, names, names::NameThreshold, places, relations};
 
-/// Compares one claim with a record. `today` is the day that counts where the claim names none.
+/// Compares one claim with a record. `earlier` are the person's records under numbers that were cancelled since, `today` is
+/// the day that counts where the claim names none.
 ///
 /// A death on record does not silence the other claims: they answer as recorded, and `living_status` tells.
 #[must_use]
-pub fn check(claim: &Claim, record: &Record, threshold: NameThreshold, today: Date) -> Finding {
+pub fn check(claim: &Claim, record: &Record, earlier: &[&Record], threshold: NameThreshold, today: Date) -> Finding {
     match claim {
         Claim::FullName(name) => names::claim(name, &record.name, threshold),
         Claim::BirthDate(birth) => dates::claim(*birth, record.birth),
@@ -33,15 +34,15 @@ pub fn check(claim: &Claim, record: &Record, threshold: NameThreshold, today: Da
         Claim::OldNumber(number) => Finding::equal(number, record.old_number.as_ref()),
         Claim::CardIssued(day) => cards::issued(*day, record),
         Claim::CardExpires(day) => cards::expires(*day, record),
-        Claim::CardNumber(number) => Finding::equal(number, Some(&record.number)),
+        Claim::CardNumber(number) => cards::numbered(*number, record, earlier),
         Claim::CardValid(on) => cards::valid(on.unwrap_or(today), record, today),
         Claim::CardAddress(address) => cards::address(address, record.permanent.as_ref()),
-        Claim::ParentOf(child) => relations::parent_of(*child, record),
+        Claim::ParentOf(child) => relations::parent_of(*child, record, earlier),
         Claim::ChildOf(parent) => relations::child_of(*parent, record),
         Claim::SpouseOf(spouse) => relations::spouse_of(*spouse, record),
-        Claim::GuardianOf(ward) => relations::guardian_of(*ward, record),
-        Claim::HeadOfHousehold => relations::head_of_household(record),
-        Claim::SameHousehold(other) => relations::same_household(*other, record),
+        Claim::GuardianOf(ward) => relations::guardian_of(*ward, record, earlier),
+        Claim::HeadOfHousehold => relations::head_of_household(record, earlier),
+        Claim::SameHousehold(other) => relations::same_household(*other, record, earlier),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use toml::Spanned;
+use xacminh_proto::hex;
 
 use crate::command::RecordKey;
 
@@ -128,19 +129,5 @@ fn days(names: &[Spanned<String>]) -> Result<[bool; 7], Wrong> {
 
 /// A row key in 64 hexadecimal digits. A number in clear is told apart, and never repeated.
 pub(super) fn mark(text: &Spanned<String>) -> Result<RecordKey, Wrong> {
-    let digits = text.get_ref().as_bytes();
-    let mut key = [0; 32];
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let mut read = || {
-        let (pairs, rest) = digits.as_chunks::<2>();
-        if pairs.len() != key.len() || !rest.is_empty() {
-            return None;
-        }
-        for (byte, [high, low]) in key.iter_mut().zip(pairs) {
-            *byte = nibble(*high)? << 4 | nibble(*low)?;
-        }
-        Some(())
-    };
-    read().ok_or_else(|| at(text, Problem::Mark))?;
-    Ok(key)
+    hex::array(text.get_ref()).ok_or_else(|| at(text, Problem::Mark))
 }

@@ -93,6 +93,24 @@ pub enum Problem {
         /// The codes on the way.
         path: String,
     },
+    /// Procedures that are like each other, on and on.
+    #[error("procedure `{procedure}` is like another that is like another, more than {most} in a row: say it itself")]
+    LikeTooLong {
+        /// The procedure.
+        procedure: String,
+        /// The most there may be.
+        most: usize,
+    },
+    /// A procedure's number given to another: entries of before name the first one by it.
+    #[error("procedure number {number} is that of `{before}` in the log: give `{after}` another")]
+    NumberReused {
+        /// The number.
+        number: u32,
+        /// The code of the procedure that has it in the register in force.
+        before: String,
+        /// The code of the one that is to have it.
+        after: String,
+    },
     /// A procedure that neither says something it must, nor is like one that does.
     #[error("procedure `{procedure}` says no `{key}`, and is like none that does")]
     Missing {

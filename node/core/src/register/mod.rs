@@ -185,6 +185,20 @@ impl Register {
         document::parse(text)
     }
 
+    /// Whether it may come into force after another one: no procedure has the number of another.
+    ///
+    /// # Errors
+    /// [`Problem::NumberReused`].
+    pub fn check_after(&self, before: &Self) -> Result<(), Problem> {
+        let known: BTreeMap<u32, &ProcedureCode> = before.procedures().map(|known| (known.id, &known.code)).collect();
+        for Procedure { id, code, .. } in self.procedures() {
+            if let Some(known) = known.get(id).filter(|known| **known != code) {
+                return Err(Problem::NumberReused { number: *id, before: known.to_string(), after: code.to_string() });
+            }
+        }
+        Ok(())
+    }
+
     /// A portal by its number.
     #[must_use]
     pub fn portal(&self, id: PortalId) -> Option<&Portal> {

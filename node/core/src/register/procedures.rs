@@ -73,6 +73,10 @@ enum ValuesRow {
     Relatives,
 }
 
+/// Procedures on one way of `like`, the first included: a reader follows two or three, and a document of forty thousand in a
+/// row would keep every node busy for hours.
+const LIKE_MAX: usize = 16;
+
 /// A row, and those it is like, the nearest first.
 struct Chain<'a>(Vec<&'a ProcedureRow>);
 
@@ -114,6 +118,9 @@ fn chain<'a>(row: &'a ProcedureRow, by_code: &BTreeMap<&str, &'a ProcedureRow>) 
         if is_cycle {
             let path: Vec<&str> = rows.iter().map(|row| row.code.get_ref().as_str()).collect();
             return Err(at(like, Problem::Cycle { path: path.join(" → ") }));
+        }
+        if rows.len() > LIKE_MAX {
+            return Err(at(like, Problem::LikeTooLong { procedure: row.code.get_ref().clone(), most: LIKE_MAX }));
         }
         last = next;
     }

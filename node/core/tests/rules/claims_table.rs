@@ -85,15 +85,44 @@ fn no_claim_is_answered_from_a_record_that_may_not_be_used() {
             let reissued = with(|record| record.status = NumberStatus::Cancelled { replaced_by: Some(next) });
             let alone = outcome(claimed, vec![reissued.clone()]);
             assert_eq!(alone, Outcome::Undetermined(Cause::NumberReissued), "{claimed}");
-            let mut last = with(|record| record.number = next);
-            // Being the head is told by number: the household was brought up to date with it.
-            change(&mut last, "head 048085007777");
+            // The household still names its head by the number of before.
+            let last = with(|record| record.number = next);
             let Outcome::Confirmed { verdicts, reissued: true, .. } = outcome(claimed, vec![reissued, last]) else {
                 panic!("{claimed}: followed to the number in force")
             };
             let why = if claimed == "card_number 048085001234" { "no CardReplaced" } else { why };
             assert_eq!(ruling(&verdicts[0].verdict, verdicts[0].reason), why, "{claimed} by the new number");
         }
+    }
+}
+
+/// Children, wards and the household that name the person by a cancelled number; parents and spouse count as the record in
+/// force has them.
+#[test]
+fn the_family_is_found_under_the_numbers_the_person_had() {
+    let next = citizen("048085007777");
+    let said_of = |changes: &[&str], claimed: &str| {
+        let before = with(|record| record.status = NumberStatus::Cancelled { replaced_by: Some(next) });
+        let mut last = with(|record| record.number = next);
+        changes.iter().for_each(|text| change(&mut last, text));
+        match outcome(claimed, vec![before, last]) {
+            Outcome::Confirmed { verdicts, .. } => ruling(&verdicts[0].verdict, verdicts[0].reason),
+            other => panic!("{claimed}: {other:?}"),
+        }
+    };
+    for (changes, claimed, why) in [
+        (&["children none"][..], "parent_of 048210000004", "yes Related"),
+        (&["children none"], "parent_of 048210000009", "no NotRelated"),
+        (&["wards none"], "guardian_of 048215000005", "yes Related"),
+        (&[], "head_of_household", "yes Related"),
+        (&["head 048085007777"], "head_of_household", "yes Related"),
+        (&["head 048187000003"], "head_of_household", "no NotRelated"),
+        (&[], "same_household 048085007777", "yes Related"),
+        (&["head 048187000003"], "same_household 048085001234", "yes Related"),
+        (&["spouse 048187000009"], "spouse_of 048187000003", "no NotRelated"),
+        (&["father 048055000009"], "child_of 048055000001", "no NotRelated"),
+    ] {
+        assert_eq!(said_of(changes, claimed), why, "{claimed} {changes:?}");
     }
 }
 

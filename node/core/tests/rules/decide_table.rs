@@ -450,7 +450,7 @@ fn today_is_the_day_in_vietnam() {
     let of_age = |now_ms| {
         let mut record = an();
         record.birth = birth("2008-11-21");
-        check(&claim("age_at_least 18"), &record, NameThreshold::Folded, Date::in_vietnam(now_ms)).verdict
+        check(&claim("age_at_least 18"), &record, &[], NameThreshold::Folded, Date::in_vietnam(now_ms)).verdict
     };
     assert_eq!(of_age(midnight_ms - 1), Verdict::NoMatch);
     assert_eq!(of_age(midnight_ms), Verdict::Match);

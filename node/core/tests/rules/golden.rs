@@ -4,6 +4,7 @@ use xacminh_core::{
     command::{Batch, Command, CommandError, Item, RecordChange, RecordRead, TreeHead},
     record::{Known, RecordError},
 };
+use xacminh_proto::hex;
 
 use crate::{
     disk::{erasure, item, known_person, miss, register, request},
@@ -36,28 +37,28 @@ fn commands_keep_their_bytes() {
         [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER), (erasure(NOW_MS, 3, 9, 7), ERASURE)]
     {
         let bytes = command.encode().expect("small");
-        assert_eq!(hex(&bytes), golden.trim());
-        assert_eq!(Command::decode(&unhex(golden)), Ok(command));
+        assert_eq!(hex::text(&bytes), golden.trim());
+        assert_eq!(Command::decode(&bytes_of(golden)), Ok(command));
     }
 }
 
 #[test]
 fn records_keep_their_bytes() {
     let known = known(vec![an()]);
-    assert_eq!(hex(&known.encode().expect("small")), KNOWN.trim());
-    assert!(Known::decode(&unhex(KNOWN)) == Ok(known));
+    assert_eq!(hex::text(&known.encode().expect("small")), KNOWN.trim());
+    assert!(Known::decode(&bytes_of(KNOWN)) == Ok(known));
 }
 
 #[test]
 fn other_versions_truncations_and_additions_are_errors() {
-    let bytes = unhex(BATCH);
+    let bytes = bytes_of(BATCH);
     for length in 0..bytes.len() {
         assert!(Command::decode(&bytes[..length]).is_err(), "the first {length} bytes");
     }
     assert!(Command::decode(&[&bytes[..], &[0]].concat()).is_err());
     assert_eq!(Command::decode(&[2, 0, 0]), Err(CommandError::Version(2)));
     assert!(matches!(Known::decode(&[9, 0, 0]), Err(RecordError::Version(9))));
-    assert!(Known::decode(&unhex(KNOWN)[..40]).is_err());
+    assert!(Known::decode(&bytes_of(KNOWN)[..40]).is_err());
 }
 
 #[test]
@@ -67,12 +68,6 @@ fn a_batch_too_long_is_an_error() {
     assert_eq!(Command::decode(&bytes), Err(CommandError::TooManyItems(257)));
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.trim().as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
-    digits.chunks_exact(2).map(byte).collect()
+fn bytes_of(golden: &str) -> Vec<u8> {
+    hex::bytes(golden.trim()).expect("hexadecimal")
 }

@@ -243,6 +243,37 @@ fn a_circle_is_told_with_its_way() {
     assert!(error.ends_with("`like` leads in a circle: a → b → c → a"), "{error}");
 }
 
+/// A long way of `like` is refused before it is walked for each of its procedures.
+#[test]
+fn a_way_of_like_has_an_end() {
+    let like = |id: u32| {
+        let next = if id < 100 { format!("like = \"w{}\"", id + 1) } else { "like = \"1.004222\"".to_owned() };
+        format!("[[procedure]]\nid = {id}\ncode = \"w{id}\"\nname_vi = \"x\"\nname_en = \"x\"\n{next}\n")
+    };
+    let way = |length: u32| (101 - length..=100).map(like).collect::<String>();
+    assert!(Register::parse(&format!("{REGISTER}\n{}", way(15))).is_ok(), "sixteen with the one that says it");
+    let error = Register::parse(&format!("{REGISTER}\n{}", way(16))).expect_err("too many").to_string();
+    assert!(error.contains("procedure `w85` is like another that is like another, more than 16"), "{error}");
+}
+
+/// Leaves name procedures by number: what one stands for may not become another.
+#[test]
+fn a_number_stays_with_its_procedure() {
+    let before = the_register();
+    let changed = |from: &str, to: &str| {
+        assert_eq!(REGISTER.matches(from).count(), 1, "{from}");
+        Register::parse(&REGISTER.replacen(from, to, 1)).expect("sound")
+    };
+    let told = |register: Register| register.check_after(&before).err().map(|problem| problem.to_string());
+    assert_eq!(told(the_register()), None);
+    assert_eq!(told(changed("id = 3\ncode", "id = 33\ncode")), None, "a number that nobody had");
+    let exact = REGISTER.replace("\"9.exact\"", "\"9.other\"");
+    assert_eq!(
+        told(Register::parse(&exact).expect("sound")).as_deref(),
+        Some("procedure number 3 is that of `9.exact` in the log: give `9.other` another")
+    );
+}
+
 /// What is said of a procedure itself counts, the rest is that of the one it is like; lists are taken whole.
 #[test]
 fn a_procedure_is_like_another_but_for_what_it_says() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use xacminh_proto::{
+    hex,
     transparency::LeafVerdict,
     vocab::{DossierId, Outcome, ProcedureCode},
 };
@@ -138,7 +139,7 @@ async fn words_find_their_leaves() {
     let (leaf, addendum) = act(&office, found.recorded.expect("recorded"));
     assert_eq!((leaf.kind, addendum.procedure.as_str()), (LeafKind::Admin, "audit/person"));
     let trail = office.desk.state.mark(at(0)).expect("read").and_then(|mark| mark.trail).expect("about somebody");
-    assert_eq!((addendum.dossier, addendum.number.as_str()), (hex(&trail), ""));
+    assert_eq!((addendum.dossier, addendum.number.as_str()), (hex::text(&trail), ""));
     let both = Inquiry { person: person(1), official: official("clerk-02"), ..all.clone() };
     let found = office.desk.inquire(&searcher, "thanh-tra", &both, soon()).await.expect("found");
     assert_eq!(positions(&found), [at(2)]);

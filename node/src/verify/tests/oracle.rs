@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use xacminh_core::apply::{Budget, MISS_POINTS};
-use xacminh_proto::codec;
+use xacminh_proto::{codec, hex};
 
 use super::*;
 
@@ -269,7 +269,7 @@ async fn a_restart_brings_no_misses_back() {
 async fn a_honey_number_is_answered_and_told() {
     for leads in [true, false] {
         let mut office = office(2, Vec::new()).await;
-        let row_key = |person| hex(&office.desk.keyring.row_key(keys(person).number));
+        let row_key = |person| hex::text(&office.desk.keyring.row_key(keys(person).number));
         let text =
             REGISTER.replace("revision = 1", "revision = 2") + &format!("\n[alarms]\nhoney = [\"{}\"]\n", row_key(1));
         let text =
@@ -305,8 +305,4 @@ async fn a_honey_number_is_answered_and_told() {
         assert_eq!(told("no_dossier"), "2");
         assert_eq!(told("household"), "0");
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -110,6 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hex;
 
     /// RFC 6962 §2.1, word by word.
     fn specified(entries: &[Vec<u8>]) -> Hash {
@@ -128,10 +129,6 @@ mod tests {
 
     fn root(entries: &[Vec<u8>]) -> Hash {
         root_of_leaf_hashes(&entries.iter().map(|entry| leaf_hash(entry)).collect::<Vec<_>>())
-    }
-
-    fn hex(hash: &Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]
@@ -157,7 +154,7 @@ mod tests {
             (5, "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4"),
             (8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"),
         ] {
-            assert_eq!(hex(&root(&entries[..size])), expected, "{size} entries");
+            assert_eq!(hex::text(&root(&entries[..size])), expected, "{size} entries");
         }
     }
 

@@ -15,6 +15,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
+    hex,
     transparency::{
         Hash,
         encoding::from_decimal,
@@ -75,12 +76,12 @@ impl TrailEnd {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { origin, size, count, chain, pruned, withheld } = self;
-        let mut text = format!("{origin}{SUFFIX}\n{size}\n{count}\n{}\n", hex(chain));
+        let mut text = format!("{origin}{SUFFIX}\n{size}\n{count}\n{}\n", hex::text(chain));
         if *pruned > 0 {
             text.push_str(&format!("pruned {pruned}\n"));
         }
         if let Some((count, digest)) = withheld {
-            text.push_str(&format!("withheld {count} {}\n", hex(digest)));
+            text.push_str(&format!("withheld {count} {}\n", hex::text(digest)));
         }
         text
     }
@@ -149,26 +150,9 @@ impl TrailEnd {
     }
 }
 
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Lower-case hex, the one spelling.
+/// In small letters, the one spelling.
 fn from_hex(text: &str) -> Option<Hash> {
-    let bytes = text.as_bytes();
-    let mut hash = [0; 32];
-    if bytes.len() != 64 {
-        return None;
-    }
-    for (byte, digits) in hash.iter_mut().zip(bytes.as_chunks::<2>().0) {
-        let [high, low] = digits.map(|digit| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        });
-        *byte = high? << 4 | low?;
-    }
-    Some(hash)
+    hex::array(text).filter(|hash| hex::text(hash) == text)
 }
 
 #[cfg(test)]

@@ -54,15 +54,15 @@ pub fn extend(chain: &Chain, leaf_hash: &Hash) -> Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hex;
 
     /// Kept in receipts and leaves for ever: these bytes do not change.
     #[test]
     fn chain_and_link_are_what_they_were() {
         let seed = [7; 32];
         let next = extend(&seed, &[9; 32]);
-        let hex = |hash: Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        assert_eq!(hex(link(&seed)), "ca9bdb37e044002a92a4f861e11d7c10fe0af86cedab4687f0387b2cfc3561a7");
-        assert_eq!(hex(next), "fff4c5b7d13caea5a1e5e9458c803b27e10f01c8d094df97c3cc3bd314f4c4d5");
+        assert_eq!(hex::text(&link(&seed)), "ca9bdb37e044002a92a4f861e11d7c10fe0af86cedab4687f0387b2cfc3561a7");
+        assert_eq!(hex::text(&next), "fff4c5b7d13caea5a1e5e9458c803b27e10f01c8d094df97c3cc3bd314f4c4d5");
         assert_ne!(link(&seed), link(&next));
         assert_ne!(extend(&seed, &[8; 32]), next);
     }

@@ -12,7 +12,7 @@ pub enum NameClass {
     TonePlacement = 2,
     /// N3: i and y as the whole rhyme, after onsets where they are free (Lý/Lí).
     IAndY = 3,
-    /// N4: the name asked has no diacritics at all, or D where Đ is recorded.
+    /// N4: the name asked has no diacritics at all; or others and no Đ, D where Đ is recorded, and no name by its D.
     Unsigned = 4,
     /// N5: one of the names lacks some of the other's diacritics.
     PartialDiacritics = 5,

@@ -19,6 +19,17 @@ const STROKE: u32 = 8 << 16;
 const TONE: u32 = 7 << 20;
 const OTHER: u32 = 0xff << 24;
 
+/// What a name shows of how it was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Typed {
+    /// No letter has a mark.
+    Unsigned,
+    /// Letters have marks, and none is a Đ: the keyboard may have had none.
+    WithoutStroke,
+    /// Letters have marks, and one is a Đ.
+    Signed,
+}
+
 /// A tone, as it stands in a letter; none is 0.
 pub(super) const SAC: u32 = 2 << 20;
 pub(super) const NGA: u32 = 3 << 20;
@@ -87,8 +98,13 @@ impl Letter {
             '\u{303}' if self.tone() == 0 => NGA,
             '\u{309}' if self.tone() == 0 => HOI,
             '\u{323}' if self.tone() == 0 => NANG,
-            // Many marks become one number: names that differ in them are told apart, which ones they are is not.
-            other => ((self.0 >> 24).wrapping_mul(31).wrapping_add(u32::from(other)) | 1) << 24,
+            // One such mark is a number of its own, 1 to 112; several become one number of the upper half.
+            other => {
+                let (before, mark) = (self.0 >> 24, u32::from(other).wrapping_sub(0x2ff) & 0x7f);
+                let both = if before == 0 { mark } else { before.wrapping_mul(31).wrapping_add(mark) & 0x7f | 0x80 };
+                self.0 &= !OTHER;
+                both << 24
+            }
         };
         self.0 |= bits;
     }
@@ -183,9 +199,15 @@ impl Form {
         self.letters() == other.letters() && self.ends[..self.words] == other.ends[..other.words]
     }
 
-    /// Whether no letter has a mark.
-    pub(super) fn is_unsigned(&self) -> bool {
-        self.letters().iter().all(|letter| letter.is_bare())
+    /// What the name shows of how it was typed.
+    pub(super) fn typed(&self) -> Typed {
+        if self.letters().iter().all(|letter| letter.is_bare()) {
+            Typed::Unsigned
+        } else if self.letters().iter().any(|letter| letter.marks() & STROKE != 0) {
+            Typed::Signed
+        } else {
+            Typed::WithoutStroke
+        }
     }
 
     pub(super) const fn ends_with_apostrophe(&self, word: usize) -> bool {

@@ -169,10 +169,10 @@ fn word_by_word(asked: &Form, recorded: &Form) -> Option<Comparison> {
     if asked.words() != recorded.words() {
         return None;
     }
-    let unsigned = asked.is_unsigned();
+    let typed = asked.typed();
     let mut comparison = Comparison { classes: Classes::NONE, score: 0 };
     for at in 0..asked.words() {
-        let classes = difference(asked.word(at), recorded.word(at), unsigned)?;
+        let classes = difference(asked.word(at), recorded.word(at), typed)?;
         comparison = comparison.with(classes);
         comparison.score += agreement(classes, recorded, at);
     }
@@ -185,11 +185,11 @@ fn out_of_order(asked: &Form, recorded: &Form) -> Option<Comparison> {
     if count != recorded.words() || count > ALIGNED_WORDS_MAX {
         return None;
     }
-    let unsigned = asked.is_unsigned();
+    let typed = asked.typed();
     let mut comparison = Comparison { classes: Classes::of(NameClass::Tokens), score: 0 };
     let mut taken = [false; ALIGNED_WORDS_MAX];
     for at in 0..count {
-        let like = |other: &usize| difference(asked.word(at), recorded.word(*other), unsigned);
+        let like = |other: &usize| difference(asked.word(at), recorded.word(*other), typed);
         let free = || (0..count).filter(|other| !taken[*other]);
         // The very word first, then one like it.
         let found = free().find(|other| asked.word(at) == recorded.word(*other));
@@ -210,13 +210,13 @@ fn with_strays(asked: &Form, recorded: &Form) -> Option<Comparison> {
     if short.words() == long.words() || long.words() > ALIGNED_WORDS_MAX {
         return None;
     }
-    let unsigned = asked.is_unsigned();
+    let typed = asked.typed();
     let mut comparison = Comparison { classes: Classes::NONE, score: 0 };
     let mut next = 0;
     for at in 0..long.words() {
         let like = (next < short.words())
             .then(|| if is_shorter { (short.word(next), long.word(at)) } else { (long.word(at), short.word(next)) })
-            .and_then(|(asked, recorded)| difference(asked, recorded, unsigned));
+            .and_then(|(asked, recorded)| difference(asked, recorded, typed));
         if let Some(classes) = like {
             let place = if is_shorter { at } else { next };
             comparison = comparison.with(classes);

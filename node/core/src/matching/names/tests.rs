@@ -49,7 +49,10 @@ const RULINGS: &str = "
     NGUYEN VAN DUNG      | Nguyễn Văn Dũng      | Unsigned          | no  | fits Dũng, Dụng and Dung
     Dang Van Dao         | Đặng Văn Đào         | Unsigned          | no  | no diacritics at all
     NGUYENVANDUNG        | Nguyễn Văn Dũng      | Folded Unsigned   | no  | as the national service is asked
-    Dặng Văn Đào         | Đặng Văn Đào         | Unsigned          | no  | a keyboard without Đ
+    Dặng Văn Dào         | Đặng Văn Đào         | Unsigned          | no  | a keyboard without Đ
+    Dặng Văn Đào         | Đặng Văn Đào         | PartialDiacritics | no  | the keyboard has Đ
+    Trần Văn Diệp        | Trần Văn Điệp        | OtherDiacritics   | no  | Diệp is a name, too
+    Mai Hoa              | Mai Hòa              | Unsigned          | no  | a name without any mark looks as any unsigned one
     TRAN THI LI          | Trần Thị Lý          | IAndY Unsigned    | no  | i for y too
     Nguyễn Van Dũng      | Nguyễn Văn Dũng      | PartialDiacritics | no  | some are missing; no name is Van
     Nguyễn Văn Dũng      | NGUYEN VAN DUNG      | PartialDiacritics OtherDiacritics | no | the record lacks them, and Dung is a name
@@ -88,6 +91,7 @@ const RULINGS: &str = "
     # others
     Nguyễn Văn An        | Trần Thị Bình        | Different         | no  | another name
     Nguyễn Văn An        | Nguyễn Văn Bình      | Different         | no  | another given name
+    Jan Ků               | Jan Kű               | OtherDiacritics   | no  | a ring and two strokes
     Tôn Nữ Nguyễn Thị Hoàng Quỳnh Bảo Trân | TÔN NỮ NGUYỄN THỊ HOÀNG QUỲNH BẢO TRÂN | Folded | yes | eight words
 ";
 

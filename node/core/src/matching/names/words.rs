@@ -4,7 +4,7 @@ use xacminh_proto::vocab::syllable::SYLLABLE_LETTERS_MAX;
 
 use super::{
     Classes, NameClass,
-    form::{HOI, Letter, NANG, NGA, SAC},
+    form::{HOI, Letter, NANG, NGA, SAC, Typed},
     tables::Tables,
 };
 
@@ -14,13 +14,13 @@ const FREE_ONSETS: [char; 6] = ['h', 'k', 'l', 'm', 's', 't'];
 
 /// How a word asked differs from one recorded: by which classes, none if they are the same; no answer if they are two
 /// words that have nothing to do with each other.
-pub(super) fn difference(asked: &[Letter], recorded: &[Letter], asked_unsigned: bool) -> Option<Classes> {
+pub(super) fn difference(asked: &[Letter], recorded: &[Letter], typed: Typed) -> Option<Classes> {
     if asked == recorded {
         return Some(Classes::NONE);
     }
     let bases = bases(asked, recorded);
-    let Some(of_bases) = bases else { return of_other_letters(asked, recorded, asked_unsigned) };
-    let of_marks = marks(asked, recorded, asked_unsigned);
+    let Some(of_bases) = bases else { return of_other_letters(asked, recorded, typed == Typed::Unsigned) };
+    let of_marks = marks(asked, recorded, typed);
     Some(of_bases.and(of_marks))
 }
 
@@ -53,23 +53,25 @@ fn bases(asked: &[Letter], recorded: &[Letter]) -> Option<Classes> {
 }
 
 /// Marks on the same letters.
-fn marks(asked: &[Letter], recorded: &[Letter], asked_unsigned: bool) -> Classes {
+fn marks(asked: &[Letter], recorded: &[Letter], typed: Typed) -> Classes {
     let all = |holds: &dyn Fn(Letter, Letter) -> bool| {
         asked.iter().zip(recorded).all(|(one, other)| one.marks() == other.marks() || holds(*one, *other))
     };
     if all(&|_, _| false) {
         return Classes::NONE;
     }
-    if asked_unsigned || all(&|one, other| one.lacks_stroke_of(other)) {
+    let are_names = || [asked, recorded].iter().all(|word| Tables::shipped().is_known(word));
+    // D is the keyboard's where the name shows no Đ anywhere and the word is no name with its D: Diệp is not Điệp.
+    let of_keyboard = || typed == Typed::WithoutStroke && all(&|one, other| one.lacks_stroke_of(other)) && !are_names();
+    if typed == Typed::Unsigned || of_keyboard() {
         return Classes::of(NameClass::Unsigned);
     }
     if is_tone_elsewhere(asked, recorded) {
         return Classes::of(NameClass::TonePlacement);
     }
-    let are_names = [asked, recorded].iter().all(|word| Tables::shipped().is_known(word));
     let is_poor = all(&|one, other| one.lacks_marks_of(other)) || all(&|one, other| other.lacks_marks_of(one));
     // Of two words that are names, the poorer is one too: Dung is no misspelt Dũng.
-    Classes::of(if are_names {
+    Classes::of(if are_names() {
         NameClass::OtherDiacritics
     } else if is_poor {
         NameClass::PartialDiacritics

@@ -1,10 +1,12 @@
 //! What was where, and what became of it: `node/core/data/provinces.csv` and `communes.csv`.
 //!
 //! A row is a unit under its code from one day until another, and what it became on that day; a code whose meaning
-//! changed has several rows. Codes alone are kept here: names are for those who read the tables.
+//! changed has several rows. Rules compare codes; names are for those who read the tables, but for the provinces', which
+//! stand on cards.
 
 use std::sync::LazyLock;
 
+use unicode_normalization::UnicodeNormalization;
 use xacminh_proto::vocab::Date;
 
 const PROVINCES: &str = include_str!("../../../data/provinces.csv");
@@ -25,6 +27,8 @@ pub struct Geography {
     communes: Vec<(u32, u8)>,
     /// (commune of today, place in `former` of one it was made from), ascending.
     made_from: Vec<(u32, usize)>,
+    /// (name of a province of any time, folded; code of the province of today that it became), ascending.
+    names: Vec<(String, u8)>,
 }
 
 /// A province under its code for a time.
@@ -75,10 +79,18 @@ impl Geography {
     /// # Errors
     /// [`TableError`], the first line that is wrong.
     pub fn read(provinces: &'static str, communes: &'static str) -> Result<Self, TableError> {
-        let mut table = Self { provinces: Vec::new(), former: Vec::new(), communes: Vec::new(), made_from: Vec::new() };
+        let mut table = Self {
+            provinces: Vec::new(),
+            former: Vec::new(),
+            communes: Vec::new(),
+            made_from: Vec::new(),
+            names: Vec::new(),
+        };
+        let mut named = Vec::new();
         for (line, fields) in rows::<7>("provinces.csv", provinces)? {
             let row = province(&fields).ok_or(TableError { table: "provinces.csv", line })?;
             table.provinces.push(row);
+            named.push((folded(fields[1]), row));
         }
         for (line, fields) in rows::<5>("communes.csv", communes)? {
             let wrong = TableError { table: "communes.csv", line };
@@ -94,7 +106,18 @@ impl Geography {
         let pairs = table.former.iter().enumerate();
         table.made_from = pairs.flat_map(|(at, row)| row.became.iter().map(move |new| (*new, at))).collect();
         table.made_from.sort_unstable();
+        let leads_to = |(name, row)| table.successor(row).map(|today| (name, today.code));
+        table.names = named.into_iter().filter_map(leads_to).collect();
+        table.names.sort_unstable();
+        table.names.dedup();
         Ok(table)
+    }
+
+    /// The code today of a province by any name it had, in any case and with its tone mark on either vowel.
+    #[must_use]
+    pub fn province_named(&self, name: &str) -> Option<u8> {
+        let name = folded(name);
+        self.names.binary_search_by(|(known, _)| known.cmp(&name)).ok().map(|at| self.names[at].1)
     }
 
     /// The province of a code on a day; that of today if none is named.
@@ -149,6 +172,12 @@ impl Geography {
     pub fn provinces(&self) -> &[Province] {
         &self.provinces
     }
+}
+
+/// A province's name as names are compared: composed, in small letters, Hoà as Hòa.
+fn folded(name: &str) -> String {
+    let small: String = name.chars().flat_map(char::to_lowercase).nfc().collect();
+    small.replace("oà", "òa").replace("oá", "óa")
 }
 
 fn province(fields: &[&str; 7]) -> Option<Province> {
@@ -219,6 +248,22 @@ mod tests {
         assert_eq!(merged.len(), 23, "Resolution 202/2025/QH15 made 23 provinces of 52");
         assert!(!table.is_merged(46), "Huế was renamed");
         assert!(!table.is_merged(1));
+    }
+
+    #[test]
+    fn every_province_of_every_time_is_known_by_its_name() {
+        let table = Geography::shipped();
+        assert_eq!(table.names.len(), 64, "the 63, and Huế, which was Thừa Thiên Huế");
+        let is_told = |today: &u8| table.names.iter().any(|(_, code)| code == today);
+        assert_eq!((1..=99).filter(|code| table.province(*code, None).is_some()).filter(is_told).count(), 34);
+        for names in table.names.windows(2) {
+            assert_ne!(names[0].0, names[1].0, "one name, two provinces");
+        }
+        for (name, code) in [("Bình Dương", 79), ("KHÁNH HOÀ", 56), ("thanh hoá", 38), ("Huế", 46), ("Bình Định", 52)]
+        {
+            assert_eq!(table.province_named(name), Some(code), "{name}");
+        }
+        assert_eq!(table.province_named("Hà Tây"), None, "the table begins after it");
     }
 
     #[test]
