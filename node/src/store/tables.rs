@@ -201,7 +201,7 @@ fn options() -> Options {
 
 /// Bytes of the keys that come in no order and are only ever looked up whole: their newest rows are hashed in memory, which
 /// costs an insert and a look-up one step instead of the twenty of a sorted list. Whoever walks such a family must ask for
-/// its order ([`ReadOptions::set_total_order_seek`]).
+/// its order (`ReadOptions::set_total_order_seek`).
 fn by_hash(name: &str) -> Option<usize> {
     match name {
         RECORDS | PEOPLE | TRAILS => Some(32),
