@@ -17,11 +17,14 @@
 //! corpus   pairs of names that differ in a known way ──▶ matching   what the rules say of them, with confidence intervals
 //!          (made without a look at the rules)                      └─▶ docs/MATCHING.md
 //! ```
+//!
+//! And `guard`: whether what can be counted became dearer since the figures that are committed.
 
 pub mod arrivals;
 pub mod corpus;
 pub mod distinguish;
 pub mod figures;
+pub mod guard;
 pub mod line;
 pub mod matching;
 pub mod measure;
