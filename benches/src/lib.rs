@@ -6,6 +6,7 @@
 //! processor: what the generator, the nodes and everybody else on the machine burnt meanwhile
 //! measure: warm-up, window, result        figures: saturation, then a quarter of it, medians of rounds
 //! distinguish: whether times tell why nothing was confirmed        two_samples: what is a difference
+//! callers: one to thousands of connections, and what an idle one holds        beside: what a batch does to the others
 //! ```
 //!
 //! Open loop: questions are due at moments drawn in advance, and a latency runs from that moment. A node that stalls
@@ -21,6 +22,8 @@
 //! And `guard`: whether what can be counted became dearer since the figures that are committed.
 
 pub mod arrivals;
+pub mod beside;
+pub mod callers;
 pub mod corpus;
 pub mod distinguish;
 pub mod figures;
