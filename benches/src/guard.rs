@@ -79,7 +79,7 @@ pub enum GuardError {
 }
 
 /// Calls `work` so many times and costs next to nothing itself. Callgrind empties its counters where this begins and writes
-/// a dump where [`metered_end`] does; it knows both functions by their names.
+/// a dump where `metered_end` does; it knows both functions by their names.
 #[inline(never)]
 pub fn metered_rounds(rounds: u64, work: &mut dyn FnMut()) {
     for _ in 0..rounds {
