@@ -3,7 +3,7 @@ SHELL := bash
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench bench-guard cluster cluster-stop fuzz rocksdb
+.PHONY: help demo test check fix bench bench-guard bench-peers cluster cluster-stop fuzz rocksdb
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -26,6 +26,9 @@ bench-guard: rocksdb ## whether a stage takes more instructions than the figures
 
 bench: rocksdb ## criterion benches; figures and the load generator are in benches/README.md
 	cargo bench -p xacminh-benches --profile dev
+
+bench-peers: rocksdb ## this system beside Redis, Valkey, etcd and PostgreSQL, under 20 minutes on a quiet machine; QUICK=1 for a look
+	@benches/peers/run
 
 cluster: rocksdb ## start three local nodes with certificates and people of their own
 	@cluster-configs/dev/cluster start

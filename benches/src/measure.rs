@@ -27,7 +27,7 @@ const UNDER_WAY_MAX: usize = 50_000;
 /// Tallies of one measurement: more would only be memory, fewer would be waited for.
 const TALLIES_MAX: usize = 64;
 
-/// Questions under way while people are made known.
+/// Questions under way at each node while people are made known.
 const ACQUAINT_IN_FLIGHT: usize = 64;
 
 /// What to measure.
@@ -68,11 +68,14 @@ type Counts = Arc<Mutex<Tally>>;
 /// # Errors
 /// If the cluster does not answer most of the questions.
 pub async fn acquaint(setting: &Setting) -> anyhow::Result<()> {
-    let line = Arc::new(Line::connect(&setting.place, 0, Way::Session, ACQUAINT_IN_FLIGHT).await?);
+    let mut lines = Vec::new();
+    for index in 0..setting.place.endpoints.len() {
+        lines.push(Arc::new(Line::connect(&setting.place, index, Way::Session, ACQUAINT_IN_FLIGHT).await?));
+    }
     let (next, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut askers = JoinSet::new();
-    for _ in 0..ACQUAINT_IN_FLIGHT {
-        let (line, asker) = (Arc::clone(&line), Arc::clone(&setting.asker));
+    for line in lines.iter().cycle().take(lines.len() * ACQUAINT_IN_FLIGHT) {
+        let (line, asker) = (Arc::clone(line), Arc::clone(&setting.asker));
         let (next, failed) = (Arc::clone(&next), Arc::clone(&failed));
         askers.spawn(async move {
             loop {

@@ -1,9 +1,8 @@
 //! What was burnt: processor time of the generator, of the nodes, and of everybody else on the machine.
 
 use std::{
-    fs,
-    path::Path,
-    thread,
+    collections::{BTreeMap, BTreeSet},
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -41,13 +40,13 @@ pub struct Load {
 }
 
 impl Burnt {
-    /// Reads what the system says now; a process that has gone counts as nothing.
+    /// Reads what the system says now. Processes count with their descendants, and with those of them that have gone and
+    /// were waited for; a process that has gone without its parent counts as nothing.
     #[must_use]
     pub fn read(node_pids: &[u32]) -> Self {
-        let nodes = node_pids.iter().filter_map(|pid| process_us(format!("/proc/{pid}/stat")));
         Self {
-            generator_us: process_us("/proc/self/stat").unwrap_or(0),
-            nodes_us: nodes.sum(),
+            generator_us: Process::read("self").map_or(0, |process| process.own_us),
+            nodes_us: with_descendants_us(node_pids),
             machine_us: fs::read_to_string("/proc/stat").ok().and_then(|text| machine_us(&text)).unwrap_or(0),
         }
     }
@@ -101,13 +100,44 @@ fn resident_kib(status: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// User and system time of a process from its `stat`.
-fn process_us(path: impl AsRef<Path>) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    // The program's name may hold anything, even spaces and parentheses; what counts stands behind the last of them.
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some((ticks(11)? + ticks(12)?) * TICK_US)
+/// A process, as far as it matters here.
+struct Process {
+    parent: u32,
+    /// User and system time.
+    own_us: u64,
+    /// The same of children that have gone and were waited for, and of theirs.
+    gone_us: u64,
+}
+
+impl Process {
+    /// Reads a process's `stat` by its id, or by `self`.
+    fn read(id: &str) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The program's name may hold anything, even spaces and parentheses; what counts stands behind the last of them.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        let pair_us = |at: usize| Some((ticks(at)? + ticks(at + 1)?) * TICK_US);
+        Some(Self { parent: fields.get(1)?.parse().ok()?, own_us: pair_us(11)?, gone_us: pair_us(13)? })
+    }
+}
+
+/// Time of processes and of all that they started: a server may have a process for each connection.
+fn with_descendants_us(roots: &[u32]) -> u64 {
+    if roots.is_empty() {
+        return 0;
+    }
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let all: BTreeMap<u32, Process> =
+        ids.filter_map(|id| Process::read(&id.to_string()).map(|process| (id, process))).collect();
+    let mut counted = BTreeSet::new();
+    let mut open: Vec<u32> = roots.to_vec();
+    while let Some(id) = open.pop() {
+        if all.contains_key(&id) && counted.insert(id) {
+            open.extend(all.iter().filter(|(_, process)| process.parent == id).map(|(child, _)| *child));
+        }
+    }
+    counted.iter().filter_map(|id| all.get(id)).map(|process| process.own_us + process.gone_us).sum()
 }
 
 /// All processors' time but idling and waiting for the disk.
@@ -134,6 +164,28 @@ mod tests {
         let after = Burnt::read(&[std::process::id()]);
         assert!(after.generator_us > before.generator_us && after.nodes_us > before.nodes_us);
         assert!(after.machine_us > before.machine_us);
+    }
+
+    #[test]
+    fn children_count_while_they_live_and_after() {
+        // This test's own process is the root; its children are the server's.
+        let root = [std::process::id()];
+        let children_us = |burnt: Burnt| burnt.nodes_us - burnt.generator_us;
+        let before = children_us(Burnt::read(&root));
+        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let end = Instant::now() + Duration::from_secs(30);
+        let mut alive = before;
+        while alive < before + 50_000 && Instant::now() < end {
+            thread::sleep(Duration::from_millis(20));
+            alive = children_us(Burnt::read(&root));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(alive >= before + 50_000, "a living child burns: {before} {alive}");
+        let gone = children_us(Burnt::read(&root));
+        // The two readings of this process are a moment apart.
+        assert!(gone + 2 * TICK_US >= alive, "what a child burnt stays counted: {alive} {gone}");
+        assert_eq!(Burnt::read(&[]).nodes_us, 0);
     }
 
     #[test]

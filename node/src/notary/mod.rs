@@ -28,7 +28,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use xacminh_core::{apply::Shard, draft};
 use xacminh_proto::transparency::{
-    Addendum, Checkpoint, Disclosure, Policy, Receipt, ReceiptError,
+    Addendum, Checkpoint, Policy, Receipt, ReceiptError,
     merkle::{self, ProveError, prove_consistency, prove_inclusion},
     note::{KeyKind, Note, NoteError, Signature, VerifierKey},
     witness::{Head, Refusal},
@@ -304,11 +304,10 @@ impl Notary {
         let leaf = self.state.leaf(position)?.ok_or(NotaryError::NoTree(leaves))?;
         let index = position.checked_sub(head.shard.first).ok_or(NotaryError::NoTree(leaves))?;
         let subject = PersonNumber::parse(&addendum.number).ok().map(|number| (addendum.subject_salt, number));
-        let disclosure = Disclosure::new(&leaf, subject, draft::openings(addendum)).map_err(ReceiptError::from)?;
         let mut hashes = self.state.hashes(head.shard);
         let proof = prove_inclusion(&mut hashes, index, head.size).map_err(proved(leaves))?;
         // This recomputes leaf hash, openings, proof and root; the signature was verified once for the head.
-        Ok(Receipt::make(disclosure, index, proof, head.note.clone())?.encode()?)
+        Ok(Receipt::issue(&leaf, subject, draft::openings(addendum), index, proof, head.note.clone())?)
     }
 
     /// The receipt of the leaf at a position, whenever it was answered: the same bytes as then.

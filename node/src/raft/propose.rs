@@ -1,8 +1,8 @@
 //! The leader's side of group commit: items of all nodes become batches, one Raft entry each.
 //!
 //! A full batch leaves while there is room for one more append in flight. A batch that is not full leaves only while
-//! fewer than `EAGER_APPENDS_MAX` are: a lone item never waits for company, and under load the wait for the disk fills
-//! batches instead of cutting the stream of items into appends of one.
+//! none is: a lone item never waits for company, and under load the wait for the one before fills batches instead of
+//! cutting the stream of items into appends of one.
 //!
 //! An item is here once: while it waits or is under way, a copy sent again is not taken. Without that, a commit slower
 //! than the senders' patience would be answered by the same items again and again, and become slower still.
@@ -30,9 +30,9 @@ use crate::{env::Clock, telemetry::Metrics};
 /// Items that may wait for a batch on the leader, from all nodes together; beyond it they are dropped and sent again.
 const QUEUE_ITEMS_MAX: usize = 16 * 1024;
 
-/// Appends in flight beside which a batch that is not full still leaves: one is being synced, the next is written and
-/// waits for the disk. A third would be synced together with the second, and only cost every node an entry more.
-const EAGER_APPENDS_MAX: usize = 2;
+/// Appends in flight up to which a batch that is not full still leaves: it waits for the one before it, and takes along
+/// what comes meanwhile. A batch costs the nodes as much as twenty items do, and a second one beside it makes both late.
+const EAGER_APPENDS_MAX: usize = 1;
 
 /// Bytes of one batch. Half a command: however items are counted, they fit.
 const BATCH_BYTES_MAX: usize = COMMAND_BYTES_MAX / 2;

@@ -40,6 +40,9 @@ use crate::{
 /// How often it is looked whether a snapshot is there, or the log has forgotten.
 const FORGET_TICK: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether replication has ended: a node without it answers nothing in the meantime.
+const ENDED_LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// openraft over our store.
 pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
@@ -266,18 +269,18 @@ impl Replication {
     }
 
     /// Waits until replication has ended by itself, and says why: a node without it can only be started again.
+    ///
+    /// It looks now and then: whoever waits for changes of these metrics is woken by every entry.
     pub async fn ended(&self) -> Ended {
-        let mut changes = self.raft.metrics();
+        let metrics = self.raft.metrics();
         loop {
-            match &changes.borrow_watched().running_state {
+            match &metrics.borrow_watched().running_state {
                 Ok(()) => {}
                 Err(Fatal::StorageError(error)) => return Ended::Storage(error.to_string()),
                 Err(Fatal::Panicked) => return Ended::Panicked,
                 Err(Fatal::Stopped) => return Ended::Stopped,
             }
-            if changes.changed().await.is_err() {
-                return Ended::Stopped;
-            }
+            sleep(ENDED_LOOK_INTERVAL).await;
         }
     }
 

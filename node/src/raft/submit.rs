@@ -20,6 +20,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task,
     time::{self, Instant},
 };
 use xacminh_core::{
@@ -179,6 +180,13 @@ impl Pump {
                 received = self.queue.recv_many(&mut fresh, BATCH_ITEMS_MAX) => {
                     if received == 0 {
                         return;
+                    }
+                    // Questions that are ready to run go first: their items travel in the same message.
+                    task::yield_now().await;
+                    while fresh.len() < BATCH_ITEMS_MAX
+                        && let Ok(item) = self.queue.try_recv()
+                    {
+                        fresh.push(item);
                     }
                     let leads = *leader.borrow_and_update();
                     self.send(leads, &fresh, &proposer, link.as_ref());

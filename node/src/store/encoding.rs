@@ -35,7 +35,14 @@ const ENTRY_HEADER_BYTES: usize = 2 + LOG_ID_BODY_BYTES;
 const LOG_ID_BODY_BYTES: usize = 24;
 const VOTE_BODY_BYTES: usize = 17;
 
-pub(super) fn entry_bytes(entry: &Entry) -> io::Result<Vec<u8>> {
+#[cfg(test)]
+fn entry_bytes(entry: &Entry) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    put_entry(&mut bytes, entry)?;
+    Ok(bytes)
+}
+
+pub(super) fn put_entry(bytes: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
     let (kind, content) = match &entry.payload {
         EntryPayload::Blank => (BLANK, Bytes::new()),
         EntryPayload::Normal(CommandBytes(bytes)) => (COMMAND, bytes.clone()),
@@ -43,11 +50,11 @@ pub(super) fn entry_bytes(entry: &Entry) -> io::Result<Vec<u8>> {
             (MEMBERSHIP, codec::encode::<MEMBERSHIP_BYTES_MAX, _>(membership).map_err(io::Error::other)?.into())
         }
     };
-    let mut bytes = Vec::with_capacity(ENTRY_HEADER_BYTES + content.len());
+    bytes.reserve(ENTRY_HEADER_BYTES + content.len());
     bytes.extend_from_slice(&[VERSION, kind]);
-    put_log_id(&mut bytes, &entry.log_id);
+    put_log_id(bytes, &entry.log_id);
     bytes.extend_from_slice(&content);
-    Ok(bytes)
+    Ok(())
 }
 
 pub(super) fn entry_of(bytes: &Bytes) -> io::Result<Entry> {

@@ -309,6 +309,8 @@ impl State {
             hasher.update(name.as_bytes());
             let mut options = ReadOptions::default();
             options.fill_cache(false);
+            // Also where the newest rows are hashed.
+            options.set_total_order_seek(true);
             let family = rocks::family(&generation.db, name);
             for pair in snapshot.iterator_cf_opt(family, options, IteratorMode::Start) {
                 let (key, value) = pair.map_err(rocks::io_error)?;

@@ -95,13 +95,23 @@ impl Disclosure {
         subject: Option<(Salt, PersonNumber)>,
         openings: Vec<Opening>,
     ) -> Result<Self, DisclosureError> {
+        let (disclosure, _) = Self::written(leaf, subject, openings)?;
+        disclosure.check()?;
+        Ok(disclosure)
+    }
+
+    /// A disclosure and its bytes, from which it was read back; that it is the leaf's is still to be checked.
+    pub(super) fn written(
+        leaf: &[u8],
+        subject: Option<(Salt, PersonNumber)>,
+        openings: Vec<Opening>,
+    ) -> Result<(Self, Vec<u8>), DisclosureError> {
         let named = |opening: Opening| Ok((StatementName::parse(&opening.name)?, opening));
         let mut opened = openings.into_iter().map(named).collect::<Result<Vec<_>, DisclosureError>>()?;
         opened.sort_by_key(|(name, _)| *name);
-        let disclosure = Self { leaf: leaf.to_vec(), subject, opened, closed: Vec::new() };
-        disclosure.check()?;
+        let bytes = Self { leaf: leaf.to_vec(), subject, opened, closed: Vec::new() }.encode()?;
         // What is written here must be read everywhere: bounds and order are checked by the reader itself.
-        Self::decode(&disclosure.encode()?)
+        Ok((Self::decode(&bytes)?, bytes))
     }
 
     /// The leaf's bytes, as they are hashed into the tree.

@@ -15,7 +15,7 @@
 use std::fmt;
 
 use super::{
-    Hash,
+    Hash, Opening, Salt,
     canonical::statements,
     checkpoint::{Checkpoint, CheckpointError},
     disclosure::{DISCLOSURE_BYTES_MAX, Disclosed, Disclosure, DisclosureError},
@@ -85,6 +85,26 @@ impl Receipt {
         if receipt.encode()?.len() > RECEIPT_BYTES_MAX { Err(ReceiptError::Malformed) } else { Ok(receipt) }
     }
 
+    /// The text of the receipt of a leaf at `index` with everything that it commits to: what [`Self::make`] and
+    /// [`Self::encode`] come to, with each part checked and written once.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn issue(
+        leaf: &[u8],
+        subject: Option<(Salt, PersonNumber)>,
+        openings: Vec<Opening>,
+        index: u64,
+        proof: Vec<Hash>,
+        checkpoint: Note,
+    ) -> Result<String, ReceiptError> {
+        let (disclosure, extra) = Disclosure::written(leaf, subject, openings)?;
+        let receipt = Self { disclosure, index, proof, checkpoint };
+        receipt.check()?;
+        let text = receipt.text(&extra);
+        if text.len() > RECEIPT_BYTES_MAX { Err(ReceiptError::Malformed) } else { Ok(text) }
+    }
+
     /// Reads a receipt. What is accepted is written again with the same bytes.
     ///
     /// # Errors
@@ -104,11 +124,15 @@ impl Receipt {
     /// # Errors
     /// [`ReceiptError::Disclosure`] when something in it is longer than its bound, which no receipt read or made has.
     pub fn encode(&self) -> Result<String, ReceiptError> {
-        let extra = to_base64(&self.disclosure.encode()?);
+        Ok(self.text(&self.disclosure.encode()?))
+    }
+
+    fn text(&self, extra: &[u8]) -> String {
+        let extra = to_base64(extra);
         let mut text = format!("{RECEIPT_HEADER}\nextra {extra}\nindex {}\n", self.index);
         put_hash_lines(&mut text, &self.proof);
         text.push_str(&self.checkpoint.to_string());
-        Ok(text)
+        text
     }
 
     /// Recomputes everything: openings, leaf, proof, signatures.

@@ -66,7 +66,8 @@ const BYTES_MAX: usize = 600;
 /// as it stands: a foreign name (`Müller`) or one of a minority (`Êñuôl`) is left alone.
 #[must_use]
 pub fn decode(text: &str) -> Option<(Legacy, String)> {
-    if text.is_ascii() || text.len() > BYTES_MAX {
+    // Both encodings look like Latin-1: one letter beyond it, as most names in Unicode have, and it is neither.
+    if text.is_ascii() || text.len() > BYTES_MAX || text.chars().any(|character| character > '\u{ff}') {
         return None;
     }
     let vni = explain(text, vni_word).map(|decoded| (Legacy::Vni, decoded));

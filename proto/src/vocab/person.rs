@@ -1,9 +1,9 @@
 //! What describes a person: name, sex, marital and living status.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::{
     legacy::{self, Legacy},
@@ -107,7 +107,7 @@ impl FullName {
         if text.len() > NAME_RAW_BYTES_MAX {
             return Err(NameError::TooLong);
         }
-        let composed: String = text.nfc().collect();
+        let composed = composed(text);
         check_characters(&composed)?;
         // Leaving out spaces keeps NFC: a space composes with nothing, and no word starts with a mark.
         let words: Vec<&str> = composed.split(is_space).filter(|word| !word.is_empty()).collect();
@@ -146,6 +146,14 @@ impl FullName {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+/// The text in NFC; nearly every caller sends it so, and it need not be made then.
+fn composed(text: &str) -> Cow<'_, str> {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
     }
 }
 

@@ -132,8 +132,11 @@ async fn a_copy_of_an_item_that_is_under_way_is_not_proposed() {
     for _ in 0..100 {
         assert!(proposer.offer(numbered(1, 100)), "it is on its way: that is as good as taken");
     }
-    assert!(proposer.offer(numbered(2, 100)));
-    assert_eq!(seqs(&notes.recv().await.expect("a batch").0), [2]);
+    // A full batch leaves beside it.
+    for seq in 2..258 {
+        assert!(proposer.offer(numbered(seq, 100)));
+    }
+    assert_eq!(seqs(&notes.recv().await.expect("a batch").0), (2..258).collect::<Vec<_>>());
     // Once it was committed or turned away, its node may send it again.
     drop(settle);
     let mut turns = 0;
@@ -159,29 +162,29 @@ async fn batches_that_are_turned_away_give_their_places_back() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_not_full_waits_beside_two_others_and_a_full_one_does_not() {
+async fn a_batch_that_is_not_full_waits_for_the_one_before_and_a_full_one_does_not() {
     let (proposer, task) = Proposer::new();
-    let mut notes = run(task, 3);
-    let mut under_way = Vec::new();
-    for seq in 0..2 {
-        assert!(proposer.offer(numbered(seq, 100)));
-        let (batch, settle) = notes.recv().await.expect("a lone item does not wait");
-        assert_eq!(seqs(&batch), [seq]);
-        under_way.push(settle);
-    }
-    assert!(proposer.offer(numbered(2, 100)));
+    let mut notes = run(task, 2);
+    assert!(proposer.offer(numbered(0, 100)));
+    let (batch, under_way) = notes.recv().await.expect("a lone item does not wait");
+    assert_eq!(seqs(&batch), [0]);
+    assert!(proposer.offer(numbered(1, 100)));
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert!(notes.try_recv().is_err(), "two are under way");
-    for seq in 3..258 {
+    assert!(notes.try_recv().is_err(), "one is under way");
+    for seq in 2..257 {
         assert!(proposer.offer(numbered(seq, 100)));
     }
-    let (full, _third) = notes.recv().await.expect("a full batch has room of its own");
-    assert_eq!(seqs(&full), (2..258).collect::<Vec<_>>());
-    assert!(proposer.offer(numbered(258, 100)));
-    drop(under_way.pop());
-    assert_eq!(seqs(&notes.recv().await.expect("a place became free").0), [258]);
+    let (full, _second) = notes.recv().await.expect("a full batch has room of its own");
+    assert_eq!(seqs(&full), (1..257).collect::<Vec<_>>());
+    assert!(proposer.offer(numbered(257, 100)));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(notes.try_recv().is_err(), "two are under way, one of them full");
+    drop(under_way);
+    assert_eq!(seqs(&notes.recv().await.expect("a place became free").0), [257]);
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ pub struct LogStore {
 struct Inner {
     db: Arc<DB>,
     index: Mutex<Index>,
+    /// Room to encode one entry at a time in, kept: fresh memory for every batch would be cleared by the kernel first.
+    encoded: Mutex<Vec<u8>>,
     sync: SyncThread,
     floor: FlushedFloor,
     fatal: FatalHook,
@@ -137,7 +139,9 @@ impl LogStore {
         let index = Index::load(&db, path)?;
         let db = Arc::new(db);
         let sync = SyncThread::start(Arc::clone(&db), synced, Arc::clone(&fatal)).map_err(failed)?;
-        Ok(Self { inner: Arc::new(Inner { db, index: Mutex::new(index), sync, floor, fatal }) })
+        Ok(Self {
+            inner: Arc::new(Inner { db, index: Mutex::new(index), encoded: Mutex::default(), sync, floor, fatal }),
+        })
     }
 
     /// The ids that bound the log, for people: last purged, last present, last known as committed.

@@ -1,6 +1,6 @@
 //! `RaftLogStorage`: what openraft writes.
 
-use std::io;
+use std::{io, sync::PoisonError};
 
 use openraft::{
     LogState, OptionalSend,
@@ -62,9 +62,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         // Grown by doubling, a batch of some hundred kilobytes would be moved to fresh pages several times.
         let bytes = entries.iter().map(cache::cost).sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes);
-        for entry in &entries {
-            let key = entry.log_id.index.to_be_bytes();
-            batch.put_cf(self.inner.family(LOG), key, encoding::entry_bytes(entry)?);
+        {
+            let mut encoded = self.inner.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in &entries {
+                encoded.clear();
+                encoding::put_entry(&mut encoded, entry)?;
+                batch.put_cf(self.inner.family(LOG), entry.log_id.index.to_be_bytes(), &*encoded);
+            }
         }
         self.write(batch)?;
         {

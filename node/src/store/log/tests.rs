@@ -22,7 +22,9 @@ impl LogStore {
         let mut batch = WriteBatch::default();
         for entry in entries {
             let key = entry.log_id.index.to_be_bytes();
-            batch.put_cf(self.inner.family(LOG), key, encoding::entry_bytes(entry).unwrap());
+            let mut encoded = Vec::new();
+            encoding::put_entry(&mut encoded, entry).unwrap();
+            batch.put_cf(self.inner.family(LOG), key, encoded);
         }
         self.inner.db.write(batch).unwrap();
     }
