@@ -3,7 +3,7 @@ SHELL := bash
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench bench-peers cluster cluster-stop fuzz rocksdb
+.PHONY: help demo test check fix bench bench-guard bench-peers cluster cluster-stop fuzz rocksdb
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -20,6 +20,9 @@ check: rocksdb ## format, lints, documentation, rules of the house; changes noth
 fix: rocksdb ## repair what `check` complains about, as far as tools can
 	cargo fmt --all
 	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+bench-guard: rocksdb ## whether a stage takes more instructions than the figures that are committed (needs valgrind)
+	@cargo bench --quiet --locked --workspace --profile dev --bench rooms -- guard
 
 bench: rocksdb ## criterion benches; figures and the load generator are in benches/README.md
 	cargo bench -p xacminh-benches --profile dev

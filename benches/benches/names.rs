@@ -7,7 +7,7 @@ use xacminh_core::matching::names::{NameThreshold, compare, rule};
 use xacminh_proto::vocab::FullName;
 
 /// What is compared, and how it differs.
-const PAIRS: [(&str, &str, &str); 12] = [
+pub(crate) const PAIRS: [(&str, &str, &str); 12] = [
     ("the same", "Nguyễn Thị Ngọc Hân", "Nguyễn Thị Ngọc Hân"),
     ("case", "NGUYỄN THỊ NGỌC HÂN", "Nguyễn Thị Ngọc Hân"),
     ("place of the tone mark", "Nguyễn Thị Minh Hoà", "Nguyễn Thị Minh Hòa"),

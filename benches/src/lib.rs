@@ -6,6 +6,7 @@
 //! processor: what the generator, the nodes and everybody else on the machine burnt meanwhile
 //! measure: warm-up, window, result        figures: saturation, then a quarter of it, medians of rounds
 //! distinguish: whether times tell why nothing was confirmed        two_samples: what is a difference
+//! callers: one to thousands of connections, and what an idle one holds        beside: what a batch does to the others
 //! ```
 //!
 //! Open loop: questions are due at moments drawn in advance, and a latency runs from that moment. A node that stalls
@@ -17,11 +18,16 @@
 //! corpus   pairs of names that differ in a known way ──▶ matching   what the rules say of them, with confidence intervals
 //!          (made without a look at the rules)                      └─▶ docs/MATCHING.md
 //! ```
+//!
+//! And `guard`: whether what can be counted became dearer since the figures that are committed.
 
 pub mod arrivals;
+pub mod beside;
+pub mod callers;
 pub mod corpus;
 pub mod distinguish;
 pub mod figures;
+pub mod guard;
 pub mod line;
 pub mod matching;
 pub mod measure;

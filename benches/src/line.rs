@@ -49,7 +49,19 @@ impl Line {
             ClientConfig::from_files(place.cluster.clone(), vec![endpoint], &place.cert, &place.key, &place.ca)?;
         // One node, one attempt: what is measured is this node, not the client's skill at finding another.
         config.patience.hedge_ms = u64::from(DEADLINE_MS);
-        let client = Client::new(config)?;
+        Self::over(Client::new(config)?, endpoint, way, in_flight).await
+    }
+
+    /// Connects the `index`-th line over the same local port as this one, which closes them both.
+    ///
+    /// # Errors
+    /// If the node is not there.
+    pub async fn beside(&self, place: &Place, index: usize, way: Way, in_flight: usize) -> anyhow::Result<Self> {
+        let endpoint = place.endpoints[index % place.endpoints.len()];
+        Self::over(self.client.beside(endpoint), endpoint, way, in_flight).await
+    }
+
+    async fn over(client: Client, endpoint: SocketAddr, way: Way, in_flight: usize) -> anyhow::Result<Self> {
         let session = match way {
             Way::Stream => {
                 client.status(Duration::from_secs(5)).await.with_context(|| format!("node at {endpoint}"))?;
@@ -71,7 +83,7 @@ impl Line {
         }
     }
 
-    /// Says goodbye.
+    /// Says goodbye, for those beside it too.
     pub async fn close(self) {
         drop(self.session);
         self.client.close().await;

@@ -24,6 +24,9 @@ use crate::{
 /// Questions under way in an open loop; beyond it they count as not sent, so that a dead cluster ends a run.
 const UNDER_WAY_MAX: usize = 50_000;
 
+/// Tallies of one measurement: more would only be memory, fewer would be waited for.
+const TALLIES_MAX: usize = 64;
+
 /// Questions under way at each node while people are made known.
 const ACQUAINT_IN_FLIGHT: usize = 64;
 
@@ -105,24 +108,35 @@ pub async fn measure(setting: &Setting, plan: &Plan) -> anyhow::Result<Report> {
     for index in 0..plan.connections {
         lines.push(Arc::new(Line::connect(&setting.place, index, plan.way, plan.in_flight).await?));
     }
+    let report = measure_over(setting, plan, &lines).await?;
+    for line in lines.into_iter().filter_map(Arc::into_inner) {
+        line.close().await;
+    }
+    Ok(report)
+}
+
+/// Carries out a plan over lines that are there, whose number is that of the plan.
+///
+/// # Errors
+/// If a task of the measurement fails.
+pub async fn measure_over(setting: &Setting, plan: &Plan, lines: &[Arc<Line>]) -> anyhow::Result<Report> {
     let (pids, quiet) = (setting.pids.clone(), plan.quiet);
     if !quiet.is_zero() {
         tokio::task::spawn_blocking(move || wait_until_quiet(&pids, quiet)).await?;
     }
     let start = Instant::now();
     let window = Window::after(start, plan.warm_up, plan.length);
-    let counts: Vec<Counts> = lines.iter().map(|_| Arc::new(Mutex::new(Tally::new(window)))).collect();
+    let tallies: Vec<Counts> =
+        (0..lines.len().clamp(1, TALLIES_MAX)).map(|_| Arc::new(Mutex::new(Tally::new(window)))).collect();
+    let counts: Vec<Counts> = (0..lines.len()).map(|at| Arc::clone(&tallies[at % tallies.len()])).collect();
     let watching = tokio::spawn(watch(setting.pids.clone(), window));
     match plan.rate_per_s {
-        None => closed(setting, plan, &lines, &counts, window).await,
-        Some(rate_per_s) => open(setting, plan, &lines, &counts, window, rate_per_s, start).await?,
+        None => closed(setting, plan, lines, &counts, window).await,
+        Some(rate_per_s) => open(setting, plan, lines, &counts, window, rate_per_s, start).await?,
     }
     let (before, after) = watching.await?;
     let mut total = Tally::new(window);
-    counts.iter().for_each(|each| total.add(&each.lock().unwrap_or_else(PoisonError::into_inner)));
-    for line in lines.into_iter().filter_map(Arc::into_inner) {
-        line.close().await;
-    }
+    tallies.iter().for_each(|each| total.add(&each.lock().unwrap_or_else(PoisonError::into_inner)));
     Ok(Report::new(plan, &total, &before, &after))
 }
 

@@ -138,6 +138,30 @@ impl Asker {
         self.ask(Kind::Match, &self.people[person])
     }
 
+    /// The official who asks.
+    #[must_use]
+    pub fn official(&self) -> &str {
+        &self.official
+    }
+
+    /// The procedure asked under.
+    #[must_use]
+    pub fn procedure(&self) -> &str {
+        &self.procedure
+    }
+
+    /// A file for `xacminh batch`: so many true questions, about everybody in turn whose sex is recorded.
+    #[must_use]
+    pub fn rows(&self, count: usize) -> String {
+        let mut csv = "number,name,birth,dossier,sex\n".to_owned();
+        let known = self.people.iter().filter_map(|person| Some((person, person.sex?)));
+        for (row, (Person { number, name, birth, .. }, sex)) in known.cycle().take(count).enumerate() {
+            let sex = if sex == Sex::Female { "nữ" } else { "nam" };
+            csv += &format!("{number},{name},{birth},H17.12-261121-{row:06},{sex}\n");
+        }
+        csv
+    }
+
     /// A question that confirms nothing. Each turn asks about people of its own; those below `known` are remembered.
     #[must_use]
     pub fn miss(&self, miss: Miss, turn: usize, known: usize) -> Ask {
@@ -273,6 +297,15 @@ mod tests {
             let drawn = kinds.iter().filter(|each| **each == kind).count();
             assert!(drawn.abs_diff(share) < 200, "{kind:?}: {drawn}");
         }
+    }
+
+    #[test]
+    fn a_batch_has_a_row_for_each_question_and_a_dossier_for_each_row() {
+        let rows = asker("match=1").rows(3);
+        let rows: Vec<&str> = rows.lines().skip(1).collect();
+        assert_eq!(rows.len(), 3);
+        assert_eq!(rows[0], "048085001234,Nguyễn Văn An,1985-03-07,H17.12-261121-000000,nam");
+        assert_ne!(rows[0], rows[1]);
     }
 
     #[test]

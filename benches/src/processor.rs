@@ -87,6 +87,19 @@ pub fn wait_until_quiet(node_pids: &[u32], patience: Duration) -> bool {
     }
 }
 
+/// Memory that these processes hold together, bytes; a process that has gone counts as nothing.
+#[must_use]
+pub fn resident_bytes(pids: &[u32]) -> u64 {
+    let status = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/status")).ok();
+    pids.iter().filter_map(status).filter_map(|text| resident_kib(&text)).sum::<u64>() * 1024
+}
+
+/// `VmRSS` of a process's `status`, KiB.
+fn resident_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// A process, as far as it matters here.
 struct Process {
     parent: u32,
@@ -180,6 +193,20 @@ mod tests {
         let text = "cpu  1 2 3 1000 2000 4 5 6 7 8\ncpu0 1 1 1 1\n";
         assert_eq!(machine_us(text), Some(21 * TICK_US));
         assert_eq!(machine_us("nonsense"), None);
+    }
+
+    #[test]
+    fn memory_is_seen() {
+        assert_eq!(resident_kib("Name:\tnode\nVmHWM:\t 9000 kB\nVmRSS:\t  512 kB\nRssAnon:\t 1 kB\n"), Some(512));
+        assert_eq!(resident_kib("Name:\tkthreadd\n"), None);
+        let before = resident_bytes(&[std::process::id()]);
+        let held = vec![1_u8; 64 << 20];
+        let after = resident_bytes(&[std::process::id()]);
+        assert!(
+            after >= before + (60 << 20),
+            "{before} before, {after} with {} more",
+            std::hint::black_box(held).len()
+        );
     }
 
     #[test]

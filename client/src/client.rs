@@ -54,7 +54,7 @@ const RETURN_MS: u64 = 100;
 /// A client of one cluster; cheap to share by reference, one per process is enough.
 #[derive(Debug)]
 pub struct Client {
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     nodes: Vec<Node>,
     roster: Roster,
     patience: Patience,
@@ -103,6 +103,7 @@ impl Client {
             return Err(ClientError::NoEndpoint);
         }
         let dialer = Dialer::new(&config.cluster, &config.endpoints, config.certificate, config.key, &config.ca)?;
+        let dialer = Arc::new(dialer);
         let nodes: Vec<Node> = config.endpoints.into_iter().map(Node::new).collect();
         let roster = Roster::new(nodes.len());
         if !config.in_order {
@@ -112,6 +113,21 @@ impl Client {
         // What a node gives this moment, no witness has seen yet.
         let log = config.log.map(|log| Arc::new(log.without_quorum()));
         Ok(Self { dialer, nodes, roster, patience: config.patience, log })
+    }
+
+    /// Another client of the same cluster and caller that asks one node, over connections of its own and the same local
+    /// port: thousands of them need one port. [`Client::close`] of any of them closes all.
+    ///
+    /// A node of an address family that the first client was not made for is never reached.
+    #[must_use]
+    pub fn beside(&self, node: SocketAddr) -> Self {
+        Self {
+            dialer: Arc::clone(&self.dialer),
+            nodes: vec![Node::new(node)],
+            roster: Roster::new(1),
+            patience: self.patience,
+            log: self.log.clone(),
+        }
     }
 
     /// Asks one question on a stream of its own, until `deadline` from now.

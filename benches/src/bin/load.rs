@@ -5,11 +5,14 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use xacminh_benches::{
+    beside::{self, beside},
+    callers::{self, callers},
     distinguish::{Trial, distinguish},
     figures::{Course, figures},
     line::{Place, Way},
     measure::{Plan, Setting, acquaint, measure},
     people::{Asker, Mix},
+    report::Report,
 };
 use xacminh_proto::wire::ReceiptWish;
 
@@ -110,6 +113,31 @@ enum Verb {
         #[arg(long, default_value_t = 1_000)]
         delay_us: u64,
     },
+    /// From one connection to thousands, one question under way on each, and memory of idle ones, as a Markdown table.
+    /// Nodes must grant one caller so many: `LIMITS='connections_per_caller_max = 8192'`.
+    Callers {
+        /// Connections, in rising order; repeat it.
+        #[arg(long = "connections", default_values = ["1", "10", "100", "1000", "5000"])]
+        counts: Vec<usize>,
+    },
+    /// Paced questions alone and beside `xacminh batch`, medians of rounds that take turns, as a Markdown table.
+    Beside {
+        /// The program `xacminh`; the one beside this program if it is not given.
+        #[arg(long)]
+        program: Option<PathBuf>,
+        /// Rows of the batch.
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
+        /// Questions a second.
+        #[arg(long, default_value_t = 500.0)]
+        rate: f64,
+        /// Connections that the questions come over.
+        #[arg(long, default_value_t = 12)]
+        connections: usize,
+        /// Rounds.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
     /// Saturation, then a quarter of it, medians of rounds, as a Markdown table.
     Figures {
         /// `session` or `stream`; repeat it.
@@ -157,15 +185,24 @@ async fn run(Arguments { whom, verb }: Arguments) -> anyhow::Result<()> {
             let report = measure(&setting, &plan).await?;
             say(&if whom.json { serde_json::to_string(&report)? } else { report.to_string() })
         }
+        Verb::Callers { counts } => {
+            let course = callers::Course { counts, warm_up, length, quiet };
+            let table = callers(&setting, &course, |report| tell(report, whom.json)).await?;
+            if whom.json { Ok(()) } else { say(&format!("\n{table}")) }
+        }
+        Verb::Beside { program, rows, rate, connections, rounds } => {
+            let program = match program {
+                Some(program) => program,
+                None => std::env::current_exe()?.with_file_name("xacminh"),
+            };
+            let course =
+                beside::Course { program, rows, rate_per_s: rate, connections, rounds, warm_up, length, quiet };
+            let table = beside(&setting, &course, |report| tell(report, whom.json)).await?;
+            if whom.json { Ok(()) } else { say(&format!("\n{table}")) }
+        }
         Verb::Figures { ways, connections, in_flights, rounds } => {
             let course = Course { ways, connections, in_flights, rounds, warm_up, length, quiet };
-            let table = figures(&setting, &course, |report| {
-                let line =
-                    if whom.json { serde_json::to_string(report).unwrap_or_default() } else { report.to_string() };
-                // A closed pipe ends the run at the table below.
-                drop(say(&line));
-            })
-            .await?;
+            let table = figures(&setting, &course, |report| tell(report, whom.json)).await?;
             if whom.json { Ok(()) } else { say(&format!("\n{table}")) }
         }
     }
@@ -177,6 +214,11 @@ fn wish(word: &str) -> Result<ReceiptWish, String> {
         "position" => Ok(ReceiptWish::Position),
         _ => Err("`full` or `position`".to_owned()),
     }
+}
+
+/// One result as it comes. A closed pipe ends the run at the table below it.
+fn tell(report: &Report, json: bool) {
+    drop(say(&if json { serde_json::to_string(report).unwrap_or_default() } else { report.to_string() }));
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

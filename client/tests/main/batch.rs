@@ -3,13 +3,14 @@
 use std::{collections::HashSet, path::Path, process::Output};
 
 use xacminh_proto::{
-    vocab::{ErrorNumber, Outcome},
-    wire::Request,
+    vocab::{ErrorNumber, Outcome, RequestId},
+    wire::{Reply, Request},
 };
 
 use crate::{
     commands::{program, text},
     fake::{Act, Authority, FakeNode, answer, failure, until, yes},
+    paper::Paper,
 };
 
 const ROWS: usize = 40;
@@ -164,6 +165,104 @@ async fn a_cluster_that_is_away_stops_the_batch_early() {
     assert!(text(&output.stderr).contains("run the same command again"), "{}", text(&output.stderr));
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["unanswered"], 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_json_are_rows_and_a_line_that_is_none_stops_nobody() {
+    let (node, folder) = desk(|_, request| Act::Reply(yes(request)));
+    let keys = r#""number": "048190000017", "name": "Trần Thị Hoa", "birth": "1990-05-17""#;
+    let lines = [
+        format!(r#"{{{keys}, "dossier": "H17.1", "age_at_least": 18}}"#),
+        String::new(),
+        format!(r#"{{{keys}, "dossier": "H17.3", "sex": "nữ"}}"#),
+        r#"{"number": "048190000017", "name": "Trần Thị Hoa", "birth": "1990-05-17"}"#.to_owned(),
+        format!(r#"{{{keys}, "dossier": "H17.5", "Trần Thị Hoa": "?"}}"#),
+        format!(r#"{{{keys}, "dossier": ["H17.6"], "sex": "nữ"}}"#),
+        r#"["048190000017"]"#.to_owned(),
+        format!(r#"{{"dossier": "H17.1", "age_at_least": "18", {keys}}}"#),
+    ];
+    std::fs::write(folder.path().join("in.jsonl"), lines.join("\n")).unwrap();
+    let run = || {
+        let mut command = program(folder.path());
+        command.current_dir(folder.path()).args(["batch", "in.jsonl", "--out", "out.jsonl", "--in-flight", "8"]);
+        command.args(["--procedure", "1.004222", "--official", "cb-001", "--deadline", "20s"]).output().unwrap()
+    };
+    let output = run();
+    assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+    let mut asked = dossiers(&node);
+    asked.sort_unstable();
+    assert_eq!(asked, ["H17.1", "H17.1", "H17.3"], "the order of names in an object says nothing");
+    let told = text(&output.stderr);
+    for line in 4..=7 {
+        assert!(told.contains(&format!("line {line}: ")), "{told}");
+    }
+    assert!(!told.contains("Hoa") && !told.contains("0481900"), "{told}");
+    let result = std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
+    let line = |at: usize| -> u64 {
+        let answer: serde_json::Value = serde_json::from_str(result.lines().nth(at).unwrap()).unwrap();
+        answer["line"].as_u64().unwrap()
+    };
+    assert_eq!([line(0), line(1), line(2)], [1, 3, 8]);
+    assert_eq!(run().status.code(), Some(6));
+    assert_eq!(dossiers(&node).len(), 3, "nothing is asked twice");
+}
+
+fn receipt_of(request_id: RequestId) -> String {
+    Paper { request_id, ..Paper::ordinary() }.receipt()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_are_kept_once_for_each_answer_and_a_second_run_fetches_what_is_missing() {
+    let script = |request: &Request| match request {
+        Request::Receipt(id) => Act::Reply(Reply::Receipt(receipt_of(*id))),
+        _ => Act::Reply(yes(request)),
+    };
+    let (node, folder) = desk(move |_, request| script(request));
+    questions(folder.path());
+    let receipts = folder.path().join("receipts");
+    let run = || command(folder.path(), "out.csv").args(["--deadline", "20s", "--receipts", "receipts"]).output();
+    let output = run().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("receipts 40 · receipts missing 0"), "{}", text(&output.stdout));
+    let result = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    for row in result.lines().skip(1) {
+        let id = row.split(',').nth_back(2).unwrap();
+        let kept = std::fs::read_to_string(receipts.join(format!("{id}.receipt"))).unwrap();
+        assert_eq!(kept, receipt_of(RequestId::parse(id).unwrap()));
+    }
+    assert_eq!(std::fs::read_dir(&receipts).unwrap().count(), ROWS, "and no draft is left");
+    let asked = node.asked().len();
+    assert_eq!(asked, 2 * ROWS);
+
+    // One is lost, and one was cut off by a power cut.
+    let kept: Vec<_> = std::fs::read_dir(&receipts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    std::fs::remove_file(&kept[0]).unwrap();
+    std::fs::write(&kept[1], "").unwrap();
+    node.change(|_, _| Act::Reply(failure(ErrorNumber::Erased)));
+    let output = run().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("receipts 38 · receipts missing 2"), "{}", text(&output.stdout));
+    node.change(move |_, request| script(request));
+    assert_eq!(run().unwrap().status.code(), Some(0));
+    assert_eq!(node.asked().len(), asked + 4, "only what is missing is asked for");
+    assert!(std::fs::read_to_string(&kept[1]).unwrap().starts_with("c2sp.org/tlog-proof@v1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_begins_with_few_questions_under_way_unless_it_need_not_give_way() {
+    for (flags, under_way) in [(&[][..], 8), (&["--full-speed"][..], ROWS)] {
+        let (node, folder) = desk(|_, _| Act::Silence);
+        questions(folder.path());
+        let mut command = program(folder.path());
+        command.current_dir(folder.path()).args(["batch", "in.csv", "--out", "out.csv", "--deadline", "20s"]);
+        let mut child = command.args(["--procedure", "1.004222", "--official", "cb-001"]).args(flags).spawn().unwrap();
+        until(|| node.asked().len() >= under_way).await;
+        // Longer than a question takes to be sent, and shorter than the first is asked elsewhere.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(node.asked().len(), under_way, "{flags:?}");
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(crate) struct Key {
 /// What a receipt is of: the question, its answer, and what its leaf says of both.
 #[derive(Clone)]
 pub(crate) struct Paper {
+    pub(crate) request_id: RequestId,
     pub(crate) claims: Vec<Claim>,
     pub(crate) outcome: Outcome,
     pub(crate) verdict: LeafVerdict,
@@ -99,6 +100,7 @@ impl Paper {
     /// The shortest answer.
     pub(crate) fn not_confirmed() -> Self {
         Self {
+            request_id: RequestId::new(AT_MS, [0x29; 10]),
             claims: vec![],
             outcome: Outcome::NotConfirmed,
             verdict: LeafVerdict::NoMatch,
@@ -158,7 +160,7 @@ impl Paper {
         Leaf {
             kind: self.kind,
             time_ms: AT_MS + 1,
-            request_id: RequestId::new(AT_MS, [0x29; 10]),
+            request_id: self.request_id,
             portal: PortalId(17),
             official: [0xa1; 16],
             purpose: 3,

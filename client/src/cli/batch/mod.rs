@@ -1,10 +1,13 @@
 //! `xacminh batch`: a CSV of questions, answered over sessions, resumable.
 //!
 //! ```text
-//! rows ─ id from the journal ─ ≤ in-flight questions over a session ─ answers into the journal ─ result, made at the end
+//! rows ─ id from the journal ─ questions over a session, as many as `pace` lets go ─ answers into the journal
+//!                                             ─ receipts, if wanted ─ result, made at the end
 //! ```
 
 mod journal;
+mod pace;
+mod receipts;
 mod result;
 mod rows;
 
@@ -16,7 +19,11 @@ use std::{
 use clap::Args;
 use futures::{StreamExt, stream::FuturesUnordered};
 use indicatif::{ProgressBar, ProgressStyle};
-use xacminh_proto::wire::{Answer, Ask};
+use tokio::time::Instant;
+use xacminh_proto::{
+    vocab::Outcome,
+    wire::{Answer, Ask},
+};
 
 use crate::{Client, ClientError, IN_FLIGHT_MAX, clock};
 
@@ -28,6 +35,7 @@ use super::{
     screen::Screen,
 };
 use journal::Journal;
+use pace::Pace;
 use result::{Problem, Summary};
 use rows::{RowKey, Rows};
 
@@ -39,23 +47,33 @@ const PROBLEMS_SHOWN_MAX: usize = 20;
 
 /// Ask many questions from a CSV file.
 ///
+/// As many questions are under way as leave others their speed: a batch gives way when answers take half as long again as
+/// with few under way, whoever is in the queue.
+///
 /// Columns number,name,birth,dossier are needed; procedure, official, attributes and the claims of `xacminh verify`
-/// (with _ for -, e.g. age_at_least) may follow. An empty cell is no claim.
+/// (with _ for -, e.g. age_at_least) may follow. An empty cell is no claim. A FILE.jsonl has an object with these names
+/// on each line instead. Rows count against budgets as questions asked one by one do.
 ///
 /// Run the same command again after an interruption: answered rows are skipped, and the others are asked again under
 /// the same request ids, so that nothing is asked twice. OUT.journal keeps what is needed for that; OUT.problems.csv
-/// names the rows that have no answer. Exit: 5 if rows are left unanswered, 6 if rows are bad, else the worst answer.
+/// names the rows that have no answer. --receipts DIR keeps DIR/REQUEST-ID.receipt for each answer. Exit: 5 if rows are left unanswered, 6 if rows are bad, else the worst answer.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {
     /// The questions
-    #[arg(value_name = "FILE.csv")]
+    #[arg(value_name = "FILE.csv|jsonl")]
     file: PathBuf,
     /// The answers: .csv or .jsonl
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
-    /// Questions in flight at once
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = in_flight)]
+    /// Questions in flight at once, at most
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = in_flight)]
     in_flight: usize,
+    /// Keep so many in flight whoever else waits: for a cluster that serves nobody just now
+    #[arg(long)]
+    full_speed: bool,
+    /// Keep the receipts of the answers in this folder
+    #[arg(long, value_name = "DIR")]
+    receipts: Option<PathBuf>,
     #[command(flatten)]
     purpose: PurposeArgs,
 }
@@ -64,6 +82,8 @@ pub(crate) struct BatchArgs {
 struct Run<'a> {
     client: &'a Client,
     journal: Journal,
+    pace: Pace,
+    began: Instant,
     deadline: Duration,
     progress: ProgressBar,
     problems: Vec<Problem>,
@@ -86,6 +106,8 @@ pub(super) async fn run(global: &GlobalArgs, args: BatchArgs) -> Result<Exit, Cl
     let mut run = Run {
         client: &client,
         journal,
+        pace: Pace::new(args.in_flight, !args.full_speed),
+        began: Instant::now(),
         deadline,
         progress: progress(screen, total),
         problems: Vec::new(),
@@ -93,9 +115,24 @@ pub(super) async fn run(global: &GlobalArgs, args: BatchArgs) -> Result<Exit, Cl
     };
     let ended = run.ask_all(&args, seed).await;
     run.progress.finish_and_clear();
+    let fetched = match (&ended, &args.receipts) {
+        (Ok(false), Some(folder)) => {
+            let progress = progress(screen, total);
+            let fetched = receipts::fetch(&client, &run.journal, &args, folder, deadline, &progress).await;
+            progress.finish_and_clear();
+            Some(fetched)
+        }
+        _ => None,
+    };
     client.close().await;
     let stopped = ended?;
-    let summary = result::write(&args, format, &run.journal, &run.problems)?;
+    let mut summary = result::write(&args, format, &run.journal, &run.problems)?;
+    if let Some(fetched) = fetched.transpose()? {
+        if let Some(why) = &fetched.why {
+            screen.complain(&format!("{} {why}", screen.lang.say("thiếu phiếu:", "a receipt is missing:")));
+        }
+        summary.keep(&fetched);
+    }
     tell(screen, &summary, &run.problems, stopped)?;
     Ok(summary.exit())
 }
@@ -110,7 +147,7 @@ impl Run<'_> {
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         let mut rows_left = true;
         loop {
-            while rows_left && flights.len() < args.in_flight {
+            while rows_left && flights.len() < self.pace.window() {
                 let Some(row) = rows.next(&args.purpose)? else {
                     rows_left = false;
                     break;
@@ -118,14 +155,21 @@ impl Run<'_> {
                 if let Some((line, dossier, key, ask)) = self.prepare(row)? {
                     flights.push(async move {
                         // The line and key come back with the answer, which may overtake others.
+                        let asked = Instant::now();
                         let answer: Result<Answer, ClientError> = client.ask_in_session(ask, deadline).await;
-                        (line, dossier, key, answer)
+                        (line, dossier, key, answer, asked.elapsed())
                     });
                 }
             }
             tokio::select! {
                 landed = flights.next() => match landed {
-                    Some((line, dossier, key, answer)) => self.land(line, dossier, key, answer)?,
+                    Some((line, dossier, key, answer, latency)) => {
+                        // Answers that confirm nothing leave in steps of time, which say nothing of a queue.
+                        if matches!(&answer, Ok(Answer { outcome: Outcome::Confirmed { .. }, .. })) {
+                            self.pace.landed(self.began.elapsed(), latency);
+                        }
+                        self.land(line, dossier, key, answer)?;
+                    }
                     None => return Ok(false),
                 },
                 _ = &mut interrupted => return Ok(true),

@@ -16,7 +16,7 @@ use crate::cli::{
     screen::Lang,
 };
 
-use super::{BatchArgs, Journal, Rows, beside};
+use super::{BatchArgs, Journal, Rows, beside, receipts::Fetched};
 
 /// Columns of a CSV result.
 const HEADER: [&str; 12] = [
@@ -66,6 +66,12 @@ pub(super) struct Summary {
     bad: u64,
     /// Rows that may be asked again.
     unanswered: u64,
+    /// Receipts kept; only if they are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<u64>,
+    /// Answered rows whose receipt is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts_missing: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -87,10 +93,15 @@ impl Format {
 }
 
 impl Summary {
-    /// Unanswered rows first, for running again may help; then bad rows; then the answers, worst first.
+    /// Tells of receipts too.
+    pub(super) fn keep(&mut self, fetched: &Fetched) {
+        (self.receipts, self.receipts_missing) = (Some(fetched.there), Some(fetched.missing));
+    }
+
+    /// Unanswered rows and missing receipts first, for running again may help; then bad rows; then the answers, worst first.
     pub(super) fn exit(&self) -> Exit {
         let found = [
-            (self.unanswered, Exit::Unreached),
+            (self.unanswered + self.receipts_missing.unwrap_or(0), Exit::Unreached),
             (self.bad, Exit::BadFile),
             (self.refused, Exit::Refused),
             (self.undetermined, Exit::Undetermined),
@@ -109,7 +120,13 @@ impl Summary {
             (lang.say("dòng sai", "bad rows"), self.bad),
             (lang.say("chưa có trả lời", "unanswered"), self.unanswered),
         ];
-        parts.map(|(word, rows)| format!("{word} {rows}")).join(" · ")
+        let receipts = [
+            (lang.say("phiếu", "receipts"), self.receipts),
+            (lang.say("thiếu phiếu", "receipts missing"), self.receipts_missing),
+        ];
+        let receipts = receipts.into_iter().filter_map(|(word, count)| Some((word, count?)));
+        let each = parts.into_iter().chain(receipts).map(|(word, rows)| format!("{word} {rows}"));
+        each.collect::<Vec<_>>().join(" · ")
     }
 
     fn count(&mut self, exit: Exit) {
@@ -199,7 +216,10 @@ fn cells(line: u64, dossier: &str, answer: &AnswerJson) -> Result<[String; 12], 
 }
 
 /// Writes a file beside its place, for its owner only, and renames it. If we crash before the rename, the old one stays.
-fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<(), CliError>) -> Result<(), CliError> {
+pub(super) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::file(path, error);
     let draft = beside(path, "draft");
     let mut options = File::options();

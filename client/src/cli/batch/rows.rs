@@ -1,8 +1,11 @@
-//! The CSV of questions: one row, one question; a bad row is told by its line and stops nobody else.
+//! The file of questions: one row, one question; a bad row is told by its line and stops nobody else.
 //!
 //! Columns `number,name,birth,dossier` are needed, or `card_qr,dossier`, where a card's QR code gives the three keys and
 //! its fields are claims; `procedure`, `official`, `attributes` and every claim of `xacminh
 //! verify` (with `_` for `-`) may follow. An empty cell is no claim; `=` in `full_name` or `birth_date` repeats the key.
+//!
+//! A file that ends in `.jsonl` has an object on each line, with the same names and texts or whole numbers as values; its
+//! lines may have different names, so that a name that is not known is that line's mistake.
 
 use std::{
     collections::HashMap,
@@ -27,6 +30,9 @@ use crate::cli::{
 /// Longest header line looked at for the separator.
 const HEADER_BYTES_MAX: u64 = 16 * 1024;
 
+/// Longest line of a JSON Lines file: a row with every claim has a few hundred bytes.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
 /// Names a row across runs: a hash of all that is asked, and of how often the same was asked before it in the file.
 pub(super) type RowKey = [u8; 16];
 
@@ -42,11 +48,18 @@ pub(super) struct Row {
 /// Reads rows in the order of the file.
 pub(super) struct Rows {
     path: PathBuf,
-    reader: csv::Reader<File>,
+    source: Source,
     columns: Vec<String>,
     seed: [u8; 32],
     seen: HashMap<RowKey, u32>,
     record: StringRecord,
+}
+
+/// How rows stand in the file.
+enum Source {
+    Csv(csv::Reader<File>),
+    /// With the number of the line read last.
+    Lines(BufReader<File>, u64),
 }
 
 /// The cells of one row by meaning.
@@ -68,6 +81,9 @@ impl Rows {
     pub(super) fn open(path: &Path, seed: [u8; 32]) -> Result<Self, CliError> {
         let failed = |error: std::io::Error| CliError::file(path, error);
         let mut file = File::open(path).map_err(failed)?;
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            return Ok(Self::over(path, Source::Lines(BufReader::new(file), 0), Vec::new(), seed));
+        }
         let delimiter = delimiter(&file).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
@@ -76,24 +92,43 @@ impl Rows {
         let columns: Vec<String> =
             header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_lowercase()).collect();
         check(&columns).map_err(|why| CliError::File { path: path.display().to_string(), line: Some(1), why })?;
-        let path = path.to_owned();
-        Ok(Self { path, reader, columns, seed, seen: HashMap::new(), record: StringRecord::new() })
+        Ok(Self::over(path, Source::Csv(reader), columns, seed))
+    }
+
+    fn over(path: &Path, source: Source, columns: Vec<String>, seed: [u8; 32]) -> Self {
+        Self { path: path.to_owned(), source, columns, seed, seen: HashMap::new(), record: StringRecord::new() }
     }
 
     /// The next row, or none at the end. Only a file that cannot be read any further is an error.
     pub(super) fn next(&mut self, defaults: &PurposeArgs) -> Result<Option<Row>, CliError> {
-        let line = self.reader.position().line();
-        match self.reader.read_record(&mut self.record) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            // A row that is not UTF-8: the reader goes on behind it.
-            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                let line = error.position().map_or(line, csv::Position::line);
-                return Ok(Some(Row { line, key: [0; 16], dossier: String::new(), ask: Err("not UTF-8".into()) }));
+        let (line, read) = match &mut self.source {
+            Source::Csv(reader) => {
+                let line = reader.position().line();
+                match reader.read_record(&mut self.record) {
+                    Ok(true) => (self.record.position().map_or(line, csv::Position::line), Ok(())),
+                    Ok(false) => return Ok(None),
+                    // A row that is not UTF-8: the reader goes on behind it.
+                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                        (error.position().map_or(line, csv::Position::line), Err("not UTF-8".to_owned()))
+                    }
+                    Err(error) => return Err(CliError::file(&self.path, kind_of(&error))),
+                }
             }
-            Err(error) => return Err(CliError::file(&self.path, kind_of(&error))),
+            Source::Lines(reader, line) => match json_line(reader, line) {
+                Ok(Some(bytes)) => {
+                    let read = object(&bytes).map(|(columns, record)| (self.columns, self.record) = (columns, record));
+                    (*line, read)
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    let (path, why) = (self.path.display().to_string(), error.to_string());
+                    return Err(CliError::File { path, line: Some(*line), why });
+                }
+            },
+        };
+        if let Err(why) = read {
+            return Ok(Some(Row { line, key: [0; 16], dossier: String::new(), ask: Err(why) }));
         }
-        let line = self.record.position().map_or(line, csv::Position::line);
         let key = self.key(defaults);
         let cells = self.cells();
         let dossier = cells.as_ref().map_or_else(|_| String::new(), |cells| cells.dossier.clone());
@@ -133,6 +168,43 @@ impl Rows {
         *seen += 1;
         first_sixteen(hash)
     }
+}
+
+/// The next line with something on it, or none at the end.
+fn json_line(reader: &mut BufReader<File>, line: &mut u64) -> std::io::Result<Option<Vec<u8>>> {
+    loop {
+        let mut bytes = Vec::new();
+        if reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(None);
+        }
+        *line += 1;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length == LINE_BYTES_MAX) && !bytes.ends_with(b"\n") {
+            return Err(std::io::Error::other("the line is too long"));
+        }
+        if !bytes.trim_ascii().is_empty() {
+            return Ok(Some(bytes));
+        }
+    }
+}
+
+/// Names and values of one line of JSON; never repeats what stands in it.
+fn object(bytes: &[u8]) -> Result<(Vec<String>, StringRecord), String> {
+    use serde_json::Value;
+    let object: serde_json::Map<String, Value> = serde_json::from_slice(bytes).map_err(|_| "not a JSON object")?;
+    let (mut columns, mut record) = (Vec::new(), StringRecord::new());
+    for (name, value) in object {
+        match value {
+            Value::String(text) => record.push_field(&text),
+            Value::Number(number) if number.is_u64() => record.push_field(&number.to_string()),
+            Value::Null => record.push_field(""),
+            // The name may be anything, even a person's, before it is checked.
+            _ => return Err("values are texts or whole numbers".to_owned()),
+        }
+        columns.push(name);
+    }
+    // A name that is not known may be anything, even a person's.
+    check(&columns).map_err(|why| if why.ends_with(NOT_KNOWN) { "a name is not known".to_owned() } else { why })?;
+    Ok((columns, record))
 }
 
 impl Cells {
@@ -198,6 +270,9 @@ impl Cells {
     }
 }
 
+/// The end of what is told of a column that is not one of ours.
+const NOT_KNOWN: &str = "is not known";
+
 fn check(columns: &[String]) -> Result<(), String> {
     let by_card = columns.iter().any(|column| column == "card_qr");
     let needed: &[&str] = if by_card { &["dossier"] } else { &["number", "name", "birth", "dossier"] };
@@ -212,7 +287,7 @@ fn check(columns: &[String]) -> Result<(), String> {
             "card_qr" | "number" | "name" | "birth" | "dossier" | "procedure" | "official" | "attributes"
         ) || ClaimArgs::default().slot(column).is_some();
         if !known {
-            return Err(format!("column `{column}` is not known"));
+            return Err(format!("column `{column}` {NOT_KNOWN}"));
         }
         if columns[..index].contains(column) {
             return Err(format!("column `{column}` stands twice"));
