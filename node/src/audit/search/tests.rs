@@ -126,10 +126,13 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) async fn new() -> Self {
+        Self::with_cache(1024 * 1024).await
+    }
+
+    pub(super) async fn with_cache(block_cache_bytes: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        let options =
-            Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
+        let options = Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes };
         let store = Store::open(&options, Arc::new(Deaf), Arc::new(|fatal| panic!("{fatal}"))).expect("a store");
         let index = AuditIndex::open(&data.join("audit-index")).expect("an index");
         let log = AtOnce::new(store.machine);
@@ -173,7 +176,9 @@ impl Scene {
                 0 => OwnKey::New { chain: row_key(many.person), sealed: vec![1; 60] },
                 created => OwnKey::Known { created },
             };
-            *created = index;
+            if *created == 0 {
+                *created = index;
+            }
             item.entry.person = Some(Person { key: row_key(many.person), own_key });
             item.entry.dossier = many.dossier;
             item.entry.envelope = vec![1; 180];
@@ -189,6 +194,8 @@ impl Scene {
         let tree = self.state.tree();
         self.log.apply(&Command::Batch(Batch { at_ms, clock_ms: at_ms, tree, items })).await;
         self.batches += 1;
+        let grown = self.state.meta().leaves - first;
+        assert_eq!(grown, u64::try_from(many.len()).expect("a few"), "nothing is turned away");
     }
 
     pub(super) fn level(&self) {
