@@ -28,6 +28,19 @@ fn verify(bytes: &[u8], policy: &Policy) -> Result<Verified, ReceiptError> {
 }
 
 #[test]
+fn a_receipt_is_issued_as_it_is_made_and_withheld_as_it_would_be() {
+    let log = Log::new(SIZE);
+    let (leaf, subject, openings) = log::parts();
+    let proof = prove_inclusion(&mut &log, POSITION, SIZE).expect("within the tree");
+    let issue = |openings: &[Opening], index| {
+        Receipt::issue(&leaf, Some(subject), openings.to_vec(), index, proof.clone(), log.checkpoint(2))
+    };
+    assert_eq!(issue(&openings, POSITION), log.receipt(2).encode());
+    assert!(matches!(issue(&openings, POSITION + 1), Err(ReceiptError::Proof(_))));
+    assert_eq!(issue(&openings[1..], POSITION), Err(ReceiptError::Disclosure(DisclosureError::Statements)));
+}
+
+#[test]
 fn a_receipt_says_who_asked_what_about_whom_and_what_was_answered() {
     let receipt = Log::new(SIZE).receipt(2);
     let bytes = receipt.encode().expect("within bounds");

@@ -5,7 +5,7 @@ use std::{collections::HashMap, convert::Infallible};
 use ed25519_dalek::{Signer, SigningKey};
 use xacminh_proto::{
     transparency::{
-        Checkpoint, Disclosure, Hash, Leaf, LeafKind, LeafVerdict, Opening, Receipt, attributes_root,
+        Checkpoint, Disclosure, Hash, Leaf, LeafBytes, LeafKind, LeafVerdict, Opening, Receipt, Salt, attributes_root,
         merkle::{Frontier, HashReader, Subtree, leaf_hash, prove_inclusion},
         note::{KeyKind, Note, Signature, VerifierKey},
         statements, subject_commitment,
@@ -122,10 +122,15 @@ impl HashReader for &Log {
 
 /// Everything that can be shown of the leaf at [`POSITION`].
 pub(crate) fn disclosure() -> Disclosure {
+    let (leaf, subject, openings) = parts();
+    Disclosure::new(&leaf, Some(subject), openings).expect("openings of this leaf")
+}
+
+/// The leaf at [`POSITION`], whom it is about, and what it commits to.
+pub(crate) fn parts() -> (LeafBytes, (Salt, PersonNumber), Vec<Opening>) {
     let (addendum, openings) = (super::addendum(), openings());
     let number = PersonNumber::parse(&addendum.number).expect("a number");
-    Disclosure::new(&answered_leaf(&openings).encode(), Some((addendum.subject_salt, number)), openings)
-        .expect("openings of this leaf")
+    (answered_leaf(&openings).encode(), (addendum.subject_salt, number), openings)
 }
 
 /// Openings of everything [`super::confirmed`] says.
