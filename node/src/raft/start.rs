@@ -9,11 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::FutureExt;
 use openraft::{
     Config, RaftMetrics, SnapshotPolicy,
     async_runtime::WatchReceiver,
     error::{Fatal, InitializeError, RaftError},
     impls::ProgressResponder,
+    type_config::alias::WatchReceiverOf,
 };
 use tokio::{
     sync::watch,
@@ -269,19 +271,8 @@ impl Replication {
     }
 
     /// Waits until replication has ended by itself, and says why: a node without it can only be started again.
-    ///
-    /// It looks now and then: whoever waits for changes of these metrics is woken by every entry.
     pub async fn ended(&self) -> Ended {
-        let metrics = self.raft.metrics();
-        loop {
-            match &metrics.borrow_watched().running_state {
-                Ok(()) => {}
-                Err(Fatal::StorageError(error)) => return Ended::Storage(error.to_string()),
-                Err(Fatal::Panicked) => return Ended::Panicked,
-                Err(Fatal::Stopped) => return Ended::Stopped,
-            }
-            sleep(ENDED_LOOK_INTERVAL).await;
-        }
+        ended(self.raft.metrics()).await
     }
 
     /// What operators want to see of Raft.
@@ -365,6 +356,23 @@ fn config(cluster: &str, settings: &Settings) -> Result<Config, String> {
     .map_err(|error| error.to_string())
 }
 
+/// Looks now and then whether replication has ended: whoever waits for changes of these metrics is woken by every entry.
+async fn ended(mut metrics: WatchReceiverOf<TypeConfig, RaftMetrics<TypeConfig>>) -> Ended {
+    loop {
+        match &metrics.borrow_watched().running_state {
+            Ok(()) => {}
+            Err(Fatal::StorageError(error)) => return Ended::Storage(error.to_string()),
+            Err(Fatal::Panicked) => return Ended::Panicked,
+            Err(Fatal::Stopped) => return Ended::Stopped,
+        }
+        // A core that panics says nothing: it is gone, and its metrics with it.
+        if let Some(Err(_)) = metrics.changed().now_or_never() {
+            return Ended::Stopped;
+        }
+        sleep(ENDED_LOOK_INTERVAL).await;
+    }
+}
+
 /// Follows openraft's view of who leads, and connects to a leader before the first leaf has to go there.
 async fn follow(raft: Raft, leads: watch::Sender<Option<u64>>, link: Arc<Link>) {
     let mut changes = raft.server_metrics();
@@ -418,5 +426,33 @@ impl ForwardSink for Accepting {
             self.proposer.offer(Arc::new(item));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::{async_runtime::WatchSender, type_config::TypeConfigExt};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_core_that_is_gone_or_says_so_has_ended() {
+        let (sender, metrics) = TypeConfig::watch_channel(RaftMetrics::new_initial(1));
+        let waiting = tokio::spawn(ended(metrics));
+        sender.send(RaftMetrics::new_initial(1)).expect("somebody looks");
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "a change is no end");
+        // As after a panic: nothing is said any more.
+        drop(sender);
+        assert!(matches!(timeout(SOON, waiting).await.expect("in time").expect("no panic"), Ended::Stopped));
+
+        let (sender, metrics) = TypeConfig::watch_channel(RaftMetrics::new_initial(1));
+        let mut stopped = RaftMetrics::new_initial(1);
+        stopped.running_state = Err(Fatal::Panicked);
+        sender.send(stopped).expect("somebody looks");
+        assert!(matches!(timeout(SOON, ended(metrics)).await.expect("in time"), Ended::Panicked));
     }
 }
