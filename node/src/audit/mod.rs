@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The index is never on the way of an answer: it is made from the state by a thread of the lowest priority, and what it
-//! does not have yet it says ([`Found::indexed`]). A page costs a bounded number of steps, however large the log is; one by person walks that
-//! person's trail, which has an end of its own.
+//! does not have yet it says ([`Found::indexed`]). A page costs a bounded number of steps, however large the log is; one by
+//! person walks that person's trail, which has an end of its own.
 //!
 //! Architecture invariant: nothing here opens anything sealed, and no wire type is seen.
 
