@@ -1,6 +1,7 @@
 //! One synthetic person, a register, questions, and batches of what they become.
 
 use xacminh_core::{
+    apply::{Meta, Shard},
     command::{Batch, Entry, Item, Miss, MissLimits, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
     decide::{Asked, Decision, Next, decide},
     draft,
@@ -188,4 +189,15 @@ pub(crate) fn batch(from: u64, at_ms: u64, revision: u64) -> Batch {
 
 fn citizen(text: &str) -> CitizenNumber {
     CitizenNumber::parse(text).expect("a citizen number")
+}
+
+/// The state just before [`batch`] of revision 7 is applied.
+pub(crate) fn meta() -> Meta {
+    Meta {
+        leaves: 1_000,
+        last_at_ms: NOW_MS - 1,
+        register_revision: 7,
+        entries_days: 0,
+        shard: Shard { year: 2026, first: 0 },
+    }
 }

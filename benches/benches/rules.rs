@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use xacminh_core::{
-    apply::{Loaded, Meta, Shard, apply, wanted},
+    apply::{Loaded, apply, wanted},
     command::{Command, TreeHead},
     decide::{Asked, decide},
     draft,
@@ -45,13 +45,7 @@ fn batch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core/batch of 256");
     group.throughput(Throughput::Elements(256));
     let command = Command::Batch(fixtures::batch(0, fixtures::NOW_MS, 7));
-    let meta = Meta {
-        leaves: 1_000,
-        last_at_ms: fixtures::NOW_MS - 1,
-        register_revision: 7,
-        entries_days: 0,
-        shard: Shard { year: 2026, first: 0 },
-    };
+    let meta = fixtures::meta();
     group.bench_function("wanted", |bencher| bencher.iter(|| wanted(black_box(&command))));
     group.bench_function("apply", |bencher| {
         bencher.iter_batched(

@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 use xacminh_benches::guard::metered_rounds;
 use xacminh_core::{
-    apply::{Loaded, Meta, Shard, apply, wanted},
+    apply::{Loaded, apply, wanted},
     command::{Command, TreeHead},
     decide::{Asked, decide},
     draft,
@@ -145,13 +145,7 @@ fn batch(stages: &mut Vec<Stage>) {
     stage(stages, "batch of 256: decode", FEW, move || Command::decode(black_box(&bytes)));
     let (asked, applied) = (command(), command());
     stage(stages, "batch of 256: what apply wants", FEW, move || wanted(black_box(&asked)));
-    let meta = Meta {
-        leaves: 1_000,
-        last_at_ms: fixtures::NOW_MS - 1,
-        register_revision: 7,
-        entries_days: 0,
-        shard: Shard { year: 2026, first: 0 },
-    };
+    let meta = fixtures::meta();
     stage(stages, "batch of 256: apply", FEW, move || {
         let loaded = Loaded { meta, root_at: Some(TreeHead::default().root), ..Loaded::default() };
         apply(9, black_box(&applied), loaded)
