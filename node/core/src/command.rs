@@ -6,11 +6,13 @@
 use serde::{Deserialize, Serialize};
 use xacminh_proto::{
     codec::{self, CodecError},
-    transparency::{Hash, LEAF_BYTES, LeafBytes, merkle::empty_root, trail::Chain},
+    transparency::{Hash, LeafBytes, merkle::empty_root, trail::Chain},
     vocab::{PortalId, RequestId},
 };
 
 use crate::apply::Budget;
+
+mod slices;
 
 /// Items in one batch: enough to spread one fsync over, few enough that a batch stays under a megabyte.
 pub const BATCH_ITEMS_MAX: usize = 256;
@@ -51,6 +53,7 @@ pub struct TreeHead {
     /// Leaves in the log, over all shards.
     pub leaves: u64,
     /// Root of the tree of the shard that the last of them is in.
+    #[serde(with = "slices::array")]
     pub root: Hash,
 }
 
@@ -94,11 +97,12 @@ pub type RecordKey = [u8; 32];
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordChange {
     /// The person's row key.
+    #[serde(with = "slices::array")]
     pub key: RecordKey,
     /// Version expected before the change; 0 if nothing was remembered.
     pub before: u64,
     /// The sealed record.
-    #[serde(with = "bytes_as_slice")]
+    #[serde(with = "slices::bytes")]
     pub sealed: Vec<u8>,
 }
 
@@ -106,6 +110,7 @@ pub struct RecordChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordRead {
     /// The person's row key.
+    #[serde(with = "slices::array")]
     pub key: RecordKey,
     /// The version read; 0 if nothing was remembered.
     pub version: u64,
@@ -115,18 +120,20 @@ pub struct RecordRead {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The leaf's bytes, stamped by the leader.
-    #[serde(with = "leaf_as_slice")]
+    #[serde(with = "slices::array")]
     pub leaf: LeafBytes,
     /// The sealed addendum.
-    #[serde(with = "bytes_as_slice")]
+    #[serde(with = "slices::bytes")]
     pub envelope: Vec<u8>,
     /// The request, for de-duplication.
     pub request: RequestKey,
     /// Whose trail the leaf belongs to; none for administrative entries, which are about nobody.
     pub person: Option<Person>,
     /// Keyed digest of the dossier, by which an auditor finds the leaf; zero for administrative entries.
+    #[serde(with = "slices::array")]
     pub dossier: [u8; 16],
     /// Keyed digest of the question, so that an id cannot be used for another one.
+    #[serde(with = "slices::array")]
     pub question: [u8; 16],
     /// Register revision the question was decided under.
     pub register_revision: u64,
@@ -142,6 +149,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestKey {
     /// The id, which starts with its time: old ids lie together and are dropped together.
+    #[serde(with = "slices::request_id")]
     pub id: RequestId,
     /// The portal.
     pub portal: PortalId,
@@ -151,6 +159,7 @@ pub struct RequestKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The person's row key.
+    #[serde(with = "slices::array")]
     pub key: RecordKey,
     /// Where their key comes from.
     pub own_key: OwnKey,
@@ -167,9 +176,10 @@ pub enum OwnKey {
     /// Nobody asked about the person before.
     New {
         /// The beginning of their trail: random bytes.
+        #[serde(with = "slices::array")]
         chain: Chain,
         /// The key, sealed under the audit key.
-        #[serde(with = "bytes_as_slice")]
+        #[serde(with = "slices::bytes")]
         sealed: Vec<u8>,
     },
 }
@@ -182,14 +192,15 @@ pub struct Erasure {
     /// The leader's stamp, Unix milliseconds.
     pub at_ms: u64,
     /// The person's row key.
+    #[serde(with = "slices::array")]
     pub person: RecordKey,
     /// The Raft index at which their own key was made, as read; 0 if they have none.
     pub created: u64,
     /// The leaf (kind erased), stamped.
-    #[serde(with = "leaf_as_slice")]
+    #[serde(with = "slices::array")]
     pub leaf: LeafBytes,
     /// The sealed addendum, which names the legal ground and not the person.
-    #[serde(with = "bytes_as_slice")]
+    #[serde(with = "slices::bytes")]
     pub envelope: Vec<u8>,
 }
 
@@ -199,6 +210,7 @@ pub struct Erasure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Miss {
     /// Pseudonym of the official.
+    #[serde(with = "slices::array")]
     pub official: [u8; 16],
     /// Misses the register allows.
     pub limits: MissLimits,
@@ -254,10 +266,10 @@ pub struct RegisterChange {
     /// The document: TOML text.
     pub document: String,
     /// The leaf (kind policy), stamped.
-    #[serde(with = "leaf_as_slice")]
+    #[serde(with = "slices::array")]
     pub leaf: LeafBytes,
     /// The sealed addendum.
-    #[serde(with = "bytes_as_slice")]
+    #[serde(with = "slices::bytes")]
     pub envelope: Vec<u8>,
 }
 
@@ -314,50 +326,4 @@ impl RequestKey {
         bytes[16..].copy_from_slice(&self.portal.0.to_be_bytes());
         bytes
     }
-}
-
-/// Byte strings as one slice instead of element by element.
-mod bytes_as_slice {
-    use std::fmt;
-
-    use serde::{Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
-        impl de::Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
-        }
-        deserializer.deserialize_byte_buf(Bytes)
-    }
-}
-
-/// A leaf as a slice of exactly [`LEAF_BYTES`].
-mod leaf_as_slice {
-    use serde::{Deserializer, Serializer, de::Error};
-
-    use super::{LEAF_BYTES, LeafBytes, bytes_as_slice};
-
-    pub(super) fn serialize<S: Serializer>(leaf: &LeafBytes, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(leaf)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LeafBytes, D::Error> {
-        let bytes = bytes_as_slice::deserialize(deserializer)?;
-        bytes.try_into().map_err(|bytes: Vec<u8>| D::Error::invalid_length(bytes.len(), &LEAF_LENGTH))
-    }
-
-    const LEAF_LENGTH: &str = const { if LEAF_BYTES == 201 { "201 bytes" } else { "the bytes of a leaf" } };
 }
