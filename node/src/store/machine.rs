@@ -29,7 +29,7 @@ use rocksdb::{WriteBatch, WriteOptions};
 use tokio::{sync::oneshot, task};
 use xacminh_core::{
     apply::{self, BudgetKey, Changes, ItemOutcome, Loaded, REQUEST_WINDOW_MS, Wanted},
-    command::{Command, RequestKey, Ticket},
+    command::{Command, Ticket},
 };
 
 use xacminh_proto::transparency::trail;
@@ -41,6 +41,7 @@ use super::{
     generation::Generation,
     hashes::WIDTH,
     log::cost,
+    mirror::{Bounds, Mirror},
     rocks,
     snapshot::{SnapshotBuilder, SnapshotDir, SnapshotMetaOf, SnapshotOf, described},
     state::Shared,
@@ -92,7 +93,7 @@ impl StateMachine {
         let (jobs, queue) = mpsc::channel::<Job>();
         let stopping = Arc::new(AtomicBool::new(false));
         let applying = {
-            let applier = Applier { shared: Arc::clone(&shared), sink, unlogged: tables::unlogged() };
+            let mut applier = Applier::new(Arc::clone(&shared), sink, Bounds::DEFAULT);
             move || {
                 for job in queue {
                     let applied = job.entries.into_iter().try_for_each(|entry| applier.apply(entry));
@@ -194,14 +195,24 @@ fn flush_now_and_then(shared: &Shared, stopping: &AtomicBool) {
     }
 }
 
-struct Applier {
+pub(super) struct Applier {
     shared: Arc<Shared>,
     sink: Arc<dyn ApplySink>,
     unlogged: WriteOptions,
+    mirror: Mirror,
 }
 
 impl Applier {
-    fn apply(&self, entry: Entry) -> io::Result<()> {
+    pub(super) fn new(shared: Arc<Shared>, sink: Arc<dyn ApplySink>, bounds: Bounds) -> Self {
+        Self { shared, sink, unlogged: tables::unlogged(), mirror: Mirror::new(bounds) }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn mirror(&mut self) -> &mut Mirror {
+        &mut self.mirror
+    }
+
+    pub(super) fn apply(&mut self, entry: Entry) -> io::Result<()> {
         let generation = self.shared.generation.load_full();
         let mut head = Head::clone(&generation.head());
         head.applied = Some(entry.log_id);
@@ -210,6 +221,7 @@ impl Applier {
         let mut told = None;
         let mut document = None;
         let mut grown = None;
+        let mut forgotten = None;
         match entry.payload {
             EntryPayload::Blank => {}
             EntryPayload::Membership(membership) => {
@@ -217,33 +229,35 @@ impl Applier {
                 head.put_membership(&generation.db, &mut batch)?;
             }
             EntryPayload::Normal(CommandBytes(bytes)) => {
-                let contradiction = |problem: String| self.contradiction(entry.log_id.index, &bytes, problem);
-                let command = Command::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
+                let index = entry.log_id.index;
+                let command =
+                    Command::decode(&bytes).map_err(|error| self.contradiction(index, &bytes, error.to_string()))?;
                 let before = head.meta.last_at_ms;
                 let wanted = apply::wanted(&command);
-                let loaded = load(&generation, &mut head, &wanted).map_err(|error| self.shared.stop(error))?;
-                let applied = apply::apply(entry.log_id.index, &command, loaded)
-                    .map_err(|error| contradiction(error.to_string()))?;
+                let loaded =
+                    load(&generation, &mut self.mirror, &mut head, &wanted).map_err(|error| self.shared.stop(error))?;
+                let applied = apply::apply(index, &command, loaded)
+                    .map_err(|error| self.contradiction(index, &bytes, error.to_string()))?;
                 let mut changes = applied.changes;
                 head.meta = changes.meta;
                 head.frontier = std::mem::take(&mut changes.growth.frontier);
                 put_changes(&generation, &mut batch, &changes);
                 if changes.erased.is_some() {
                     let family = rocks::family(&generation.db, tables::META);
-                    batch.put_cf(family, tables::ERASED, tables::count_bytes(entry.log_id.index));
+                    batch.put_cf(family, tables::ERASED, tables::count_bytes(index));
                 }
                 if head.meta.last_at_ms / HOUR_MS != before / HOUR_MS {
-                    forget_old(&generation, &mut batch, head.meta.last_at_ms);
+                    forgotten = Some(forget_old(&generation, &mut batch, head.meta.last_at_ms));
                     prune(&generation, &mut batch, &mut head, before).map_err(|error| self.shared.stop(error))?;
                 }
                 if !changes.growth.leaves.is_empty() {
                     head.root = head.frontier.root();
                     head.put_tree(&generation.db, &mut batch);
                     generation.grow(&mut batch, head.meta, &changes.growth);
-                    grown = Some(changes.growth);
+                    grown = Some(std::mem::take(&mut changes.growth));
                 }
-                document = changes.register;
-                told = Some((command, changes.budgets, applied.outcomes));
+                document = changes.register.take();
+                told = Some((command, changes, applied.outcomes));
             }
         }
         head.put(&generation.db, &mut batch);
@@ -253,9 +267,10 @@ impl Applier {
         let leaves = head.meta.leaves;
         generation.publish(head, document, grown.as_ref());
         self.shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Some((command, budgets, outcomes)) = told {
+        if let Some((command, changes, outcomes)) = told {
+            self.mirror.wrote(&changes, forgotten);
             self.sink.applied(entry.log_id.index, at_ms(&command), leaves, outcomes.clone());
-            self.sink.saw(&command, &budgets, &outcomes);
+            self.sink.saw(&command, &changes.budgets, &outcomes);
         }
         Ok(())
     }
@@ -281,40 +296,17 @@ const fn at_ms(command: &Command) -> u64 {
     }
 }
 
-/// Reads what the rules want to see, in sorted sweeps. The frontier is taken out of the head and comes back grown.
-fn load(generation: &Arc<Generation>, head: &mut Head, wanted: &Wanted) -> io::Result<Loaded> {
+/// Reads what the rules want to see. The frontier is taken out of the head and comes back grown.
+pub(super) fn load(
+    generation: &Arc<Generation>,
+    mirror: &mut Mirror,
+    head: &mut Head,
+    wanted: &Wanted,
+) -> io::Result<Loaded> {
     let root_at = wanted.root_at.map(|leaves| generation.root_at(head, leaves)).transpose()?.flatten();
     let frontier = std::mem::take(&mut head.frontier);
     let mut loaded = Loaded { meta: head.meta, frontier, root_at, ..Loaded::default() };
-    let family = |name| rocks::family(&generation.db, name);
-    // The rules give every kind of key in ascending order.
-    let found =
-        generation.db.batched_multi_get_cf(family(tables::RECORDS), &wanted.records, wanted.records.is_sorted());
-    for (key, found) in wanted.records.iter().zip(found) {
-        if let Some(bytes) = found.map_err(rocks::io_error)? {
-            loaded.records.insert(*key, tables::record_of(&bytes)?.0);
-        }
-    }
-    let keys: Vec<[u8; 20]> = wanted.requests.iter().map(RequestKey::bytes).collect();
-    let found = generation.db.batched_multi_get_cf(family(tables::SEEN), &keys, keys.is_sorted());
-    for (key, found) in wanted.requests.iter().zip(found) {
-        if let Some(bytes) = found.map_err(rocks::io_error)? {
-            loaded.requests.insert(*key, tables::seen_of(&bytes)?);
-        }
-    }
-    let keys: Vec<[u8; 21]> = wanted.budgets.iter().map(tables::budget_key).collect();
-    let found = generation.db.batched_multi_get_cf(family(tables::BUDGETS), &keys, keys.is_sorted());
-    for (key, found) in wanted.budgets.iter().zip(found) {
-        if let Some(bytes) = found.map_err(rocks::io_error)? {
-            loaded.budgets.insert(*key, tables::budget_of(&bytes)?);
-        }
-    }
-    let found = generation.db.batched_multi_get_cf(family(tables::TRAILS), &wanted.trails, wanted.trails.is_sorted());
-    for (key, found) in wanted.trails.iter().zip(found) {
-        if let Some(bytes) = found.map_err(rocks::io_error)? {
-            loaded.trails.insert(*key, tables::trail_of(&bytes)?);
-        }
-    }
+    mirror.load(generation, wanted, &mut loaded)?;
     Ok(loaded)
 }
 
@@ -361,12 +353,14 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
 /// Once an hour of the log's own time, requests out of their window and budgets whose windows are over are dropped.
 ///
 /// It depends on nothing but the log, so that replicas drop the same at the same entry and stay equal.
-fn forget_old(generation: &Generation, batch: &mut WriteBatch, now_ms: u64) {
+/// Gives the time that requests are dropped before.
+fn forget_old(generation: &Generation, batch: &mut WriteBatch, now_ms: u64) -> u64 {
     let family = |name| rocks::family(&generation.db, name);
-    let expired = tables::seen_from(now_ms.saturating_sub(REQUEST_WINDOW_MS));
-    batch.delete_range_cf(family(tables::SEEN), tables::seen_from(0), expired);
+    let expired_ms = now_ms.saturating_sub(REQUEST_WINDOW_MS);
+    batch.delete_range_cf(family(tables::SEEN), tables::seen_from(0), tables::seen_from(expired_ms));
     let open = BudgetKey::first_open(now_ms);
     batch.delete_range_cf(family(tables::BUDGETS), [0; 21], tables::budget_key(&open));
+    expired_ms
 }
 
 /// In the same hour, entries older than the register keeps them are dropped, a day's worth or two tiles' at the most.

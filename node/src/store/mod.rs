@@ -4,6 +4,7 @@
 //! disk      the data directory: whose it is, who holds it, which state is in force
 //! log       entries and vote, durable before anybody is told               (RocksDB, synced)
 //! machine   committed entries become the state, and outcomes leave          (apply thread)
+//! mirror    what apply itself read or wrote last, in memory
 //! state     what others may read                                            (RocksDB, flushed now and then)
 //! hashes    the log's trees, where proofs are made from
 //! snapshot  checkpoints: made, received, verified, installed
@@ -28,6 +29,7 @@ mod hashes;
 mod inspect;
 mod log;
 mod machine;
+mod mirror;
 mod rocks;
 mod snapshot;
 mod state;

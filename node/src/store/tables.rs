@@ -293,6 +293,13 @@ pub(super) fn seen_from(unix_ms: u64) -> [u8; 20] {
     bytes
 }
 
+/// The time in a request's key, Unix milliseconds; none if the key is none.
+pub(super) fn seen_ms(key: &[u8]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes[2..].copy_from_slice(key.first_chunk::<6>()?);
+    Some(u64::from_be_bytes(bytes))
+}
+
 pub(super) fn person_bytes(key: &NewKey) -> Vec<u8> {
     [&[VERSION], key.created.to_be_bytes().as_slice(), &key.chain, &key.sealed].concat()
 }

@@ -1,5 +1,6 @@
 //! The store as a whole: openraft's own suite, crashes, snapshots, and what other replicas must agree on.
 
+mod mirror;
 mod pruning;
 mod snapshots;
 mod tree;

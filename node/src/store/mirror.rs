@@ -1,0 +1,350 @@
+//! What apply itself read or wrote last: RocksDB is not asked for it again.
+//!
+//! Apply is the only writer and this is its own, so that nothing is locked, and a row that is held here is the row that
+//! the tables hold: what was written is taken over after it was written, what is erased or forgotten goes from here in
+//! the same step, and another generation begins with nothing.
+//!
+//! ```text
+//! requests   every one of a later time than a horizon: one that is not here is nowhere
+//! people     version of the record, trail: of those asked about last, two halves that take turns
+//! budgets    those asked for last, until the hour is over
+//! ```
+//!
+//! Nothing in it is about what anybody answered: keys are keyed hashes, and a trail is a number of leaves with a hash.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
+    io,
+};
+
+use rocksdb::{IteratorMode, ReadOptions};
+use xacminh_core::{
+    apply::{BudgetKey, Changes, Loaded, Seen, Trail, Wanted},
+    command::{RecordKey, RequestKey},
+};
+
+use super::{encoding::malformed, generation::Generation, rocks, tables};
+
+/// How much is held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Requests.
+    pub(super) requests: usize,
+    /// People in each half.
+    pub(super) people: usize,
+    /// Budgets.
+    pub(super) budgets: usize,
+}
+
+impl Bounds {
+    /// 45 MiB at the most: 20 of requests, those of ten seconds at full speed, in which a caller asks again if it does;
+    /// 17 of people, as many as 65,536 places of a hash table hold before it doubles; a few of budgets, each official of
+    /// an hour having two.
+    pub(super) const DEFAULT: Self = Self { requests: 256 * 1024, people: 57_344, budgets: 32 * 1024 };
+}
+
+/// The newest rows that apply knows, as they are in the tables.
+pub(super) struct Mirror {
+    bounds: Bounds,
+    /// Whose rows these are; none at first.
+    generation: Option<u64>,
+    requests: Requests,
+    people: People,
+    budgets: HashMap<BudgetKey, Held<u32>>,
+}
+
+/// What is known of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Held<T> {
+    /// Nothing: the table has to be asked.
+    #[default]
+    Unknown,
+    /// The table has no such row.
+    Absent,
+    /// The table's value.
+    Row(T),
+}
+
+impl<T> Held<T> {
+    fn of(found: Option<T>) -> Self {
+        found.map_or(Self::Absent, Self::Row)
+    }
+}
+
+impl Mirror {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            generation: None,
+            requests: Requests::default(),
+            people: People::default(),
+            budgets: HashMap::default(),
+        }
+    }
+
+    /// Gives the rows that the rules want to see, from the tables as far as they are not held.
+    pub(super) fn load(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+        self.follow(generation)?;
+        self.load_records(generation, wanted, loaded)?;
+        self.load_requests(generation, wanted, loaded)?;
+        self.load_budgets(generation, wanted, loaded)?;
+        self.load_trails(generation, wanted, loaded)
+    }
+
+    /// Begins anew with the tables that are in force.
+    fn follow(&mut self, generation: &Generation) -> io::Result<()> {
+        if self.generation != Some(generation.number) {
+            *self = Self::new(self.bounds);
+            self.requests.after_ms = newest_request_ms(generation)?;
+            self.generation = Some(generation.number);
+        }
+        Ok(())
+    }
+
+    fn load_records(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+        let mut unknown = Vec::new();
+        for key in &wanted.records {
+            match self.people.get(key, self.bounds.people).version {
+                Held::Unknown => unknown.push(*key),
+                Held::Absent => {}
+                Held::Row(version) => drop(loaded.records.insert(*key, version)),
+            }
+        }
+        let read = rows(generation, tables::RECORDS, &unknown, |bytes| Ok(tables::record_of(bytes)?.0))?;
+        for (key, version) in unknown.iter().zip(read) {
+            loaded.records.extend(version.map(|version| (*key, version)));
+            self.people.put(*key, self.bounds.people, |person| person.version = Held::of(version));
+        }
+        Ok(())
+    }
+
+    fn load_trails(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+        let mut unknown = Vec::new();
+        for key in &wanted.trails {
+            match self.people.get(key, self.bounds.people).trail {
+                Held::Unknown => unknown.push(*key),
+                Held::Absent => {}
+                Held::Row(trail) => drop(loaded.trails.insert(*key, trail)),
+            }
+        }
+        let read = rows(generation, tables::TRAILS, &unknown, tables::trail_of)?;
+        for (key, trail) in unknown.iter().zip(read) {
+            loaded.trails.extend(trail.map(|trail| (*key, trail)));
+            self.people.put(*key, self.bounds.people, |person| person.trail = Held::of(trail));
+        }
+        Ok(())
+    }
+
+    fn load_requests(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+        let mut unknown = Vec::new();
+        for request in &wanted.requests {
+            match self.requests.get(request) {
+                Held::Unknown => unknown.push(*request),
+                Held::Absent => {}
+                Held::Row(seen) => drop(loaded.requests.insert(*request, seen)),
+            }
+        }
+        let keys: Vec<[u8; 20]> = unknown.iter().map(RequestKey::bytes).collect();
+        let read = rows(generation, tables::SEEN, &keys, tables::seen_of)?;
+        let read = unknown.into_iter().zip(read);
+        loaded.requests.extend(read.filter_map(|(request, seen)| Some((request, seen?))));
+        Ok(())
+    }
+
+    fn load_budgets(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+        let mut unknown = Vec::new();
+        for key in &wanted.budgets {
+            match self.budgets.get(key).copied().unwrap_or_default() {
+                Held::Unknown => unknown.push(*key),
+                Held::Absent => {}
+                Held::Row(points) => drop(loaded.budgets.insert(*key, points)),
+            }
+        }
+        if self.budgets.len() + unknown.len() > self.bounds.budgets {
+            self.budgets.clear();
+        }
+        let keys: Vec<[u8; 21]> = unknown.iter().map(tables::budget_key).collect();
+        let read = rows(generation, tables::BUDGETS, &keys, tables::budget_of)?;
+        for (key, points) in unknown.into_iter().zip(read) {
+            loaded.budgets.extend(points.map(|points| (key, points)));
+            if self.budgets.len() < self.bounds.budgets {
+                self.budgets.insert(key, Held::of(points));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what has just been written, as far as it is about rows that are held.
+    ///
+    /// Once an hour the tables forget requests of before a time, and budgets that are over; so does this.
+    pub(super) fn wrote(&mut self, changes: &Changes, requests_forgotten_before_ms: Option<u64>) {
+        if let Some(erased) = &changes.erased {
+            self.people.forget(&erased.person);
+        }
+        for (key, version, _) in &changes.records {
+            self.people.change(key, |person| person.version = Held::Row(*version));
+        }
+        for (key, trail) in &changes.trails {
+            self.people.change(key, |person| person.trail = Held::Row(*trail));
+        }
+        for (key, points) in &changes.budgets {
+            if let Some(held) = self.budgets.get_mut(key) {
+                *held = Held::Row(*points);
+            }
+        }
+        self.requests.add(&changes.requests, self.bounds.requests);
+        if let Some(before_ms) = requests_forgotten_before_ms {
+            self.requests.forget_before(before_ms);
+            self.budgets.clear();
+        }
+    }
+}
+
+/// Rows of a table, in the order of their keys.
+fn rows<K: AsRef<[u8]> + Ord, T>(
+    generation: &Generation,
+    table: &str,
+    keys: &[K],
+    value_of: impl Fn(&[u8]) -> io::Result<T>,
+) -> io::Result<Vec<Option<T>>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The rules give every kind of key in ascending order: one sweep.
+    let found = generation.db.batched_multi_get_cf(rocks::family(&generation.db, table), keys, keys.is_sorted());
+    let value_of = |bytes: Option<rocksdb::DBPinnableSlice<'_>>| bytes.map(|bytes| value_of(&bytes)).transpose();
+    found.into_iter().map(|found| value_of(found.map_err(rocks::io_error)?)).collect()
+}
+
+/// The newest time in a request's id that the tables have; 0 if they have none.
+fn newest_request_ms(generation: &Generation) -> io::Result<u64> {
+    let mut options = ReadOptions::default();
+    // Also where the newest rows are hashed.
+    options.set_total_order_seek(true);
+    let family = rocks::family(&generation.db, tables::SEEN);
+    let Some(last) = generation.db.iterator_cf_opt(family, options, IteratorMode::End).next() else { return Ok(0) };
+    let (key, _) = last.map_err(rocks::io_error)?;
+    tables::seen_ms(&key).ok_or_else(|| malformed("request"))
+}
+
+/// The newest requests, in the order of the times in their ids.
+///
+/// Ids are their callers' choice: an ordered tree keeps its pace whatever they choose, and the newest are at its end,
+/// where the processor's caches have it.
+#[derive(Default)]
+struct Requests {
+    /// Every request of a later time that has its leaf is in `seen`; of others it is not known.
+    after_ms: u64,
+    seen: BTreeMap<(u128, u32), Seen>,
+}
+
+impl Requests {
+    fn get(&self, request: &RequestKey) -> Held<Seen> {
+        match self.seen.get(&ordered(request)) {
+            Some(seen) => Held::Row(*seen),
+            None if request.id.unix_ms() > self.after_ms => Held::Absent,
+            None => Held::Unknown,
+        }
+    }
+
+    fn add(&mut self, requests: &[(RequestKey, Seen)], requests_max: usize) {
+        for (request, seen) in requests.iter().filter(|(request, _)| request.id.unix_ms() > self.after_ms) {
+            self.seen.insert(ordered(request), *seen);
+        }
+        while self.seen.len() > requests_max
+            && let Some(((id, _), _)) = self.seen.pop_first()
+        {
+            self.after_ms = self.after_ms.max(ms_of(id));
+        }
+    }
+
+    fn forget_before(&mut self, before_ms: u64) {
+        while self.seen.first_entry().is_some_and(|first| ms_of(first.key().0) < before_ms) {
+            self.seen.pop_first();
+        }
+    }
+}
+
+/// A request's key as numbers, which compare at one stroke and sort as its bytes do.
+const fn ordered(request: &RequestKey) -> (u128, u32) {
+    (u128::from_be_bytes(*request.id.bytes()), request.portal.0)
+}
+
+/// The time in a request's id: its first 48 bits.
+const fn ms_of(id: u128) -> u64 {
+    #[expect(clippy::cast_possible_truncation, reason = "48 bits are left")]
+    let ms = (id >> 80) as u64;
+    ms
+}
+
+/// The people asked about last: one half fills, and takes the place of the other when it is full.
+#[derive(Default)]
+struct People {
+    young: Half,
+    old: Half,
+}
+
+type Half = HashMap<RecordKey, Person, BuildHasherDefault<KeyItself>>;
+
+#[derive(Clone, Copy, Default)]
+struct Person {
+    version: Held<u64>,
+    trail: Held<Trail>,
+}
+
+impl People {
+    /// What is held of somebody, who is young again.
+    fn get(&mut self, key: &RecordKey, half_max: usize) -> Person {
+        if let Some(person) = self.young.get(key) {
+            return *person;
+        }
+        let held = self.old.remove(key);
+        if let Some(person) = held {
+            self.put(*key, half_max, |young| *young = person);
+        }
+        held.unwrap_or_default()
+    }
+
+    /// Changes what is held of somebody, who is held from now on.
+    fn put(&mut self, key: RecordKey, half_max: usize, change: impl FnOnce(&mut Person)) {
+        if half_max == 0 {
+            return;
+        }
+        if self.young.len() >= half_max && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        change(self.young.entry(key).or_insert_with(|| self.old.remove(&key).unwrap_or_default()));
+    }
+
+    /// Changes what is held of somebody, if anything is.
+    fn change(&mut self, key: &RecordKey, change: impl FnOnce(&mut Person)) {
+        if let Some(person) = self.young.get_mut(key).or_else(|| self.old.get_mut(key)) {
+            change(person);
+        }
+    }
+
+    fn forget(&mut self, key: &RecordKey) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+}
+
+/// Row keys are keyed hashes, whose first bytes are as good as any hash of them; nobody outside can choose them.
+#[derive(Default)]
+struct KeyItself(u64);
+
+impl Hasher for KeyItself {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some((first, _)) = bytes.split_first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    /// Of an array's length, which is always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
