@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Statement};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use xacminh_core::question::PersonKeys;
 use xacminh_core::record::Record;
 use xacminh_proto::schema::{self, PERSON_COLUMNS};
+use xacminh_proto::vocab::CitizenNumber;
 
+use super::page::{self, Page};
 use super::row::{self, Cells, RELATIVES, RELATIVES_MAX, Relatives};
 use super::{Authority, AuthorityError, Change, EmbeddedConfig, Fetched, StartError};
 
-/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, changes, health.
+/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, a page, changes,
+/// health.
 const STATEMENTS_MAX: usize = 16;
 
 /// A SQLite population database.
@@ -74,6 +77,16 @@ impl Authority for Embedded {
 
     fn changes(&self, after: u64, limit: u32, deadline: Instant) -> BoxFuture<'_, Result<Vec<Change>, AuthorityError>> {
         Box::pin(self.run(deadline, move |connection| changes(connection, after, limit)))
+    }
+
+    fn page(
+        &self,
+        after: Option<CitizenNumber>,
+        limit: u32,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Page, AuthorityError>> {
+        let after = page::start_of(after);
+        Box::pin(self.run(deadline, move |connection| page::of_sqlite(connection, after, limit)))
     }
 
     fn health(&self, deadline: Instant) -> BoxFuture<'_, Result<(), AuthorityError>> {
@@ -143,16 +156,24 @@ fn fetch(connection: &Connection, keys: &PersonKeys) -> Result<Fetched, Authorit
 
 fn relatives(connection: &Connection, citizen: i64) -> Result<Relatives, AuthorityError> {
     let mut kinds = RELATIVES.into_iter().map(|condition| {
-        let text = format!(
-            "SELECT r.citizen_number FROM persons p, persons r WHERE p.citizen_number = $1 AND {condition} \
-             AND r.number_status = 1 ORDER BY 1 LIMIT {RELATIVES_MAX}"
-        );
-        let mut statement = connection.prepare_cached(&text).map_err(failed)?;
-        let numbers = statement.query_map([citizen], |row| row.get::<_, i64>(0)).map_err(failed)?;
-        numbers.map(|number| number.map_err(failed).and_then(row::relative)).collect::<Result<Vec<_>, _>>()
+        let mut statement = connection.prepare_cached(&relatives_of(condition)).map_err(failed)?;
+        numbers(&mut statement, citizen)
     });
     let mut next = || kinds.next().unwrap_or(Ok(Vec::new()));
     Ok(Relatives { children: next()?, wards: next()?, members: next()? })
+}
+
+/// Finds the relatives of one kind of the person that is the first parameter.
+pub(super) fn relatives_of(condition: &str) -> String {
+    format!(
+        "SELECT r.citizen_number FROM persons p, persons r WHERE p.citizen_number = $1 AND {condition} \
+         AND r.number_status = 1 ORDER BY 1 LIMIT {RELATIVES_MAX}"
+    )
+}
+
+pub(super) fn numbers(statement: &mut Statement<'_>, citizen: i64) -> Result<Vec<CitizenNumber>, AuthorityError> {
+    let numbers = statement.query_map([citizen], |row| row.get::<_, i64>(0)).map_err(failed)?;
+    numbers.map(|number| number.map_err(failed).and_then(row::relative)).collect()
 }
 
 fn changes(connection: &Connection, after: u64, limit: u32) -> Result<Vec<Change>, AuthorityError> {
@@ -189,7 +210,7 @@ impl Cells for Row<'_> {
 
 /// SQLite's texts may quote a statement; only its kind of error goes on.
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn failed(error: rusqlite::Error) -> AuthorityError {
+pub(super) fn failed(error: rusqlite::Error) -> AuthorityError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => AuthorityError::Damaged,
         Some(_) => AuthorityError::Unavailable,
@@ -208,7 +229,6 @@ mod tests {
 
     use super::super::ChangeKind;
     use super::*;
-    use xacminh_proto::vocab::CitizenNumber;
 
     struct Database {
         folder: TempDir,
