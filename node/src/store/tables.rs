@@ -92,6 +92,9 @@ const BLOOM_BITS: f64 = 10.0;
 /// Lists that a hashed table of memory spreads its rows over: a few rows each, as many as fit before the next flush.
 const MEMTABLE_BUCKETS: usize = 1 << 16;
 
+/// Part of a family's memory that tells what is not in it.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.01;
+
 /// What the state says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -228,6 +231,9 @@ fn family_options(name: &str, block_cache: &Cache) -> Options {
     if let Some(bytes) = by_hash(name) {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(bytes));
         options.set_memtable_factory(MemtableFactory::HashLinkList { bucket_count: MEMTABLE_BUCKETS });
+        // What is not in memory is seen at one look, before its list is walked.
+        options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+        options.set_memtable_whole_key_filtering(true);
     }
     // Sealed bytes and hashes do not compress; the register's documents do.
     let text = name == REGISTER;

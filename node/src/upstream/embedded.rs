@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Statement};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use xacminh_core::question::PersonKeys;
@@ -17,8 +18,8 @@ use super::page::{self, Page};
 use super::row::{self, Cells, RELATIVES, RELATIVES_MAX, Relatives};
 use super::{Authority, AuthorityError, Change, EmbeddedConfig, Fetched, StartError};
 
-/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, a page, changes,
-/// health.
+/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, a page in
+/// six steps, changes, health.
 const STATEMENTS_MAX: usize = 16;
 
 /// A SQLite population database.
@@ -123,6 +124,9 @@ fn open_one(path: &Path) -> Result<Connection, StartError> {
     let opened = Connection::open_with_flags(path, flags);
     let connection = opened.map_err(|source| StartError::Open { path: path.into(), source })?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Without it every number bound to a statement has its plan made anew, because of the partial indexes.
+    let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.map_err(|source| StartError::Open { path: path.into(), source })?;
     Ok(connection)
 }
 
@@ -156,24 +160,16 @@ fn fetch(connection: &Connection, keys: &PersonKeys) -> Result<Fetched, Authorit
 
 fn relatives(connection: &Connection, citizen: i64) -> Result<Relatives, AuthorityError> {
     let mut kinds = RELATIVES.into_iter().map(|condition| {
-        let mut statement = connection.prepare_cached(&relatives_of(condition)).map_err(failed)?;
-        numbers(&mut statement, citizen)
+        let text = format!(
+            "SELECT r.citizen_number FROM persons p, persons r WHERE p.citizen_number = $1 AND {condition} \
+             AND r.number_status = 1 ORDER BY 1 LIMIT {RELATIVES_MAX}"
+        );
+        let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+        let numbers = statement.query_map([citizen], |row| row.get::<_, i64>(0)).map_err(failed)?;
+        numbers.map(|number| number.map_err(failed).and_then(row::relative)).collect::<Result<Vec<_>, _>>()
     });
     let mut next = || kinds.next().unwrap_or(Ok(Vec::new()));
     Ok(Relatives { children: next()?, wards: next()?, members: next()? })
-}
-
-/// Finds the relatives of one kind of the person that is the first parameter.
-pub(super) fn relatives_of(condition: &str) -> String {
-    format!(
-        "SELECT r.citizen_number FROM persons p, persons r WHERE p.citizen_number = $1 AND {condition} \
-         AND r.number_status = 1 ORDER BY 1 LIMIT {RELATIVES_MAX}"
-    )
-}
-
-pub(super) fn numbers(statement: &mut Statement<'_>, citizen: i64) -> Result<Vec<CitizenNumber>, AuthorityError> {
-    let numbers = statement.query_map([citizen], |row| row.get::<_, i64>(0)).map_err(failed)?;
-    numbers.map(|number| number.map_err(failed).and_then(row::relative)).collect()
 }
 
 fn changes(connection: &Connection, after: u64, limit: u32) -> Result<Vec<Change>, AuthorityError> {

@@ -1,5 +1,7 @@
 //! A page of the population, in the order of citizen numbers: for sweeps, which remember everybody.
 
+use std::collections::HashMap;
+
 use rusqlite::Connection;
 use tokio_postgres::Row;
 use xacminh_core::record::{NumberStatus, Record};
@@ -55,19 +57,76 @@ pub(super) fn start_of(after: Option<CitizenNumber>) -> i64 {
     after.map_or(-1, |number| i64::try_from(u64::from(number)).unwrap_or(i64::MAX))
 }
 
+/// The last number of the page after the first parameter, of at most the second many.
+const END: &str =
+    "SELECT max(citizen_number) FROM (SELECT citizen_number FROM persons WHERE citizen_number > $1 ORDER BY 1 LIMIT $2)";
+
+/// Children in force of the people from the first parameter to the second, behind their fathers.
+///
+/// One statement for each kind of relatives and page costs half of one for each kind and person.
+const CHILDREN_OF_FATHERS: &str = "SELECT r.father_number, r.citizen_number FROM persons r \
+    WHERE r.father_number BETWEEN $1 AND $2 AND r.number_status = 1";
+
+/// The same, behind their mothers.
+const CHILDREN_OF_MOTHERS: &str = "SELECT r.mother_number, r.citizen_number FROM persons r \
+    WHERE r.mother_number BETWEEN $1 AND $2 AND r.number_status = 1";
+
+/// Wards, behind their guardians.
+const WARDS: &str = "SELECT r.guardian_number, r.citizen_number FROM persons r \
+    WHERE r.guardian_number BETWEEN $1 AND $2 AND r.number_status = 1";
+
+/// The others of the household, behind each member.
+const MEMBERS: &str = "SELECT p.citizen_number, r.citizen_number FROM persons p \
+    JOIN persons r ON r.household_id = p.household_id \
+    WHERE p.citizen_number BETWEEN $1 AND $2 AND r.citizen_number <> p.citizen_number AND r.number_status = 1";
+
+/// Numbers of relatives by the person's number.
+#[derive(Default)]
+struct Related(HashMap<i64, Vec<i64>>);
+
+impl Related {
+    fn read(&mut self, connection: &Connection, text: &str, from: i64, to: i64) -> Result<(), AuthorityError> {
+        let failed = embedded::failed;
+        let mut statement = connection.prepare_cached(text).map_err(failed)?;
+        let mut rows = statement.query((from, to)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (person, relative) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
+            self.0.entry(person).or_default().push(relative);
+        }
+        Ok(())
+    }
+
+    /// In ascending order, each once.
+    fn of(&mut self, person: i64) -> Result<Vec<CitizenNumber>, AuthorityError> {
+        let mut numbers = self.0.remove(&person).unwrap_or_default();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.truncate(RELATIVES_MAX);
+        numbers.into_iter().map(row::relative).collect()
+    }
+}
+
 /// One read transaction, so that each person and the relatives are of the same moment.
 pub(super) fn of_sqlite(connection: &Connection, after: i64, limit: u32) -> Result<Page, AuthorityError> {
     let failed = embedded::failed;
     let moment = connection.unchecked_transaction().map_err(failed)?;
-    let mut people = moment.prepare_cached(&select("")).map_err(failed)?;
-    let texts = RELATIVES.map(embedded::relatives_of);
-    let mut kinds = texts.iter().map(|text| moment.prepare_cached(text)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let mut rows = people.query((after, limit)).map_err(failed)?;
+    let mut end = moment.prepare_cached(END).map_err(failed)?;
+    let end: Option<i64> = end.query_row((after, limit), |row| row.get(0)).map_err(failed)?;
     let mut page = Page::default();
+    let Some(end) = end else { return Ok(page) };
+    let (mut children, mut wards, mut members) = (Related::default(), Related::default(), Related::default());
+    children.read(&moment, CHILDREN_OF_FATHERS, after + 1, end)?;
+    children.read(&moment, CHILDREN_OF_MOTHERS, after + 1, end)?;
+    wards.read(&moment, WARDS, after + 1, end)?;
+    members.read(&moment, MEMBERS, after + 1, end)?;
+    let mut people = moment.prepare_cached(&select("")).map_err(failed)?;
+    let mut rows = people.query((after, limit)).map_err(failed)?;
     while let Some(found) = rows.next().map_err(failed)? {
         let citizen: i64 = found.get(PERSON_COLUMNS.len()).map_err(failed)?;
-        let mut next = |kind: usize| embedded::numbers(&mut kinds[kind], citizen);
-        let mut relatives = || Ok(Relatives { children: next(0)?, wards: next(1)?, members: next(2)? });
+        let mut relatives = || {
+            let (children, wards) = (children.of(citizen)?, wards.of(citizen)?);
+            Ok(Relatives { children, wards, members: members.of(citizen)? })
+        };
         page.add(citizen, found, relatives())?;
     }
     Ok(page)
