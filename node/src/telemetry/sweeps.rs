@@ -20,7 +20,8 @@ impl SweepMetrics {
     pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str| IntCounter::new(format!("xacminh_{name}"), help);
         let records = counter("sweep_records_total", "Records that this node, leading, had remembered by sweeps.")?;
-        let malformed = counter("sweep_malformed_total", "People whom sweeps left out: their rows are not understood.")?;
+        let malformed =
+            counter("sweep_malformed_total", "People whom sweeps left out: their rows are not understood.")?;
         let running = IntGauge::new("xacminh_sweep_running", "1 while this node carries out a sweep.")?;
         metrics.register(Box::new(records.clone()))?;
         metrics.register(Box::new(malformed.clone()))?;

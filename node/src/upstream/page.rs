@@ -58,8 +58,7 @@ pub(super) fn start_of(after: Option<CitizenNumber>) -> i64 {
 }
 
 /// The last number of the page after the first parameter, of at most the second many.
-const END: &str =
-    "SELECT max(citizen_number) FROM (SELECT citizen_number FROM persons WHERE citizen_number > $1 ORDER BY 1 LIMIT $2)";
+const END: &str = "SELECT max(citizen_number) FROM (SELECT citizen_number FROM persons WHERE citizen_number > $1 ORDER BY 1 LIMIT $2)";
 
 /// Children in force of the people from the first parameter to the second, behind their fathers.
 ///

@@ -36,12 +36,9 @@ fn a_batch() -> Command {
 #[test]
 fn commands_keep_their_bytes() {
     let sweep = page(NOW_MS, 3, false, &[(4, 0), (5, 300)]);
-    for (command, golden) in [
-        (a_batch(), BATCH),
-        (register(NOW_MS, 7, 8), REGISTER),
-        (erasure(NOW_MS, 3, 9, 7), ERASURE),
-        (sweep, SWEEP),
-    ] {
+    for (command, golden) in
+        [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER), (erasure(NOW_MS, 3, 9, 7), ERASURE), (sweep, SWEEP)]
+    {
         let bytes = command.encode().expect("small");
         assert_eq!(hex::text(&bytes), golden.trim());
         assert_eq!(Command::decode(&bytes_of(golden)), Ok(command));
