@@ -19,6 +19,7 @@ pub mod postgres;
 mod row;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod soundness;
 
 pub use flight::{FlightLimits, Said, Upstream};
 pub use page::Page;
