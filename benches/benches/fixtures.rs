@@ -199,5 +199,6 @@ pub(crate) fn meta() -> Meta {
         register_revision: 7,
         entries_days: 0,
         shard: Shard { year: 2026, first: 0 },
+        ..Meta::default()
     }
 }

@@ -14,4 +14,5 @@ mod plaintext;
 mod question_path;
 mod quorum_loss;
 mod snapshots;
+mod sweep;
 mod tidy;
