@@ -21,6 +21,7 @@ use super::{
     encoding::malformed,
     entries::{self, Mark, RecentLeaves},
     hashes::{Edge, Recent, TreeReader, WIDTH},
+    mirror::Budgets,
     rocks,
     state::{Document, Indexed},
     tables::{self, Head},
@@ -35,6 +36,7 @@ pub(super) struct Generation {
     pub(super) shards: ArcSwap<Vec<Shard>>,
     pub(super) recent: Recent,
     recent_leaves: RwLock<RecentLeaves>,
+    pub(super) budgets: Budgets,
     edge: Mutex<Edge>,
     // The database is closed before its folder is removed: fields are dropped in this order.
     pub(super) db: DB,
@@ -64,6 +66,7 @@ impl Generation {
             shards: ArcSwap::from_pointee(shards),
             recent: Recent::default(),
             recent_leaves: RwLock::default(),
+            budgets: Budgets::default(),
             edge: Mutex::default(),
             db,
             folder: Folder { path: path.to_owned(), discarded: AtomicBool::new(false) },

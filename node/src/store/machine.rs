@@ -264,11 +264,13 @@ impl Applier {
         let bytes = u64::try_from(batch.size_in_bytes()).unwrap_or(u64::MAX);
         generation.db.write_opt(batch, &self.unlogged).map_err(|error| self.shared.fail(error))?;
         // If we crash here, the state is as of the last flush, and this entry is applied again.
+        if let Some((_, changes, _)) = &told {
+            self.mirror.wrote(&generation, changes, forgotten);
+        }
         let leaves = head.meta.leaves;
         generation.publish(head, document, grown.as_ref());
         self.shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
         if let Some((command, changes, outcomes)) = told {
-            self.mirror.wrote(&changes, forgotten);
             self.sink.applied(entry.log_id.index, at_ms(&command), leaves, outcomes.clone());
             self.sink.saw(&command, &changes.budgets, &outcomes);
         }
@@ -340,7 +342,10 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     for (key, version, sealed) in &changes.records {
         batch.put_cf(family(tables::RECORDS), key, tables::record_bytes(*version, sealed));
     }
-    for (key, seen) in &changes.requests {
+    // In the order of their table: the end of a sorted list is near, and each is next to the one before.
+    let mut requests: Vec<_> = changes.requests.iter().collect();
+    requests.sort_unstable_by_key(|(key, _)| *key);
+    for (key, seen) in requests {
         batch.put_cf(family(tables::SEEN), key.bytes(), tables::seen_bytes(seen));
     }
     for (key, points) in &changes.budgets {

@@ -1,8 +1,8 @@
 //! What apply itself read or wrote last: RocksDB is not asked for it again.
 //!
-//! Apply is the only writer and this is its own, so that nothing is locked, and a row that is held here is the row that
-//! the tables hold: what was written is taken over after it was written, what is erased or forgotten goes from here in
-//! the same step, and another generation begins with nothing.
+//! Apply is the only writer, so that a row that is held here is the row that the tables hold: what was written is taken
+//! over after it was written, what is erased or forgotten goes from here in the same step, and another generation begins
+//! with nothing. Desks read budgets here too; the rest is apply's own, and nothing of it is locked.
 //!
 //! ```text
 //! requests   every one of a later time than a horizon: one that is not here is nowhere
@@ -13,14 +13,14 @@
 //! Nothing in it is about what anybody answered: keys are keyed hashes, and a trail is a number of leaves with a hash.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    hash::{BuildHasherDefault, Hasher},
+    collections::BTreeMap,
     io,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use rocksdb::{IteratorMode, ReadOptions};
+use rocksdb::IteratorMode;
 use xacminh_core::{
-    apply::{BudgetKey, Changes, Loaded, Seen, Trail, Wanted},
+    apply::{BudgetKey, Changes, KeyedMap, Loaded, Seen, Trail, Wanted},
     command::{RecordKey, RequestKey},
 };
 
@@ -51,7 +51,6 @@ pub(super) struct Mirror {
     generation: Option<u64>,
     requests: Requests,
     people: People,
-    budgets: HashMap<BudgetKey, Held<u32>>,
 }
 
 /// What is known of a row.
@@ -74,13 +73,7 @@ impl<T> Held<T> {
 
 impl Mirror {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            generation: None,
-            requests: Requests::default(),
-            people: People::default(),
-            budgets: HashMap::default(),
-        }
+        Self { bounds, generation: None, requests: Requests::default(), people: People::default() }
     }
 
     /// Gives the rows that the rules want to see, from the tables as far as they are not held.
@@ -114,7 +107,10 @@ impl Mirror {
         let read = rows(generation, tables::RECORDS, &unknown, |bytes| Ok(tables::record_of(bytes)?.0))?;
         for (key, version) in unknown.iter().zip(read) {
             loaded.records.extend(version.map(|version| (*key, version)));
-            self.people.put(*key, self.bounds.people, |person| person.version = Held::of(version));
+            // A sweep goes through everybody, and must not drive out those who are asked about.
+            if wanted.trails.binary_search(key).is_ok() {
+                self.people.put(*key, self.bounds.people, |person| person.version = Held::of(version));
+            }
         }
         Ok(())
     }
@@ -152,33 +148,24 @@ impl Mirror {
         Ok(())
     }
 
-    fn load_budgets(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
-        let mut unknown = Vec::new();
-        for key in &wanted.budgets {
-            match self.budgets.get(key).copied().unwrap_or_default() {
-                Held::Unknown => unknown.push(*key),
-                Held::Absent => {}
-                Held::Row(points) => drop(loaded.budgets.insert(*key, points)),
-            }
-        }
-        if self.budgets.len() + unknown.len() > self.bounds.budgets {
-            self.budgets.clear();
-        }
-        let keys: Vec<[u8; 21]> = unknown.iter().map(tables::budget_key).collect();
-        let read = rows(generation, tables::BUDGETS, &keys, tables::budget_of)?;
-        for (key, points) in unknown.into_iter().zip(read) {
-            loaded.budgets.extend(points.map(|points| (key, points)));
-            if self.budgets.len() < self.bounds.budgets {
-                self.budgets.insert(key, Held::of(points));
-            }
-        }
+    fn load_budgets(&self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+        let (mut points, unknown) = generation.budgets.get(&wanted.budgets);
+        let read = read_budgets(generation, &unknown)?;
+        generation.budgets.put(&unknown, &read, self.bounds.budgets);
+        points.extend(unknown.into_iter().zip(read));
+        loaded.budgets.extend(points.into_iter().filter_map(|(key, points)| Some((key, points?))));
         Ok(())
     }
 
     /// Takes over what has just been written, as far as it is about rows that are held.
     ///
     /// Once an hour the tables forget requests of before a time, and budgets that are over; so does this.
-    pub(super) fn wrote(&mut self, changes: &Changes, requests_forgotten_before_ms: Option<u64>) {
+    pub(super) fn wrote(
+        &mut self,
+        generation: &Generation,
+        changes: &Changes,
+        requests_forgotten_before_ms: Option<u64>,
+    ) {
         if let Some(erased) = &changes.erased {
             self.people.forget(&erased.person);
         }
@@ -188,16 +175,84 @@ impl Mirror {
         for (key, trail) in &changes.trails {
             self.people.change(key, |person| person.trail = Held::Row(*trail));
         }
-        for (key, points) in &changes.budgets {
-            if let Some(held) = self.budgets.get_mut(key) {
-                *held = Held::Row(*points);
-            }
-        }
+        generation.budgets.change(&changes.budgets);
         self.requests.add(&changes.requests, self.bounds.requests);
         if let Some(before_ms) = requests_forgotten_before_ms {
             self.requests.forget_before(before_ms);
-            self.budgets.clear();
+            generation.budgets.forget();
         }
+    }
+}
+
+/// Points counted against budgets, as the tables have them; 0 where they have none.
+pub(super) fn points(generation: &Generation, budgets: &[BudgetKey]) -> io::Result<Vec<u32>> {
+    let (held, unknown) = generation.budgets.get(budgets);
+    let mut held = held.into_iter().peekable();
+    // What is not held was read in the order in which it is missing.
+    let mut read = read_budgets(generation, &unknown)?.into_iter();
+    let points = budgets.iter().map(|key| match held.next_if(|(of, _)| of == key) {
+        Some((_, points)) => points.unwrap_or(0),
+        None => read.next().flatten().unwrap_or(0),
+    });
+    Ok(points.collect())
+}
+
+fn read_budgets(generation: &Generation, budgets: &[BudgetKey]) -> io::Result<Vec<Option<u32>>> {
+    let keys: Vec<[u8; 21]> = budgets.iter().map(tables::budget_key).collect();
+    rows(generation, tables::BUDGETS, &keys, tables::budget_of)
+}
+
+/// The budgets asked for last; none where the table has no row. Apply alone changes them.
+#[derive(Default)]
+pub(super) struct Budgets(RwLock<KeyedMap<BudgetKey, Option<u32>>>);
+
+impl Budgets {
+    /// What is held of some budgets, and which of them are not held.
+    fn get(&self, budgets: &[BudgetKey]) -> (Vec<(BudgetKey, Option<u32>)>, Vec<BudgetKey>) {
+        let held = self.read();
+        let (mut points, mut unknown) = (Vec::with_capacity(budgets.len()), Vec::new());
+        for key in budgets {
+            match held.get(key) {
+                Some(found) => points.push((*key, *found)),
+                None => unknown.push(*key),
+            }
+        }
+        (points, unknown)
+    }
+
+    fn put(&self, budgets: &[BudgetKey], points: &[Option<u32>], budgets_max: usize) {
+        if budgets.is_empty() {
+            return;
+        }
+        let mut held = self.write();
+        if held.len() + budgets.len() > budgets_max {
+            held.clear();
+        }
+        held.extend(budgets.iter().copied().zip(points.iter().copied()).take(budgets_max));
+    }
+
+    fn change(&self, budgets: &[(BudgetKey, u32)]) {
+        if budgets.is_empty() {
+            return;
+        }
+        let mut held = self.write();
+        for (key, points) in budgets {
+            if let Some(held) = held.get_mut(key) {
+                *held = Some(*points);
+            }
+        }
+    }
+
+    fn forget(&self) {
+        self.write().clear();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, KeyedMap<BudgetKey, Option<u32>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, KeyedMap<BudgetKey, Option<u32>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -219,11 +274,8 @@ fn rows<K: AsRef<[u8]> + Ord, T>(
 
 /// The newest time in a request's id that the tables have; 0 if they have none.
 fn newest_request_ms(generation: &Generation) -> io::Result<u64> {
-    let mut options = ReadOptions::default();
-    // Also where the newest rows are hashed.
-    options.set_total_order_seek(true);
     let family = rocks::family(&generation.db, tables::SEEN);
-    let Some(last) = generation.db.iterator_cf_opt(family, options, IteratorMode::End).next() else { return Ok(0) };
+    let Some(last) = generation.db.iterator_cf(family, IteratorMode::End).next() else { return Ok(0) };
     let (key, _) = last.map_err(rocks::io_error)?;
     tables::seen_ms(&key).ok_or_else(|| malformed("request"))
 }
@@ -273,9 +325,7 @@ const fn ordered(request: &RequestKey) -> (u128, u32) {
 
 /// The time in a request's id: its first 48 bits.
 const fn ms_of(id: u128) -> u64 {
-    #[expect(clippy::cast_possible_truncation, reason = "48 bits are left")]
-    let ms = (id >> 80) as u64;
-    ms
+    (id >> 80) as u64
 }
 
 /// The people asked about last: one half fills, and takes the place of the other when it is full.
@@ -285,7 +335,7 @@ struct People {
     old: Half,
 }
 
-type Half = HashMap<RecordKey, Person, BuildHasherDefault<KeyItself>>;
+type Half = KeyedMap<RecordKey, Person>;
 
 #[derive(Clone, Copy, Default)]
 struct Person {
@@ -327,24 +377,5 @@ impl People {
     fn forget(&mut self, key: &RecordKey) {
         self.young.remove(key);
         self.old.remove(key);
-    }
-}
-
-/// Row keys are keyed hashes, whose first bytes are as good as any hash of them; nobody outside can choose them.
-#[derive(Default)]
-struct KeyItself(u64);
-
-impl Hasher for KeyItself {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some((first, _)) = bytes.split_first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    /// Of an array's length, which is always the same.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

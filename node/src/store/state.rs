@@ -27,7 +27,7 @@ use super::{
     floor::FlushedFloor,
     generation::Generation,
     hashes::TreeReader,
-    rocks,
+    mirror, rocks,
     snapshot::SnapshotDir,
     tables::{self, Head},
 };
@@ -294,15 +294,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn points(&self, budgets: &[BudgetKey]) -> io::Result<Vec<u32>> {
-        let generation = self.generation();
-        let keys: Vec<[u8; 21]> = budgets.iter().map(tables::budget_key).collect();
-        let family = rocks::family(&generation.db, tables::BUDGETS);
-        let found = generation.db.batched_multi_get_cf(family, &keys, keys.is_sorted());
-        let points = found.into_iter().map(|found| match found.map_err(rocks::io_error)? {
-            Some(bytes) => tables::budget_of(&bytes),
-            None => Ok(0),
-        });
-        points.collect()
+        mirror::points(&self.generation(), budgets)
     }
 
     /// BLAKE3 over every key and value, with the head it belongs to: replicas at one log id must agree (invariant I8).

@@ -205,13 +205,12 @@ fn options() -> Options {
     options
 }
 
-/// Bytes of the keys that come in no order and are only ever looked up whole: their newest rows are hashed in memory, which
+/// Bytes of the keys that come in no order and are only looked up whole: their newest rows are hashed in memory, which
 /// costs an insert and a look-up one step instead of the twenty of a sorted list. Whoever walks such a family must ask for
 /// its order (`ReadOptions::set_total_order_seek`).
 fn by_hash(name: &str) -> Option<usize> {
     match name {
         RECORDS | PEOPLE | TRAILS => Some(32),
-        SEEN => Some(20),
         OWNERS => Some(16),
         _ => None,
     }

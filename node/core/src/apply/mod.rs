@@ -4,10 +4,11 @@
 
 mod budget;
 mod contradiction;
+mod map;
 mod sweep;
 mod tree;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use xacminh_proto::transparency::{
     Hash, Leaf, LeafBytes, LeafKind,
@@ -21,8 +22,11 @@ use crate::command::{
 
 pub use budget::{BLIND_POINTS, Budget, BudgetKey, MISS_POINTS, spent};
 pub use contradiction::Contradiction;
+pub use map::{KeyedHasher, KeyedMap};
 pub use sweep::Sweep;
 pub use tree::{Growth, Shard};
+
+use map::KeyedSet;
 
 /// How long a request id is remembered, and how old one may be when it arrives: a day, longer than any retry.
 pub const REQUEST_WINDOW_MS: u64 = 24 * 3_600_000;
@@ -71,13 +75,13 @@ pub struct Loaded {
     /// The state about itself.
     pub meta: Meta,
     /// Versions of records.
-    pub records: HashMap<RecordKey, u64>,
+    pub records: KeyedMap<RecordKey, u64>,
     /// Requests seen within the window.
     pub requests: HashMap<RequestKey, Seen>,
     /// Points counted against budgets.
-    pub budgets: HashMap<BudgetKey, u32>,
+    pub budgets: KeyedMap<BudgetKey, u32>,
     /// Trails.
-    pub trails: HashMap<RecordKey, Trail>,
+    pub trails: KeyedMap<RecordKey, Trail>,
     /// The tree of the shard in force.
     pub frontier: Frontier,
     /// The root of the tree as it was at the number of leaves wanted; none if it never had so many.
@@ -266,8 +270,11 @@ fn apply_batch(index: u64, batch: &Batch, mut loaded: Loaded) -> Result<Applied,
     }
     let in_order = batch.at_ms > loaded.meta.last_at_ms;
     let growth = Growth::of(std::mem::take(&mut loaded.frontier));
-    let changes = Changes { growth, ..Changes::default() };
-    let mut step = Step { index, batch, state: loaded, changes, remembered: HashSet::new() };
+    let mut changes = Changes { growth, ..Changes::default() };
+    changes.growth.leaves.reserve(batch.items.len());
+    changes.requests.reserve(batch.items.len());
+    changes.trails.reserve(batch.items.len());
+    let mut step = Step { index, batch, state: loaded, changes, remembered: KeyedSet::default() };
     let mut outcomes = Vec::with_capacity(batch.items.len());
     for item in &batch.items {
         check_sound(item, batch.at_ms)?;
@@ -376,7 +383,7 @@ struct Step<'a> {
     state: Loaded,
     changes: Changes,
     /// Records written by this very batch: a second change of one would carry the same version.
-    remembered: HashSet<RecordKey>,
+    remembered: KeyedSet<RecordKey>,
 }
 
 impl Step<'_> {

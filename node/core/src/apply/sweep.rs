@@ -4,9 +4,7 @@
 //! sweep and how many pages came before it, so that a page that comes twice, or after another leader's, changes nothing
 //! and the next leader goes on where the log ends.
 
-use std::collections::HashSet;
-
-use super::{Applied, Changes, Growth, Loaded};
+use super::{Applied, Changes, Growth, Loaded, map::KeyedSet};
 use crate::command::SweepPage;
 
 /// How far sweeps have come.
@@ -35,7 +33,7 @@ pub(super) fn apply_page(index: u64, page: &SweepPage, loaded: Loaded) -> Applie
     if meta.sweep.takes(page) {
         meta.sweep = Sweep { begun_ms: page.begun_ms, pages: page.page + 1, ended: page.last };
         changes.cursor = Some(page.cursor.clone());
-        let mut written = HashSet::with_capacity(page.records.len());
+        let mut written = KeyedSet::default();
         for record in &page.records {
             let version = loaded.records.get(&record.key).copied().unwrap_or(0);
             // A second one of the same person would carry the same version.

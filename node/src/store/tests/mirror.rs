@@ -71,7 +71,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Snapshot),
         1 => Just(Step::Install),
     ];
-    prop::collection::vec(step, 1..40)
+    prop::collection::vec(step, 1..30)
 }
 
 /// A store with an applier of its own, whose memory has the bounds that are to be tried.
@@ -181,6 +181,8 @@ impl World {
         assert_eq!(held.records, records, "entry {}", self.index);
         assert_eq!(held.requests, requests, "entry {}", self.index);
         assert_eq!(held.budgets, budgets, "entry {}", self.index);
+        let points: Vec<u32> = wanted.budgets.iter().map(|key| budgets.get(key).copied().unwrap_or(0)).collect();
+        assert_eq!(store.state.points(&wanted.budgets).unwrap(), points, "entry {}", self.index);
         assert_eq!(held.trails, trails, "entry {}", self.index);
         applier.apply(command_entry(self.index, command)).unwrap();
     }
@@ -203,7 +205,7 @@ fn as_the_tables_say(state: &State, wanted: &Wanted) -> Loaded {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn no_history_tells_a_state_with_a_memory_from_one_without(steps in steps()) {
