@@ -7,25 +7,25 @@ use xacminh_core::{
 };
 use xacminh_proto::{
     transparency::{Addendum, Envelope, Salt},
-    vocab::ErrorNumber,
+    vocab::{ErrorNumber, Outcome},
 };
 
 use crate::env;
 
-use super::{Basis, Decided, Desk, internal};
+use super::{Basis, Decided, Desk, Marks, internal};
 
 impl Desk {
-    /// The item that carries a decision into the log, and the addendum sealed in it. Nothing in the item is in clear
+    /// The item that carries a decision into the log, what was decided, and the addendum sealed in it. Nothing in the item is in clear
     /// (promise P5).
     pub(super) fn item(
         &self,
         question: &Question,
-        digest: [u8; 16],
+        marks: &Marks,
         decided: Decided,
-    ) -> Result<(Item, Addendum), ErrorNumber> {
+    ) -> Result<(Item, Outcome, Addendum), ErrorNumber> {
         let Decided { decision, grounds, misses, basis, granted_until_ms, .. } = decided;
         let decided_at_ms = self.clock.now_ms();
-        let official = self.keyring.official_pseudonym(question.portal, &question.official);
+        let official = marks.official;
         let salts = draft::Salts {
             subject: Salt(env::random()),
             statements: (0..draft::statement_count(&decision.outcome, &question.claims))
@@ -33,7 +33,7 @@ impl Desk {
                 .collect(),
         };
         let addendum = draft::addendum(question, &decision, &salts, decided_at_ms);
-        let (person, own_key) = self.person(self.keyring.row_key(question.person.number))?;
+        let (person, own_key) = self.person(marks.person)?;
         let envelope = self.keyring.seal_addendum(&addendum, Some(&own_key)).map_err(internal)?;
         let context = draft::Context { official, grounds, addendum_digest: Envelope::digest(&envelope) };
         let leaf = draft::leaf(question, &decision, &salts, &context);
@@ -54,11 +54,11 @@ impl Desk {
             request,
             person,
             dossier,
-            question: digest,
+            question: marks.question,
             register_revision,
             miss,
             granted_until_ms,
         };
-        Ok((Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry }, addendum))
+        Ok((Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry }, decision.outcome, addendum))
     }
 }

@@ -111,6 +111,13 @@ pub struct Answered {
     pub receipt: Option<String>,
 }
 
+/// The names that a question and whom it is about have at rest: keyed hashes, made once.
+struct Marks {
+    official: [u8; 16],
+    person: RecordKey,
+    question: [u8; 16],
+}
+
 /// What one question has learnt so far, kept from round to round.
 #[derive(Default)]
 struct Learnt {
@@ -169,12 +176,12 @@ impl Desk {
         if let Some(seen) = self.answered_earlier(question, digest)? {
             return self.answered_before(seen, receipt).await;
         }
+        let marks = self.marks(question, digest);
         let mut learnt = Learnt::default();
         for _ in 0..ROUNDS_MAX {
-            let mut decided = self.decide(question, &mut learnt, deadline, watch).await?;
-            let outcome = decided.decision.outcome.clone();
+            let mut decided = self.decide(question, &marks, &mut learnt, deadline, watch).await?;
             let household = std::mem::take(&mut decided.household);
-            let (item, addendum) = self.item(question, digest, decided)?;
+            let (item, outcome, addendum) = self.item(question, &marks, decided)?;
             watch.lap(Stage::Decide, &self.metrics);
             let seen = Self::seen(&item);
             let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;
@@ -205,6 +212,7 @@ impl Desk {
     async fn decide(
         &self,
         question: &Question,
+        marks: &Marks,
         learnt: &mut Learnt,
         deadline: Instant,
         watch: &mut Stopwatch,
@@ -215,11 +223,11 @@ impl Desk {
             Err(number) => return Ok(Decided::refused(number, register.grounds(&question.procedure))),
         };
         // Before anything is looked up: how long a refusal takes must not tell what it refuses to say.
-        if let Some(budget) = self.spent(question, &permit.misses, learnt)? {
+        if let Some(budget) = self.spent(question, marks, &permit.misses, learnt)? {
             return Ok(Decided::refused(refusal_of(budget), permit.grounds()));
         }
         watch.lap(Stage::Register, &self.metrics);
-        let key = self.keyring.row_key(question.person.number);
+        let key = marks.person;
         let (version, remembered) = self.recall(&key)?;
         watch.lap(Stage::Store, &self.metrics);
         loop {
@@ -288,6 +296,14 @@ impl Desk {
         }
     }
 
+    fn marks(&self, question: &Question, digest: [u8; 16]) -> Marks {
+        Marks {
+            official: self.keyring.official_pseudonym(question.portal, &question.official),
+            person: self.keyring.row_key(question.person.number),
+            question: digest,
+        }
+    }
+
     /// How many questions the portal may have in work here.
     fn in_flight_max(&self, question: &Question) -> Result<u32, ErrorNumber> {
         let register = self.register()?;
@@ -297,12 +313,18 @@ impl Desk {
 
     /// The budget that is spent, as far as this node knows: who can only be refused does not cost the authority anything.
     /// Apply counts for everybody, and has the last word.
-    fn spent(&self, question: &Question, limits: &MissLimits, learnt: &Learnt) -> Result<Option<Budget>, ErrorNumber> {
+    fn spent(
+        &self,
+        question: &Question,
+        marks: &Marks,
+        limits: &MissLimits,
+        learnt: &Learnt,
+    ) -> Result<Option<Budget>, ErrorNumber> {
         if learnt.over_budget.is_some() {
             return Ok(learnt.over_budget);
         }
         let now_ms = self.clock.now_ms();
-        let official = self.keyring.official_pseudonym(question.portal, &question.official);
+        let official = marks.official;
         let mut keys: Vec<BudgetKey> = BudgetKey::all(now_ms, official, question.portal).collect();
         keys.sort_unstable();
         let points = self.state.points(&keys).map_err(internal)?;

@@ -10,6 +10,10 @@ const ID_BYTES_MAX: usize = 64;
 /// Longest procedure code, in bytes: national codes have under 20.
 const CODE_BYTES_MAX: usize = 32;
 
+/// Length of a request id as text, and where its hyphens are (RFC 9562 §4).
+const TEXT_BYTES: usize = 36;
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
 /// A relying system, numbered by the register; the name part of its certificate's identity. No portal has number 0,
 /// which stands for "none" in leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,10 +73,9 @@ impl RequestId {
     /// # Errors
     /// [`IdError::NotUuidV7`].
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        const HYPHENS: [usize; 4] = [8, 13, 18, 23];
         let hyphenated = match text.len() {
             32 => false,
-            36 => true,
+            TEXT_BYTES => true,
             _ => return Err(IdError::NotUuidV7),
         };
         let mut id = 0_u128;
@@ -176,13 +179,19 @@ impl From<RequestId> for [u8; 16] {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // One write: every question's span in the log has its id.
+        let mut text = [b'-'; TEXT_BYTES];
+        let mut at = 0;
+        for byte in self.0 {
+            if HYPHENS.contains(&at) {
+                at += 1;
             }
-            write!(f, "{byte:02x}")?;
+            text[at] = DIGITS[usize::from(byte >> 4)];
+            text[at + 1] = DIGITS[usize::from(byte & 15)];
+            at += 2;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

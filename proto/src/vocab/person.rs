@@ -110,8 +110,12 @@ impl FullName {
         let composed = composed(text);
         check_characters(&composed)?;
         // Leaving out spaces keeps NFC: a space composes with nothing, and no word starts with a mark.
-        let words: Vec<&str> = composed.split(is_space).filter(|word| !word.is_empty()).collect();
-        let name = words.join(" ");
+        let name = if is_tidy(&composed) {
+            composed.into_owned()
+        } else {
+            let words: Vec<&str> = composed.split(is_space).filter(|word| !word.is_empty()).collect();
+            words.join(" ")
+        };
         match name.len() {
             0 => Err(NameError::Empty),
             1..=NAME_BYTES_MAX if name.contains(is_latin) => Ok(Self(name)),
@@ -194,6 +198,11 @@ const fn is_punctuation(character: char) -> bool {
 /// How many marks are composed into a letter.
 fn own_marks(letter: char) -> usize {
     if letter.is_ascii() { 0 } else { [letter].into_iter().nfd().filter(|part| is_mark(*part)).count() }
+}
+
+/// Whether one plain space is between words and none around them, as in nearly every name that comes.
+fn is_tidy(text: &str) -> bool {
+    !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") && !text.contains('\u{a0}')
 }
 
 fn is_space(character: char) -> bool {
