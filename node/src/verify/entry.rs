@@ -1,7 +1,7 @@
 //! From a decision to an audit entry: commitments, sealed addendum, leaf.
 
 use xacminh_core::{
-    command::{Entry, Item, Miss, RequestKey},
+    command::{Entry, Item, Miss, RecordKey, RequestKey},
     draft,
     question::Question,
 };
@@ -12,9 +12,24 @@ use xacminh_proto::{
 
 use crate::env;
 
-use super::{Basis, Decided, Desk, Marks, internal};
+use super::{Basis, Decided, Desk, internal};
+
+/// The names that a question and whom it is about have at rest: keyed hashes, made once.
+pub(super) struct Marks {
+    pub(super) official: [u8; 16],
+    pub(super) person: RecordKey,
+    pub(super) question: [u8; 16],
+}
 
 impl Desk {
+    pub(super) fn marks(&self, question: &Question, digest: [u8; 16]) -> Marks {
+        Marks {
+            official: self.keyring.official_pseudonym(question.portal, &question.official),
+            person: self.keyring.row_key(question.person.number),
+            question: digest,
+        }
+    }
+
     /// The item that carries a decision into the log, what was decided, and the addendum sealed in it. Nothing in the item is in clear
     /// (promise P5).
     pub(super) fn item(

@@ -52,6 +52,8 @@ use crate::{
     upstream::{AuthorityError, Said, Upstream},
 };
 
+use entry::Marks;
+
 pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use erasure::ErasureReason;
@@ -109,13 +111,6 @@ pub struct Answered {
     pub at_ms: u64,
     /// The receipt, if it was wished for.
     pub receipt: Option<String>,
-}
-
-/// The names that a question and whom it is about have at rest: keyed hashes, made once.
-struct Marks {
-    official: [u8; 16],
-    person: RecordKey,
-    question: [u8; 16],
 }
 
 /// What one question has learnt so far, kept from round to round.
@@ -293,14 +288,6 @@ impl Desk {
                 tracing::debug!(%error, "the authority did not answer");
                 learnt.unavailable = true;
             }
-        }
-    }
-
-    fn marks(&self, question: &Question, digest: [u8; 16]) -> Marks {
-        Marks {
-            official: self.keyring.official_pseudonym(question.portal, &question.official),
-            person: self.keyring.row_key(question.person.number),
-            question: digest,
         }
     }
 

@@ -272,8 +272,6 @@ fn apply_batch(index: u64, batch: &Batch, mut loaded: Loaded) -> Result<Applied,
     let growth = Growth::of(std::mem::take(&mut loaded.frontier));
     let mut changes = Changes { growth, ..Changes::default() };
     changes.growth.leaves.reserve(batch.items.len());
-    changes.requests.reserve(batch.items.len());
-    changes.trails.reserve(batch.items.len());
     let mut step = Step { index, batch, state: loaded, changes, remembered: KeyedSet::default() };
     let mut outcomes = Vec::with_capacity(batch.items.len());
     for item in &batch.items {
