@@ -72,7 +72,7 @@ impl Office for Node {
     }
 
     fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(self.desk.receipt_of(holder, id))
+        Box::pin(self.desk.receipt_of(&self.searcher, holder, id))
     }
 
     fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
