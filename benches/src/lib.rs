@@ -19,6 +19,8 @@
 //!          (made without a look at the rules)                      └─▶ docs/MATCHING.md
 //! ```
 //!
+//! `scale`: tables and plots of what records and leaves cost, from what the script of that name measured.
+//!
 //! And `guard`: whether what can be counted became dearer since the figures that are committed.
 
 pub mod arrivals;
@@ -34,5 +36,6 @@ pub mod measure;
 pub mod people;
 pub mod processor;
 pub mod report;
+pub mod scale;
 pub mod tally;
 pub mod two_samples;

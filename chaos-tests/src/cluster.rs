@@ -65,6 +65,8 @@ pub struct Options {
     pub postgres: Option<PostgresServer>,
     /// Misses an official may have.
     pub misses_per_official_hour: u32,
+    /// More lines for `[authority]`.
+    pub authority: String,
     /// More lines for `[raft]`.
     pub raft: String,
     /// More lines for `[client.limits]`.
@@ -82,6 +84,7 @@ impl Default for Options {
             seed: seed::of_run(),
             postgres: None,
             misses_per_official_hour: 1_000_000,
+            authority: String::new(),
             raft: String::new(),
             limits: String::new(),
             log_level: LOG_LEVEL.to_owned(),
@@ -168,6 +171,7 @@ impl Cluster {
             People::generate(&files.people(), options.postgres.as_ref(), options.citizens, options.seed).await?;
         let raft = format!("{TIMING}{}", options.raft);
         let (limits, log_level) = (options.limits, options.log_level);
+        let authority = format!("{authority}\n{}", options.authority);
         let tuning = Tuning { raft, limits, log_level, authority };
         files.make(options.misses_per_official_hour, &tuning)?;
         let mut cluster = Self {

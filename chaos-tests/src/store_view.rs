@@ -76,6 +76,20 @@ fn inspect(files: &Files, node: u64) -> Result<Inspection> {
     store::inspect(&options, true).with_context(|| format!("the store of node {node}"))
 }
 
+/// How many rows a family of a stopped node's state has.
+///
+/// # Errors
+/// When a database does not open.
+pub fn rows(files: &Files, node: u64, family: &str) -> Result<u64> {
+    let ending = format!(" family {family}");
+    let mut shown = 0;
+    let state = files.data(node).join("state");
+    store::visit_values(&state, &mut |place, _| shown += u64::from(place.ends_with(&ending)))
+        .with_context(|| format!("the state of node {node}"))?;
+    // The key and the value of each.
+    Ok(shown / 2)
+}
+
 /// Looks for people in every key and value of a stopped node's databases; returns how many were read, too.
 ///
 /// # Errors

@@ -41,6 +41,7 @@ async fn both_databases_hold_the_same_people() {
     }
     assert!(relatives > 400, "{relatives}");
     assert_feeds_agree(&*embedded, &*remote).await;
+    assert_pages_agree(&*embedded, &*remote).await;
     assert_eq!(remote.fetch(&keys_of("999999999999"), soon()).await, Ok(Fetched::Missing));
     assert_eq!(remote.health(soon()).await, Ok(()));
 }
@@ -213,6 +214,30 @@ async fn assert_feeds_agree(one: &dyn Authority, other: &dyn Authority) {
     assert_eq!(changes, other.changes(0, 1_000, soon()).await.expect("read"));
     assert!(changes.iter().any(|change| change.kind == ChangeKind::Cancelled));
     assert!(changes.is_sorted_by_key(|change| change.position));
+}
+
+/// Pages of both are the same, and tell of everybody in force what a question about them would be told.
+async fn assert_pages_agree(one: &dyn Authority, other: &dyn Authority) {
+    let (mut after, mut told) = (None, 0);
+    loop {
+        let page = one.page(after, 500, soon()).await.expect("read");
+        assert_eq!(page, other.page(after, 500, soon()).await.expect("read"));
+        assert_eq!(page.malformed, 0);
+        for record in page.people.iter().step_by(7) {
+            let keys = PersonKeys {
+                number: PersonNumber::Citizen(record.number),
+                name: record.name.clone(),
+                birth: record.birth,
+            };
+            assert_eq!(one.fetch(&keys, soon()).await, Ok(Fetched::Found(Box::new(record.clone()))));
+        }
+        told += page.people.len();
+        match page.last {
+            Some(last) => after = Some(last),
+            None => break,
+        }
+    }
+    assert_eq!(u64::try_from(told), Ok(CITIZENS), "cancelled numbers are left out");
 }
 
 /// Waits, for a bounded time, until some session waits for the lock this one holds.

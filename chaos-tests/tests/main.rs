@@ -15,4 +15,5 @@ mod plaintext;
 mod question_path;
 mod quorum_loss;
 mod snapshots;
+mod sweep;
 mod tidy;

@@ -15,6 +15,9 @@ use crate::apply::Budget;
 /// Items in one batch: enough to spread one fsync over, few enough that a batch stays under a megabyte.
 pub const BATCH_ITEMS_MAX: usize = 256;
 
+/// Records in one page of a sweep: a page is applied in a millisecond or two, and questions are applied behind it.
+pub const PAGE_RECORDS_MAX: usize = 512;
+
 /// Largest encoded command: 256 items of sealed record and addendum, or a register document.
 pub const COMMAND_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -29,6 +32,8 @@ pub enum Command {
     Register(RegisterChange),
     /// The end of what is known and kept about one person.
     Erase(Erasure),
+    /// Records that nobody has asked about yet.
+    Sweep(SweepPage),
 }
 
 /// Leaves that share one entry, one time stamp and one fsync.
@@ -193,6 +198,22 @@ pub struct Erasure {
     pub envelope: Vec<u8>,
 }
 
+/// A page of a sweep: records of people in the order of their numbers, as the authority told them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepPage {
+    /// When the sweep began, Unix milliseconds; its name.
+    pub begun_ms: u64,
+    /// Pages of it before this one.
+    pub page: u64,
+    /// Whether nobody comes after it.
+    pub last: bool,
+    /// The citizen number it ends with, sealed: where the next page goes on.
+    #[serde(with = "bytes_as_slice")]
+    pub cursor: Vec<u8>,
+    /// At most [`PAGE_RECORDS_MAX`].
+    pub records: Vec<RecordChange>,
+}
+
 /// The budgets of misses a question is answered within.
 ///
 /// A spent budget stops answers of every kind: if hits still came through, guessing could go on and only cost refusals.
@@ -273,6 +294,9 @@ pub enum CommandError {
     /// More items than a batch may have.
     #[error("a batch has at most {BATCH_ITEMS_MAX} items, this one has {0}")]
     TooManyItems(usize),
+    /// More records than a page may have.
+    #[error("a page has at most {PAGE_RECORDS_MAX} records, this one has {0}")]
+    TooManyRecords(usize),
 }
 
 impl Command {
@@ -299,6 +323,9 @@ impl Command {
         match &command {
             Self::Batch(batch) if batch.items.len() > BATCH_ITEMS_MAX => {
                 Err(CommandError::TooManyItems(batch.items.len()))
+            }
+            Self::Sweep(page) if page.records.len() > PAGE_RECORDS_MAX => {
+                Err(CommandError::TooManyRecords(page.records.len()))
             }
             _ => Ok(command),
         }

@@ -11,6 +11,7 @@ mod keys;
 mod office;
 mod register;
 mod setup;
+mod sweep;
 
 use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
@@ -40,7 +41,7 @@ use crate::{
     },
     serve,
     store::{ApplySink, Fatal, State, Store},
-    telemetry::{AlarmMetrics, ExitCode, Metrics, exit},
+    telemetry::{AlarmMetrics, ExitCode, Metrics, SweepMetrics, exit},
     tls::WebTls,
     upstream::Upstream,
     verify::{Crowd, Desk},
@@ -87,6 +88,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let keyring = setup::keyring(&config)?;
     let (submitter, pump) = Submitter::new(config.node.id, env::random_boot());
     let alarm_metrics = Arc::new(AlarmMetrics::new(&metrics)?);
+    let sweep_metrics = Arc::new(SweepMetrics::new(&metrics)?);
     let (feed, sights) = alarms::Feed::new(Arc::clone(&alarm_metrics));
     let store = setup::store(&config, Arc::new(Settling(submitter.clone(), feed.clone())))?;
     // The store holds the directory by now, so that nobody else writes there.
@@ -112,6 +114,7 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     let watching = tokio::spawn(watch(Arc::clone(&node), sights, alarm_metrics));
     let keeping = tokio::spawn(register::keep(Arc::clone(&node)));
     let erasing = tokio::spawn(erasure::keep(Arc::clone(&node)));
+    let sweeping = tokio::spawn(sweep::keep(Arc::clone(&node), sweep_metrics));
     let comparing = tokio::spawn(compare_with_record(Arc::clone(&node)));
     let web = log_door.as_ref().map(publish::Door::tls);
     let reloading = tokio::spawn(reload_on_hangup(dialers, web, clock));
@@ -143,6 +146,8 @@ pub async fn run(config: Config, form: bool) -> Result<ExitCode, Refusal> {
     watching.abort();
     comparing.abort();
     erasing.abort();
+    // What is proposed already is in the log or not: the next leader goes on from there.
+    sweeping.abort();
     reloading.abort();
     // A cosignature that is lost now is asked for again by the next leader.
     cosigning.abort();

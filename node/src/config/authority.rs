@@ -22,6 +22,25 @@ pub struct Authority {
     pub breaker_failures: u32,
     /// Milliseconds the breaker stays open before one fetch may try again; default 5000.
     pub breaker_open_ms: u64,
+    /// Whose records are remembered; default `"asked"`.
+    pub remember: Remember,
+    /// Hours after the beginning of a sweep when the next one begins; default 24. Longer than procedures let a record be
+    /// old, and questions ask the authority again; shorter, and it is read more often than it needs.
+    pub sweep_every_hours: u32,
+    /// Records a sweep reads in a second at the most; default 5000, 0 for as fast as it goes. Higher loads the authority
+    /// and the cluster, lower takes longer: a million people take three minutes at 5000.
+    pub sweep_records_per_second: u32,
+}
+
+/// Whose records are remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Remember {
+    /// `"asked"`: of people somebody asked about.
+    #[default]
+    Asked,
+    /// `"everybody"`: of all people the authority holds; the leader sweeps through them now and then.
+    Everybody,
 }
 
 /// Where the records come from.
@@ -70,13 +89,25 @@ struct Table {
     concurrency_max: Option<u32>,
     breaker_failures: Option<u32>,
     breaker_open_ms: Option<u64>,
+    remember: Option<Remember>,
+    sweep_every_hours: Option<u32>,
+    sweep_records_per_second: Option<u32>,
 }
 
 impl Authority {
     /// An authority with the default patience.
     #[must_use]
     pub fn new(source: AuthoritySource) -> Self {
-        Self { source, deadline_ms: 1_500, concurrency_max: 32, breaker_failures: 5, breaker_open_ms: 5_000 }
+        Self {
+            source,
+            deadline_ms: 1_500,
+            concurrency_max: 32,
+            breaker_failures: 5,
+            breaker_open_ms: 5_000,
+            remember: Remember::Asked,
+            sweep_every_hours: 24,
+            sweep_records_per_second: 5_000,
+        }
     }
 }
 
@@ -110,6 +141,9 @@ impl TryFrom<Table> for Authority {
             concurrency_max: table.concurrency_max.unwrap_or(defaults.concurrency_max),
             breaker_failures: table.breaker_failures.unwrap_or(defaults.breaker_failures),
             breaker_open_ms: table.breaker_open_ms.unwrap_or(defaults.breaker_open_ms),
+            remember: table.remember.unwrap_or(defaults.remember),
+            sweep_every_hours: table.sweep_every_hours.unwrap_or(defaults.sweep_every_hours),
+            sweep_records_per_second: table.sweep_records_per_second.unwrap_or(defaults.sweep_records_per_second),
             source: defaults.source,
         })
     }
@@ -151,6 +185,9 @@ impl From<Authority> for Table {
             concurrency_max: Some(authority.concurrency_max),
             breaker_failures: Some(authority.breaker_failures),
             breaker_open_ms: Some(authority.breaker_open_ms),
+            remember: Some(authority.remember),
+            sweep_every_hours: Some(authority.sweep_every_hours),
+            sweep_records_per_second: Some(authority.sweep_records_per_second),
             ..Self::default()
         };
         match authority.source {

@@ -169,6 +169,7 @@ fn authority(authority: &Authority) -> Option<Problem> {
         ("authority.concurrency_max", u64::from(authority.concurrency_max)),
         ("authority.breaker_failures", u64::from(authority.breaker_failures)),
         ("authority.breaker_open_ms", authority.breaker_open_ms),
+        ("authority.sweep_every_hours", u64::from(authority.sweep_every_hours)),
     ];
     let zero = values.into_iter().find(|(_, value)| *value == 0)?;
     problem(zero.0, "more than 0 is needed")

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use authority::{Authority, AuthoritySource};
+pub use authority::{Authority, AuthoritySource, Remember};
 pub use check::{Report, check};
 pub use log_server::{ClientCertificates, Cosigning, LogServer, WebLimits, WebTlsFiles, Witness};
 pub use sections::{

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use openraft::{
     Config, RaftMetrics, SnapshotPolicy,
     async_runtime::WatchReceiver,
@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
 };
-use xacminh_core::command::{Command, Erasure, RegisterChange};
+use xacminh_core::command::{Command, Erasure, RegisterChange, SweepPage};
 use xacminh_proto::transparency::Leaf;
 
 use super::{
@@ -226,6 +226,23 @@ impl Replication {
             Command::Erase(erasure)
         };
         self.propose(stamped).await
+    }
+
+    /// Proposes a page of a sweep, after those proposed before it, and gives what tells whether it was applied; only the
+    /// leader can.
+    ///
+    /// # Errors
+    /// If the page does not fit, or replication has ended.
+    pub async fn propose_page(&self, page: SweepPage) -> Result<BoxFuture<'static, Result<(), String>>, String> {
+        let bytes = Command::Sweep(page).encode().map_err(|error| error.to_string())?;
+        let (responder, committed, completed) = ProgressResponder::new();
+        let written = self.raft.client_write_ff(CommandBytes(Bytes::from(bytes)), Some(responder)).await;
+        written.map_err(|error| error.to_string())?;
+        Ok(Box::pin(async move {
+            let _ = committed.await;
+            let completed = completed.await.map_err(|_| "another node leads".to_owned())?;
+            completed.map(drop).map_err(|error| error.to_string())
+        }))
     }
 
     async fn propose(&self, stamped: impl FnOnce(u64) -> Command) -> Result<(), String> {

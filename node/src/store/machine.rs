@@ -278,6 +278,8 @@ const fn at_ms(command: &Command) -> u64 {
         Command::Batch(batch) => batch.at_ms,
         Command::Register(change) => change.at_ms,
         Command::Erase(erasure) => erasure.at_ms,
+        // It has no stamp, and nobody to tell.
+        Command::Sweep(page) => page.begun_ms,
     }
 }
 
@@ -351,6 +353,9 @@ fn put_changes(generation: &Generation, batch: &mut WriteBatch, changes: &Change
     }
     for (key, points) in &changes.budgets {
         batch.put_cf(family(tables::BUDGETS), tables::budget_key(key), tables::budget_bytes(*points));
+    }
+    if let Some(cursor) = &changes.cursor {
+        batch.put_cf(family(tables::META), tables::CURSOR, tables::cursor_bytes(cursor));
     }
     if let Some(document) = &changes.register {
         let revision = changes.meta.register_revision.to_be_bytes();

@@ -124,6 +124,15 @@ impl State {
         found.map(|bytes| tables::document_of(&bytes)).transpose()
     }
 
+    /// Where the sweep under way goes on, sealed; none before the first.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn sweep_cursor(&self) -> io::Result<Option<Vec<u8>>> {
+        let found = self.generation().get(tables::META, tables::CURSOR)?;
+        found.map(|bytes| tables::cursor_of(&bytes).map(<[u8]>::to_vec)).transpose()
+    }
+
     /// Raft index of the newest entry that erased somebody; 0 if none did.
     ///
     /// # Errors

@@ -6,10 +6,12 @@
 //! |            | `membership`                         | the last membership                                |
 //! |            | `state`                              | version 1, leaves u64, last stamp u64, revision u64, |
 //! |            |                                      | days kept u32, shard's year u16, shard's first     |
-//! |            |                                      | position u64                                       |
+//! |            |                                      | position u64, sweep begun u64, its pages u64, 1 if |
+//! |            |                                      | it has ended                                       |
 //! |            | `tree`                               | the frontier of the shard's tree                   |
 //! |            | `erased`                             | version 1, Raft index of the newest erasure u64    |
 //! |            | `pruned`                             | version 1, position u64                            |
+//! |            | `cursor`                             | version 1, where the sweep goes on, sealed         |
 //! | `records`  | row key (32)                         | version 1, record version u64, sealed record       |
 //! | `register` | revision u64                         | version 1, the document                            |
 //! | `leaves`   | position of the row's first u64      | up to 16 leaves, verbatim                          |
@@ -36,7 +38,7 @@ use rocksdb::{
     WriteBatch, WriteOptions,
 };
 use xacminh_core::{
-    apply::{Budget, BudgetKey, Meta, NewKey, Seen, Shard, Trail},
+    apply::{Budget, BudgetKey, Meta, NewKey, Seen, Shard, Sweep, Trail},
     command::{RecordKey, TreeHead},
 };
 use xacminh_proto::transparency::{
@@ -78,6 +80,7 @@ const STATE: &[u8] = b"state";
 const TREE: &[u8] = b"tree";
 pub(super) const ERASED: &[u8] = b"erased";
 const PRUNED: &[u8] = b"pruned";
+pub(super) const CURSOR: &[u8] = b"cursor";
 const VERSION: u8 = 1;
 
 /// Memory for writes of one family; the flush policy acts long before it is full.
@@ -88,6 +91,9 @@ const BLOOM_BITS: f64 = 10.0;
 
 /// Lists that a hashed table of memory spreads its rows over: a few rows each, as many as fit before the next flush.
 const MEMTABLE_BUCKETS: usize = 1 << 16;
+
+/// Part of a family's memory that tells what is not in it.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.01;
 
 /// What the state says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +231,9 @@ fn family_options(name: &str, block_cache: &Cache) -> Options {
     if let Some(bytes) = by_hash(name) {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(bytes));
         options.set_memtable_factory(MemtableFactory::HashLinkList { bucket_count: MEMTABLE_BUCKETS });
+        // What is not in memory is seen at one look, before its list is walked.
+        options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+        options.set_memtable_whole_key_filtering(true);
     }
     // Sealed bytes and hashes do not compress; the register's documents do.
     let text = name == REGISTER;
@@ -239,6 +248,14 @@ pub(super) fn record_bytes(version: u64, sealed: &[u8]) -> Vec<u8> {
 pub(super) fn record_of(bytes: &[u8]) -> io::Result<(u64, &[u8])> {
     let (version, sealed) = body_of(bytes, "record")?.split_first_chunk().ok_or_else(|| malformed("record"))?;
     Ok((u64::from_be_bytes(*version), sealed))
+}
+
+pub(super) fn cursor_bytes(sealed: &[u8]) -> Vec<u8> {
+    [&[VERSION], sealed].concat()
+}
+
+pub(super) fn cursor_of(bytes: &[u8]) -> io::Result<&[u8]> {
+    body_of(bytes, "cursor")
 }
 
 pub(super) fn document_bytes(document: &str) -> Vec<u8> {
@@ -370,12 +387,16 @@ fn meta_bytes(meta: &Meta) -> Vec<u8> {
     }
     bytes.extend_from_slice(&meta.entries_days.to_be_bytes());
     bytes.extend_from_slice(&meta.shard.year.to_be_bytes());
-    bytes.extend_from_slice(&meta.shard.first.to_be_bytes());
+    for number in [meta.shard.first, meta.sweep.begun_ms, meta.sweep.pages] {
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    bytes.push(u8::from(meta.sweep.ended));
     bytes
 }
 
 fn meta_of(bytes: &[u8]) -> io::Result<Meta> {
-    let body: &[u8; 38] = body_of(bytes, "state")?.try_into().map_err(|_| malformed("state"))?;
+    let body: &[u8; 55] = body_of(bytes, "state")?.try_into().map_err(|_| malformed("state"))?;
+    let sweep = Sweep { begun_ms: number_at(body, 38), pages: number_at(body, 46), ended: body[54] == 1 };
     let year = u16::from_be_bytes([body[28], body[29]]);
     Ok(Meta {
         leaves: number_at(body, 0),
@@ -383,6 +404,7 @@ fn meta_of(bytes: &[u8]) -> io::Result<Meta> {
         register_revision: number_at(body, 16),
         entries_days: u32::from_be_bytes(body[24..28].try_into().expect("four bytes of a fixed layout")),
         shard: Shard { year, first: number_at(body, 30) },
+        sweep,
     })
 }
 
@@ -401,9 +423,11 @@ mod tests {
     #[test]
     fn version_1_stays_as_it_is() {
         let shard = Shard { year: 2027, first: 5 };
-        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4, entries_days: 730, shard };
+        let sweep = Sweep { begun_ms: 6, pages: 7, ended: true };
+        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4, entries_days: 730, shard, sweep };
         let numbers = b"\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04";
-        assert_eq!(meta_bytes(&meta), [numbers.as_slice(), b"\0\0\x02\xda\x07\xeb\0\0\0\0\0\0\0\x05"].concat());
+        let shard_and_sweep = b"\0\0\x02\xda\x07\xeb\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x07\x01";
+        assert_eq!(meta_bytes(&meta), [numbers.as_slice(), shard_and_sweep].concat());
         assert_eq!(meta_of(&meta_bytes(&meta)).unwrap(), meta);
         assert_eq!(record_bytes(5, b"sealed"), b"\x01\0\0\0\0\0\0\0\x05sealed");
         assert_eq!(record_of(b"\x01\0\0\0\0\0\0\0\x05sealed").unwrap(), (5, b"sealed".as_slice()));

@@ -4,6 +4,7 @@
 //! alarms      alarms and budgets, as counted
 //! metrics     every metric, typed; labels are enums, so no caller can put personal data into one
 //! stopwatch   where the time of one question went
+//! sweeps      sweeps of the population, as counted
 //! logs        structured lines, one span per question
 //! redact      the last net under the logs: nothing that looks like a citizen number gets through
 //! exit        exit codes, and what a panic does
@@ -17,6 +18,7 @@ mod logs;
 mod metrics;
 mod redact;
 mod stopwatch;
+mod sweeps;
 mod witnesses;
 
 pub use alarms::AlarmMetrics;
@@ -26,4 +28,5 @@ pub use labels::{AlarmKind, CacheResult, HandshakeFailure, QuestionOutcome, Role
 pub use logs::{install_logs, log_question, question_span};
 pub use metrics::{Counted, Metrics, RaftGauges};
 pub use stopwatch::Stopwatch;
+pub use sweeps::SweepMetrics;
 pub use witnesses::WitnessMetrics;

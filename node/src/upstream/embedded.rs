@@ -1,9 +1,11 @@
 //! The authority in a SQLite file, opened read-only.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use tokio::sync::Semaphore;
@@ -11,11 +13,14 @@ use tokio::time::{Instant, timeout_at};
 use xacminh_core::question::PersonKeys;
 use xacminh_core::record::Record;
 use xacminh_proto::schema::{self, PERSON_COLUMNS};
+use xacminh_proto::vocab::CitizenNumber;
 
+use super::page::{self, Page};
 use super::row::{self, Cells, RELATIVES, RELATIVES_MAX, Relatives};
-use super::{Authority, AuthorityError, Change, EmbeddedConfig, Fetched, StartError};
+use super::{Authority, AuthorityError, Change, EmbeddedConfig, Fetched, StartError, soundness};
 
-/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, changes, health.
+/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, a page in
+/// six steps, changes, health.
 const STATEMENTS_MAX: usize = 16;
 
 /// A SQLite population database.
@@ -27,6 +32,8 @@ pub struct Embedded {
 struct Pool {
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
+    /// Damage was found by the reading through that goes on behind.
+    damaged: Arc<AtomicBool>,
 }
 
 impl Embedded {
@@ -54,6 +61,9 @@ impl Embedded {
         let asked = async move {
             let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_| AuthorityError::Unavailable)?;
             let answer = tokio::task::spawn_blocking(move || {
+                if pool.damaged.load(Ordering::Acquire) {
+                    return Err(AuthorityError::Damaged);
+                }
                 let connection = pool.take().ok_or(AuthorityError::Unavailable)?;
                 let answer = query(&connection);
                 pool.give_back(connection);
@@ -74,6 +84,16 @@ impl Authority for Embedded {
 
     fn changes(&self, after: u64, limit: u32, deadline: Instant) -> BoxFuture<'_, Result<Vec<Change>, AuthorityError>> {
         Box::pin(self.run(deadline, move |connection| changes(connection, after, limit)))
+    }
+
+    fn page(
+        &self,
+        after: Option<CitizenNumber>,
+        limit: u32,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Page, AuthorityError>> {
+        let after = page::start_of(after);
+        Box::pin(self.run(deadline, move |connection| page::of_sqlite(connection, after, limit)))
     }
 
     fn health(&self, deadline: Instant) -> BoxFuture<'_, Result<(), AuthorityError>> {
@@ -97,33 +117,23 @@ impl Pool {
 
 fn open_pool(path: &Path, connections: usize) -> Result<Pool, StartError> {
     let first = open_one(path)?;
-    check(&first, path)?;
+    let damaged = soundness::check(&first, path, soundness::PATIENCE)?;
     let mut idle = vec![first];
     while idle.len() < connections {
         idle.push(open_one(path)?);
     }
-    Ok(Pool { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(connections)) })
+    Ok(Pool { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(connections)), damaged })
 }
 
-fn open_one(path: &Path) -> Result<Connection, StartError> {
+pub(super) fn open_one(path: &Path) -> Result<Connection, StartError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags);
     let connection = opened.map_err(|source| StartError::Open { path: path.into(), source })?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Without it every number bound to a statement has its plan made anew, because of the partial indexes.
+    let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.map_err(|source| StartError::Open { path: path.into(), source })?;
     Ok(connection)
-}
-
-/// A file that is damaged anywhere is refused before the first question, not at the first unlucky one.
-fn check(connection: &Connection, path: &Path) -> Result<(), StartError> {
-    let sound = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    if !sound.is_ok_and(|sound| sound == "ok") {
-        return Err(StartError::Corrupt { path: PathBuf::from(path) });
-    }
-    let version = connection.query_row(schema::SELECT_VERSION, [], |row| row.get::<_, Option<i32>>(0));
-    match version.unwrap_or(None) {
-        Some(schema::VERSION) => Ok(()),
-        found => Err(StartError::SchemaVersion { found: found.unwrap_or(0) }),
-    }
 }
 
 /// One read transaction, so that a person and the relatives are of the same moment.
@@ -189,7 +199,7 @@ impl Cells for Row<'_> {
 
 /// SQLite's texts may quote a statement; only its kind of error goes on.
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn failed(error: rusqlite::Error) -> AuthorityError {
+pub(super) fn failed(error: rusqlite::Error) -> AuthorityError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => AuthorityError::Damaged,
         Some(_) => AuthorityError::Unavailable,
@@ -208,7 +218,6 @@ mod tests {
 
     use super::super::ChangeKind;
     use super::*;
-    use xacminh_proto::vocab::CitizenNumber;
 
     struct Database {
         folder: TempDir,
@@ -278,6 +287,17 @@ mod tests {
 
     fn citizen(number: u64) -> CitizenNumber {
         CitizenNumber::try_from(number).expect("twelve digits")
+    }
+
+    #[tokio::test]
+    async fn nothing_is_told_once_damage_is_found() {
+        let database = Database::new();
+        database.person(48_090_000_001, &[]);
+        let authority = Embedded::open(&database.config()).await.expect("opened");
+        assert!(authority.page(None, 10, soon()).await.is_ok_and(|page| page.people.len() == 1));
+        authority.pool.damaged.store(true, Ordering::Release);
+        assert_eq!(authority.page(None, 10, soon()).await, Err(AuthorityError::Damaged));
+        assert_eq!(authority.health(soon()).await, Err(AuthorityError::Damaged));
     }
 
     #[tokio::test]

@@ -12,8 +12,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use xacminh_core::question::PersonKeys;
 use xacminh_core::record::Record;
+use xacminh_proto::vocab::CitizenNumber;
 
-use super::{Authority, AuthorityConfig, AuthorityError, Change, Fetched, StartError};
+use super::{Authority, AuthorityConfig, AuthorityError, Change, Fetched, Page, StartError};
 
 /// `[authority.limits]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -138,6 +139,19 @@ impl Upstream {
     /// [`AuthorityError`].
     pub async fn changes(&self, after: u64, limit: u32, deadline: Instant) -> Result<Vec<Change>, AuthorityError> {
         self.shared.authority.changes(after, limit, deadline).await
+    }
+
+    /// Up to `limit` people whose numbers come after `after`.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub async fn page(
+        &self,
+        after: Option<CitizenNumber>,
+        limit: u32,
+        deadline: Instant,
+    ) -> Result<Page, AuthorityError> {
+        self.shared.authority.page(after, limit, deadline).await
     }
 
     /// Whether the authority answers now; the breaker is not asked.

@@ -14,12 +14,15 @@
 
 pub mod embedded;
 pub mod flight;
+mod page;
 pub mod postgres;
 mod row;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod soundness;
 
 pub use flight::{FlightLimits, Said, Upstream};
+pub use page::Page;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -42,6 +45,14 @@ pub trait Authority: Send + Sync {
 
     /// Up to `limit` changes after position `after`, oldest first.
     fn changes(&self, after: u64, limit: u32, deadline: Instant) -> BoxFuture<'_, Result<Vec<Change>, AuthorityError>>;
+
+    /// Up to `limit` people whose numbers come after `after`, in the order of their numbers; from the first one on if none.
+    fn page(
+        &self,
+        after: Option<CitizenNumber>,
+        limit: u32,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Page, AuthorityError>>;
 
     /// Whether the authority answers now.
     fn health(&self, deadline: Instant) -> BoxFuture<'_, Result<(), AuthorityError>>;

@@ -20,6 +20,7 @@ use xacminh_core::record::Record;
 use xacminh_proto::schema::{self, PERSON_COLUMNS};
 use xacminh_proto::vocab::{CitizenNumber, PersonNumber};
 
+use super::page::{self, Page};
 use super::row::{self, Cells, RELATIVES, RELATIVES_MAX, Relatives};
 use super::{Authority, AuthorityError, Change, Fetched, PostgresConfig, StartError};
 
@@ -139,6 +140,19 @@ impl Authority for Postgres {
         })
     }
 
+    fn page(
+        &self,
+        after: Option<CitizenNumber>,
+        limit: u32,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Page, AuthorityError>> {
+        let after = page::start_of(after);
+        Box::pin(async move {
+            let rows = self.checked(deadline, move |client| Box::pin(page(client, after, i64::from(limit)))).await?;
+            page::of_postgres(&rows)
+        })
+    }
+
     fn health(&self, deadline: Instant) -> BoxFuture<'_, Result<(), AuthorityError>> {
         Box::pin(async move {
             let found = self.run(deadline, |client| Box::pin(version(client))).await?;
@@ -168,13 +182,22 @@ async fn changes(client: &Object, after: i64, limit: i64) -> Result<Vec<Row>, to
     client.query(&statement, &[&after, &limit]).await
 }
 
+async fn page(client: &Object, after: i64, limit: i64) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let statement = client.prepare_cached(&page::postgres_text()).await?;
+    client.query(&statement, &[&after, &limit]).await
+}
+
 fn record(keys: &PersonKeys, found: &Row) -> Result<Option<Record>, AuthorityError> {
+    row::record_for(keys, found, relatives(found, PERSON_COLUMNS.len()))
+}
+
+/// The three arrays of relatives that begin at a column.
+pub(super) fn relatives(found: &Row, first: usize) -> Result<Relatives, AuthorityError> {
     let numbers = |kind: usize| -> Result<Vec<CitizenNumber>, AuthorityError> {
-        let numbers: Vec<i64> = found.try_get(PERSON_COLUMNS.len() + kind).map_err(|_| AuthorityError::Damaged)?;
+        let numbers: Vec<i64> = found.try_get(first + kind).map_err(|_| AuthorityError::Damaged)?;
         numbers.into_iter().map(row::relative).collect()
     };
-    let relatives = || Ok(Relatives { children: numbers(0)?, wards: numbers(1)?, members: numbers(2)? });
-    row::record_for(keys, found, relatives())
+    Ok(Relatives { children: numbers(0)?, wards: numbers(1)?, members: numbers(2)? })
 }
 
 fn change(found: &Row) -> Result<Change, AuthorityError> {

@@ -93,7 +93,7 @@ pub(super) fn record_for(
 }
 
 /// The record of a row.
-fn record(row: &impl Cells, relatives: Relatives) -> Result<Record, AuthorityError> {
+pub(super) fn record(row: &impl Cells, relatives: Relatives) -> Result<Record, AuthorityError> {
     let mut row = Reader { row, next: 0 };
     let number = row.citizen()?.ok_or(row.malformed())?;
     let old_number = row.parsed(|value| OldNumber::try_from(value).ok())?;

@@ -11,7 +11,7 @@ use xacminh_core::question::PersonKeys;
 use xacminh_core::record::{NumberStatus, Record};
 use xacminh_proto::vocab::{BirthDate, CitizenNumber, FullName, Living, Marital, PersonNumber, Sex};
 
-use super::{Authority, AuthorityError, Change, Fetched};
+use super::{Authority, AuthorityError, Change, Fetched, Page};
 
 /// What the next fetch does; when the script is over, fetches answer at once and truly.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +93,21 @@ impl Authority for Scripted {
         _deadline: Instant,
     ) -> BoxFuture<'_, Result<Vec<Change>, AuthorityError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Those it knows, one page of them at a time; the script is not played.
+    fn page(
+        &self,
+        after: Option<CitizenNumber>,
+        limit: u32,
+        _deadline: Instant,
+    ) -> BoxFuture<'_, Result<Page, AuthorityError>> {
+        let mut people: Vec<Record> = self.people.lock().expect("no panic while held").values().cloned().collect();
+        people.sort_unstable_by_key(|person| person.number);
+        people.retain(|person| Some(person.number) > after);
+        people.truncate(usize::try_from(limit).expect("few"));
+        let last = people.last().map(|person| person.number);
+        Box::pin(async move { Ok(Page { people, last, malformed: 0 }) })
     }
 
     fn health(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), AuthorityError>> {

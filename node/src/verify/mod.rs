@@ -21,6 +21,7 @@ mod erasure;
 mod lineage;
 mod receipts;
 mod sights;
+mod sweep;
 mod trail;
 
 use std::{sync::Arc, time::Duration};
@@ -55,6 +56,7 @@ pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use erasure::ErasureReason;
 pub use receipts::ReceiptHolder;
+pub use sweep::SweepPosition;
 pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
 
 /// How often a question is decided again because something it read was changed by another.

@@ -4,6 +4,7 @@
 
 mod budget;
 mod contradiction;
+mod sweep;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,7 @@ use crate::command::{
 
 pub use budget::{BLIND_POINTS, Budget, BudgetKey, MISS_POINTS, spent};
 pub use contradiction::Contradiction;
+pub use sweep::Sweep;
 pub use tree::{Growth, Shard};
 
 /// How long a request id is remembered, and how old one may be when it arrives: a day, longer than any retry.
@@ -44,6 +46,8 @@ pub struct Meta {
     pub entries_days: u32,
     /// The shard that the next leaf goes into, unless its year is a later one.
     pub shard: Shard,
+    /// How far sweeps of the population have come.
+    pub sweep: Sweep,
 }
 
 /// What must be loaded before a command can be applied.
@@ -162,6 +166,8 @@ pub struct Changes {
     pub erased: Option<Erased>,
     /// The new register document.
     pub register: Option<String>,
+    /// Where the sweep under way goes on, sealed.
+    pub cursor: Option<Vec<u8>>,
 }
 
 /// What became of one item.
@@ -207,6 +213,11 @@ pub fn wanted(command: &Command) -> Wanted {
         Command::Batch(batch) => batch,
         Command::Register(_) => return Wanted::default(),
         Command::Erase(erasure) => return Wanted { trails: vec![erasure.person], ..Wanted::default() },
+        Command::Sweep(page) => {
+            let mut records: Vec<RecordKey> = page.records.iter().map(|record| record.key).collect();
+            records.sort_unstable();
+            return Wanted { records, ..Wanted::default() };
+        }
     };
     let mut wanted = Wanted { root_at: Some(batch.tree.leaves), ..Wanted::default() };
     let mut counted = None;
@@ -244,6 +255,7 @@ pub fn apply(index: u64, command: &Command, loaded: Loaded) -> Result<Applied, C
         Command::Batch(batch) => apply_batch(index, batch, loaded),
         Command::Register(change) => apply_register(change, loaded),
         Command::Erase(erasure) => apply_erasure(erasure, loaded),
+        Command::Sweep(page) => Ok(sweep::apply_page(index, page, loaded)),
     }
 }
 

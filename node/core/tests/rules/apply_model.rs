@@ -58,6 +58,7 @@ impl Model {
                 self.happened.push(Happened::Erased(erasure.person));
                 vec![ItemOutcome::Appended { position: self.last_position() }]
             }
+            Command::Sweep(_) => unreachable!("these histories have none; `apply_sweep` has"),
             Command::Batch(batch) if batch.at_ms <= self.last_at_ms => vec![ItemOutcome::Stale; batch.items.len()],
             Command::Batch(batch) => {
                 let outcomes: Vec<_> = batch.items.iter().map(|item| self.item(index, batch, item)).collect();

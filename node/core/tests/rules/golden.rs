@@ -7,6 +7,7 @@ use xacminh_core::{
 use xacminh_proto::hex;
 
 use crate::{
+    apply_sweep::page,
     disk::{erasure, item, known_person, miss, register, request},
     fixtures::{NOW_MS, an, known},
 };
@@ -14,6 +15,7 @@ use crate::{
 const BATCH: &str = include_str!("golden/command_v1_batch.hex");
 const REGISTER: &str = include_str!("golden/command_v1_register.hex");
 const ERASURE: &str = include_str!("golden/command_v1_erasure.hex");
+const SWEEP: &str = include_str!("golden/command_v1_sweep.hex");
 const KNOWN: &str = include_str!("golden/known_v1.hex");
 
 fn batch(at_ms: u64, items: Vec<Item>) -> Command {
@@ -33,8 +35,9 @@ fn a_batch() -> Command {
 
 #[test]
 fn commands_keep_their_bytes() {
+    let sweep = page(NOW_MS, 3, false, &[(4, 0), (5, 300)]);
     for (command, golden) in
-        [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER), (erasure(NOW_MS, 3, 9, 7), ERASURE)]
+        [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER), (erasure(NOW_MS, 3, 9, 7), ERASURE), (sweep, SWEEP)]
     {
         let bytes = command.encode().expect("small");
         assert_eq!(hex::text(&bytes), golden.trim());

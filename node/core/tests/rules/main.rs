@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "helpers of tests stop with what they found, as tests do")]
 
 mod apply_model;
+mod apply_sweep;
 mod apply_table;
 mod attacker;
 mod claims_table;

@@ -1,0 +1,75 @@
+//! Sweeps: everybody's record is sealed and remembered before anybody asks.
+
+use xacminh_core::{
+    command::{RecordChange, SweepPage},
+    record::{Known, Record},
+};
+use xacminh_proto::vocab::{CitizenNumber, ErrorNumber, PersonNumber};
+
+use super::{Desk, internal};
+use crate::{keyring::Purpose, upstream::Page};
+
+/// What a sealed cursor belongs to.
+const CURSOR: &[u8] = b"sweep cursor";
+
+/// Where a sweep goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SweepPosition {
+    /// When it began, Unix milliseconds; its name.
+    pub begun_ms: u64,
+    /// Pages there are.
+    pub page: u64,
+    /// The number that the last of them ends with; none before the first.
+    pub after: Option<CitizenNumber>,
+}
+
+impl Desk {
+    /// Where a sweep is to go on or to begin now; none if the last one began less than `every_ms` ago and has ended.
+    ///
+    /// # Errors
+    /// [`ErrorNumber::Internal`].
+    pub fn sweep_due(&self, every_ms: u64) -> Result<Option<SweepPosition>, ErrorNumber> {
+        let sweep = self.state.meta().sweep;
+        let now_ms = self.clock.now_ms();
+        // A later sweep needs a later name, also after a clock that was ahead.
+        let begins = SweepPosition { begun_ms: now_ms.max(sweep.begun_ms + 1), page: 0, after: None };
+        if sweep.begun_ms == 0 {
+            return Ok(Some(begins));
+        }
+        if sweep.ended {
+            return Ok((now_ms >= sweep.begun_ms.saturating_add(every_ms)).then_some(begins));
+        }
+        let sealed = self.state.sweep_cursor().map_err(internal)?.unwrap_or_default();
+        match self.keyring.open(Purpose::Local, CURSOR, &sealed) {
+            Ok(digits) => {
+                let digits = std::str::from_utf8(&digits).ok();
+                let number = digits.and_then(|digits| CitizenNumber::parse(digits).ok());
+                let after = Some(number.ok_or(ErrorNumber::Internal)?);
+                Ok(Some(SweepPosition { begun_ms: sweep.begun_ms, page: sweep.pages, after }))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "where the sweep was is not known any more: it begins anew");
+                Ok(Some(begins))
+            }
+        }
+    }
+
+    /// Seals a page read at `read_at_ms`, to be proposed as the next one. Takes a millisecond or more, and reads the disk.
+    ///
+    /// # Errors
+    /// [`ErrorNumber::Internal`].
+    pub fn sweep_page(&self, at: SweepPosition, page: &Page, read_at_ms: u64) -> Result<SweepPage, ErrorNumber> {
+        let seal = |record: &Record| {
+            let key = self.keyring.row_key(PersonNumber::Citizen(record.number));
+            let before = self.state.record(&key).map_err(internal)?.map_or(0, |(version, _)| version);
+            self.change(key, before, &Known { people: vec![record.clone()], read_at_ms })
+        };
+        let records = page.people.iter().map(seal).collect::<Result<Vec<RecordChange>, _>>()?;
+        let reached = page.last.or(at.after).map(|number| number.digits());
+        let cursor = self
+            .keyring
+            .seal(Purpose::Local, CURSOR, reached.as_ref().map_or(&[], |digits| digits.as_slice()))
+            .map_err(internal)?;
+        Ok(SweepPage { begun_ms: at.begun_ms, page: at.page, last: page.last.is_none(), cursor, records })
+    }
+}
