@@ -10,7 +10,7 @@ use xacminh_core::{
     apply::{REQUEST_AHEAD_MS, REQUEST_WINDOW_MS},
     command::RequestKey,
 };
-use xacminh_proto::transparency::{Leaf, LeafBytes};
+use xacminh_proto::transparency::Leaf;
 
 use crate::store::{AuditIndex, State, Term};
 
@@ -18,7 +18,12 @@ use crate::store::{AuditIndex, State, Term};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Located {
     /// There, and it is kept.
-    At(u64, LeafBytes),
+    At {
+        /// Its position.
+        position: u64,
+        /// Pseudonym of the official who asked.
+        official: [u8; 16],
+    },
     /// If there was one, it is not kept any more.
     Pruned,
     /// There is none.
@@ -49,7 +54,7 @@ pub fn locate(index: &AuditIndex, state: &State, request: &RequestKey) -> io::Re
         let Some(bytes) = state.leaf(position)? else { return Ok(Located::Pruned) };
         let leaf = Leaf::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         if (leaf.request_id, leaf.portal) == (request.id, request.portal) {
-            return Ok(Located::At(position, bytes));
+            return Ok(Located::At { position, official: leaf.official });
         }
         next = walk.at_or_after(position + 1)?;
     }

@@ -2,7 +2,7 @@
 
 use xacminh_core::{apply::Seen, command::RequestKey};
 use xacminh_proto::{
-    transparency::{Leaf, LeafBytes},
+    transparency::Leaf,
     vocab::{ErrorNumber, OfficialId, PortalId, RequestId},
 };
 
@@ -33,9 +33,8 @@ impl Desk {
         id: RequestId,
     ) -> Result<String, ErrorNumber> {
         let portal = self.holder_is_enrolled(holder)?;
-        let (position, leaf) = self.entry_of(searcher, &RequestKey { id, portal })?;
+        let (position, asked_by) = self.entry_of(searcher, &RequestKey { id, portal })?;
         if let ReceiptHolder::Official(portal, official) = holder {
-            let asked_by = Leaf::decode(&leaf).map_err(internal)?.official;
             // What another official asked is as unknown as what nobody asked.
             if asked_by != self.keyring.official_pseudonym(*portal, official) {
                 return Err(ErrorNumber::RequestUnknown);
@@ -45,14 +44,16 @@ impl Desk {
         self.notary.receipt_again(position, &addendum).await.map_err(unsigned)
     }
 
-    /// Where the entry of a request is: in memory for as long as it may be sent again, then by the index.
-    fn entry_of(&self, searcher: &Searcher, request: &RequestKey) -> Result<(u64, LeafBytes), ErrorNumber> {
+    /// Where the entry of a request is, and the pseudonym of the official who asked: by the state's memory for as long as it
+    /// may be sent again, then by the index.
+    fn entry_of(&self, searcher: &Searcher, request: &RequestKey) -> Result<(u64, [u8; 16]), ErrorNumber> {
         if let Some(Seen { position, .. }) = self.state.seen(request).map_err(internal)? {
             let missing = || internal("a leaf that was seen is not in the state");
-            return Ok((position, self.state.leaf(position).map_err(internal)?.ok_or_else(missing)?));
+            let leaf = self.state.leaf(position).map_err(internal)?.ok_or_else(missing)?;
+            return Ok((position, Leaf::decode(&leaf).map_err(internal)?.official));
         }
         match searcher.locate(request).map_err(internal)? {
-            Located::At(position, leaf) => Ok((position, leaf)),
+            Located::At { position, official } => Ok((position, official)),
             Located::Pruned => Err(ErrorNumber::NoLongerKept),
             Located::Nowhere => Err(ErrorNumber::RequestUnknown),
             Located::Behind => Err(ErrorNumber::NotReady),
