@@ -1,6 +1,6 @@
 # Three nodes of their own on this machine, with real fsync: what `run` and `scale` share. To be sourced at the repository's root.
 #
-# Environment: CITIZENS, PORT, BENCH_DIR, NO_BUILD, KEEP, AUTHORITY, RAFT, LIMITS, as `run` says.
+# Environment: CITIZENS, PORT, BENCH_DIR, NO_BUILD, KEEP, AUTHORITY, RAFT, LIMITS, as `run` says, and ASKED (1 2 3): the nodes that are asked.
 
 citizens=${CITIZENS:-100000}
 port=${PORT:-8400}
@@ -111,7 +111,7 @@ ready() {
 
 load() {
     "${LOAD:-$bin/load}" ${LOAD_VERB:-} --cluster bench --cert "$home/certs/portal-1.pem" --key "$home/certs/portal-1.key" --ca "$home/certs/client-ca.pem" \
-        $(for id in 1 2 3; do echo "--endpoint 127.0.0.1:$((port + id))"; done) $(printf -- '--pid %s ' "${pids[@]}") \
+        $(for id in ${ASKED:-1 2 3}; do echo "--endpoint 127.0.0.1:$((port + id)) --pid ${pids[id - 1]}"; done) \
         --population "$people" --people "${PEOPLE:-20000}" --mix "${MIX:-match=90,mismatch=0,lookup=10}" \
         --seconds "${SECONDS_EACH:-10}" --quiet-s "${QUIET_S:-300}" "$@"
 }

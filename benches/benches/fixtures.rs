@@ -1,7 +1,7 @@
 //! One synthetic person, a register, questions, and batches of what they become.
 
 use xacminh_core::{
-    apply::{Meta, Shard},
+    apply::{Meta, Shard, Sweep},
     command::{Batch, Entry, Item, Miss, MissLimits, OwnKey, Person, RecordRead, RequestKey, Ticket, TreeHead},
     decide::{Asked, Decision, Next, decide},
     draft,
@@ -199,6 +199,6 @@ pub(crate) fn meta() -> Meta {
         register_revision: 7,
         entries_days: 0,
         shard: Shard { year: 2026, first: 0 },
-        ..Meta::default()
+        sweep: Sweep::default(),
     }
 }

@@ -62,6 +62,38 @@ async fn nothing_is_left_of_an_erased_person_but_evidence() {
     .await;
 }
 
+/// A node that ends between an erasure and the clearing of its files begins with that again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_killed_before_its_files_were_clear_clears_them() {
+    let test = "erasure::a_node_that_was_killed_before_its_files_were_clear_clears_them";
+    Cluster::tell(test, Options::default(), async |cluster| {
+        let office = cluster.client(Caller::Office)?;
+        let person = cluster.people.people[0].clone();
+        office.ask(people::right(&person), PATIENCE).await?;
+        let leader = cluster.leader().await?;
+        erase(&cluster.client(Caller::Operator)?, &person.citizen_number.to_string()).await?;
+        // It has answered, so it has applied the erasure; what is erased is looked for once a second.
+        let stderr = cluster.files.stderr(leader);
+        cluster.kill9(leader)?;
+        let said = fs::read_to_string(&stderr)?;
+        ensure!(!said.contains(CLEARED), "the node was killed too late for this test");
+        cluster.restart(leader).await?;
+        wait::until("cleared files", PATIENCE, || async {
+            let said = fs::read_to_string(&stderr).map_err(|error| error.to_string())?;
+            said.contains(CLEARED).then_some(()).ok_or_else(|| format!("{} bytes", said.len()))
+        })
+        .await?;
+        // Once is enough: the next life knows.
+        ensure!(cluster.stop(leader).await? == Some(0), "the node did not end well");
+        cluster.restart(leader).await?;
+        office.ask(people::right(&cluster.people.people[1].clone()), PATIENCE).await?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        ensure!(fs::read_to_string(&stderr)?.matches(CLEARED).count() == 1, "the files were cleared twice");
+        store_view::stop_and_compare(cluster).await
+    })
+    .await;
+}
+
 /// Erases, and then finds nothing left to erase.
 async fn erase(operator: &Client, number: &str) -> Result<()> {
     let order = ErasureOrder {

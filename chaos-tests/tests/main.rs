@@ -7,6 +7,7 @@ mod bad_input;
 mod churn;
 mod drain;
 mod erasure;
+mod export;
 mod kill_under_load;
 mod numbers;
 mod operator_mistakes;

@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
 use anyhow::{Context, Result, ensure};
 use xacminh_chaos::{
     Cluster, Options,
-    cluster::{Caller, Signal, files::new_keyring},
+    cluster::{Caller, Signal, copy_folder, files::new_keyring},
     invariants::{self, heals},
     ledger::Ledger,
     load::Load,
@@ -280,6 +280,43 @@ async fn a_wiped_disk_does_not_come_back_under_its_old_number() {
         let ledgers = Ledger::read_all(cluster).await?;
         ensure!(ledgers.len() == 2, "{} nodes run", ledgers.len());
         invariants::check_all(&history, &ledgers)
+    })
+    .await;
+}
+
+/// A node whose state was restored from a backup, and whose record of what it signed was not, signed more than it has: it
+/// waits for its log to bring that back, and then stops instead of signing another history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_restored_beside_a_newer_record_of_signed_heads_is_not_signed() {
+    let test = "operator_mistakes::a_state_restored_beside_a_newer_record_of_signed_heads_is_not_signed";
+    Cluster::tell(test, alone(), async |cluster| {
+        let ask = async |cluster: &Cluster| {
+            let office = cluster.client(Caller::Office)?;
+            for person in &cluster.people.people[..5] {
+                ensure!(office.ask(people::right(person), DEADLINE).await?.receipt.is_some(), "no receipt");
+            }
+            office.close().await;
+            Ok(())
+        };
+        ask(cluster).await?;
+        cluster.stop(1).await?;
+        let (data, backup) = (cluster.files.data(1), cluster.files.folder.join("backup"));
+        copy_folder(&data, &backup)?;
+        cluster.restart(1).await?;
+        ask(cluster).await?;
+        cluster.stop(1).await?;
+        let record = cluster.files.folder.join("record");
+        copy_folder(&data.join("notary"), &record)?;
+        fs::remove_dir_all(&data)?;
+        copy_folder(&backup, &data)?;
+        // With its own old record the backup would be a node that knows no better.
+        fs::remove_dir_all(data.join("notary"))?;
+        copy_folder(&record, &data.join("notary"))?;
+        cluster.spawn(1, false)?;
+        let code = cluster.process_mut(1)?.wait_exit().await?;
+        ensure!(code == Some(i32::from(ExitCode::InvariantBroken.number())), "it ended with {code:?}");
+        ensure!(cluster.process(1)?.last_words().contains("more was signed than the log has"), "it does not say why");
+        Ok(())
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Whether a reply fits its request: asked of every reply before anybody believes it.
 
 use xacminh_proto::{
-    transparency::{Checkpoint, Leaf, Policy, Receipt, note::Note},
+    transparency::{Checkpoint, Leaf, Policy, Receipt, note::Note, policy::PolicyError},
     vocab::PersonNumber,
     wire::{
         Answer, Ask, AuditEntries, AuditEntry, AuditFound, AuditOrder, AuditPage, AuditQuery, Happened,
@@ -40,9 +40,24 @@ pub(crate) fn judge(request: &Request, reply: Reply, policy: Option<&Policy>) ->
                 return Err(Breach::Checkpoint);
             }
         }
+        (Request::CheckpointOf(year), Reply::Checkpoint(text)) if is_head_of(*year, text.as_str(), policy) => {}
+        (Request::CheckpointOf(_), Reply::Checkpoint(_)) => return Err(Breach::Checkpoint),
         _ => return Err(Breach::Kind),
     }
     Ok(reply)
+}
+
+/// The year of the log that a checkpoint is of: the last part of its origin.
+fn year_of(head: &Checkpoint) -> Option<u16> {
+    head.origin().rsplit('/').next()?.parse().ok()
+}
+
+/// Whether this is a checkpoint of the year's log, believed if there is a key to tell: a policy need not know past years.
+fn is_head_of(year: u16, text: &str, policy: Option<&Policy>) -> bool {
+    let Ok(note) = Note::parse(text.as_bytes()) else { return false };
+    let Ok(head) = Checkpoint::parse(note.text()) else { return false };
+    let accepted = policy.map_or(Ok(()), |policy| policy.accept(&note).map(drop));
+    year_of(&head) == Some(year) && matches!(accepted, Ok(()) | Err(PolicyError::Origin))
 }
 
 fn judge_answer(ask: &Ask, answer: &Answer, policy: Option<&Policy>) -> Result<(), Breach> {

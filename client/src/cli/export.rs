@@ -1,12 +1,15 @@
-//! `xacminh audit export`: a year of the log as files that any static web server can serve (C2SP tlog-tiles).
+//! `xacminh audit export`: the log as files that any static web server can serve (C2SP tlog-tiles), year by year.
 //!
 //! ```text
+//! years       the newest, then that before, by its checkpoint, …: where each begins
 //! pages of entries ─▶ DIR/<year>/tile/entries/…   what is there already is not asked for again
 //!        └─ hashed ─▶ DIR/<year>/tile/<L>/…       made here: the node's hashes are not believed
 //! all of it, read back from the disk and walked ─▶ DIR/<year>/checkpoint, last
 //! ```
 //!
 //! Each file appears whole or not at all. A run that was cut short leaves no checkpoint that the files do not bear out.
+
+mod years;
 
 use std::{
     fs,
@@ -19,16 +22,15 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use xacminh_proto::{
     transparency::{
-        Checkpoint, Hash, Leaf, Policy,
+        Checkpoint, Hash, Policy,
         merkle::{Frontier, leaf_hash},
         note::Note,
-        policy::PolicyError,
+        policy::{Accepted, PolicyError},
         tiles::{
             CHECKPOINT_PATH, Layer, TILE_HEIGHT, TILE_WIDTH, Tile, TileSource, audit, decode_bundle, encode_bundle,
             encode_hashes,
         },
     },
-    vocab::Date,
     wire::{AUDIT_PAGE_MAX, AuditPage, Pruned},
 };
 
@@ -46,11 +48,14 @@ const TRY_PAUSE: Duration = Duration::from_millis(200);
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
-/// Write a year of the log as files for any web server
+/// Write the log as files for any web server
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Where to; the files lie under the year in it. What is there already is kept
+    /// Where to; the files lie under their year in it. What is there already is kept
     directory: PathBuf,
+    /// One year's log alone [default: every year whose key is given and whose entries are kept]
+    #[arg(long)]
+    year: Option<u16>,
 }
 
 /// Why what a node hands out is not written down as the log.
@@ -72,8 +77,31 @@ enum ExportError {
     Behind(u64),
     #[error("entry {0} is none: {1}")]
     Entry(u64, String),
+    #[error("entry {0} and those before it are no longer kept: an export of before is all there is")]
+    Pruned(u64),
+    #[error("the log has no year {0}")]
+    NoYear(u16),
+    #[error("the checkpoint of {0} is not the year's last one yet")]
+    Unended(u16),
+    #[error("the years before {0} do not fit before it")]
+    Years(u16),
     #[error("what was written does not verify: {0}")]
     Unproven(String),
+}
+
+/// What became of a year.
+enum Exported {
+    /// Written: its origin, entries, cosigners, and how many entries were fetched.
+    Written { origin: String, size: u64, cosigners: usize, fetched: u64 },
+    /// Left as it is, because a past year cannot or need not be written.
+    LeftOut(LeftOut),
+}
+
+/// Why a past year is left out when every year is wanted.
+#[derive(Clone, Copy)]
+enum LeftOut {
+    NoKey,
+    Pruned,
 }
 
 pub(super) async fn run(
@@ -84,46 +112,92 @@ pub(super) async fn run(
 ) -> Result<Exit, CliError> {
     let policy = global.trust()?;
     let screen = global.screen();
-    let refused = |error: String| args.failed(&ExportError::Checkpoint(error));
-    let note = checkpoint(client, &policy, deadline).await?.ok_or_else(|| args.failed(&ExportError::Uncosigned))?;
-    let accepted = policy.accept(&note).map_err(|error| refused(error.to_string()))?;
-    let head = accepted.checkpoint();
-    let year = head.origin().rsplit('/').next().and_then(|year| year.parse::<u16>().ok());
-    let year = year.ok_or_else(|| refused("its origin ends in no year".to_owned()))?;
-
-    let folder = Folder(args.directory.join(year.to_string()));
-    let before = folder.checkpoint(&policy).map_err(|error| CliError::file(&folder.0, error))?;
-    if let Some(before) = before.as_ref().filter(|before| before.size() > head.size()) {
-        return Err(args.failed(&ExportError::Older(before.size())));
-    }
     let pages = Pages { client, deadline, args: &args };
-    let first = pages.first_of(year).await?;
-    let fetched = write_tree(&pages, &folder, first, head, before.as_ref(), screen).await?;
+    let held = years::held(&pages, args.year).await?;
+    let wanted = held.iter().enumerate().filter(|(_, year)| args.year.is_none_or(|wanted| wanted == year.number));
+    let mut found = false;
+    for (back, year) in wanted {
+        found = true;
+        let folder = Folder(args.directory.join(year.number.to_string()));
+        let note = checkpoint(&pages, &policy, year.number).await?;
+        let is_optional = back > 0 && args.year.is_none();
+        let done = match note {
+            None => Err(args.failed(&ExportError::Uncosigned)),
+            Some(note) => match policy.accept(&note) {
+                Err(PolicyError::Origin) if is_optional => Ok(Exported::LeftOut(LeftOut::NoKey)),
+                Err(error) => Err(args.failed(&ExportError::Checkpoint(error.to_string()))),
+                Ok(accepted)
+                    if is_optional && pages.is_missing(&folder, year.first, accepted.checkpoint().size()).await? =>
+                {
+                    Ok(Exported::LeftOut(LeftOut::Pruned))
+                }
+                Ok(accepted) => export(&pages, &folder, year.first, (&note, &accepted), &policy, screen).await,
+            },
+        };
+        tell(screen, &folder, year.number, &done?)?;
+    }
+    match args.year {
+        Some(year) if !found => Err(args.failed(&ExportError::NoYear(year))),
+        _ => Ok(Exit::Good),
+    }
+}
+
+/// Writes a year, and its checkpoint last.
+async fn export(
+    pages: &Pages<'_>,
+    folder: &Folder,
+    first: u64,
+    (note, accepted): (&Note, &Accepted),
+    policy: &Policy,
+    screen: Screen,
+) -> Result<Exported, CliError> {
+    let head = accepted.checkpoint();
+    let before = folder.checkpoint(policy).map_err(|error| CliError::file(&folder.0, error))?;
+    if let Some(before) = before.as_ref().filter(|before| before.size() > head.size()) {
+        return Err(pages.args.failed(&ExportError::Older(before.size())));
+    }
+    let fetched = write_tree(pages, folder, first, head, before.as_ref(), screen).await?;
     // What is on the disk is what others will read, so that is what is checked.
     let mut files = folder.clone();
     audit(&mut files, head.size(), head.root(), true)
-        .map_err(|error| args.failed(&ExportError::Unproven(error.to_string())))?;
+        .map_err(|error| pages.args.failed(&ExportError::Unproven(error.to_string())))?;
     folder.write(Path::new(CHECKPOINT_PATH), note.to_string().as_bytes()).map_err(|e| CliError::file(&folder.0, e))?;
-    if screen.json {
-        screen.json(&serde_json::json!({
-            "origin": head.origin(), "size": head.size(), "cosigners": accepted.cosigners().len(),
-            "entries_fetched": fetched, "directory": folder.0.display().to_string(), "verified": true,
-        }))?;
-    } else {
-        let (origin, size) = (head.origin(), head.size());
-        screen.line(&format!("{}: {origin}, {size} entries, {fetched} of them new; all verify", folder.0.display()))?;
-    }
-    Ok(Exit::Good)
+    let cosigners = accepted.cosigners().len();
+    Ok(Exported::Written { origin: head.origin().to_owned(), size: head.size(), cosigners, fetched })
 }
 
-/// The newest head that a node has; if the policy wants cosignatures that it lacks, the newest of any node that has them:
-/// witnesses are asked by the node that leads. None if no node has one.
-async fn checkpoint(client: &Client, policy: &Policy, deadline: Duration) -> Result<Option<Note>, CliError> {
-    let first = client.checkpoint(deadline).await?;
+fn tell(screen: Screen, folder: &Folder, year: u16, done: &Exported) -> io::Result<()> {
+    let directory = folder.0.display().to_string();
+    match done {
+        Exported::Written { origin, size, cosigners, fetched } if screen.json => screen.json(&serde_json::json!({
+            "origin": origin, "size": size, "cosigners": cosigners,
+            "entries_fetched": fetched, "directory": directory, "verified": true,
+        })),
+        Exported::Written { origin, size, fetched, .. } => {
+            screen.line(&format!("{directory}: {origin}, {size} entries, {fetched} of them new; all verify"))
+        }
+        Exported::LeftOut(why) if screen.json => screen.json(&serde_json::json!({
+            "year": year, "directory": directory,
+            "left_out": match why { LeftOut::NoKey => "no_key", LeftOut::Pruned => "no_longer_kept" },
+        })),
+        Exported::LeftOut(LeftOut::NoKey) => {
+            screen.line(&format!("{directory}: left out, no key of the log of {year} was given"))
+        }
+        Exported::LeftOut(LeftOut::Pruned) => {
+            screen.line(&format!("{directory}: left as it is, entries of {year} are no longer kept"))
+        }
+    }
+}
+
+/// The newest head of a year that a node has; if the policy wants cosignatures that it lacks, the newest of any node that has
+/// them: witnesses are asked by the node that leads. None if no node has one.
+async fn checkpoint(pages: &Pages<'_>, policy: &Policy, year: u16) -> Result<Option<Note>, CliError> {
+    let (client, deadline) = (pages.client, pages.deadline);
+    let first = client.checkpoint_of(year, deadline).await?;
     if policy.accept(&first) != Err(PolicyError::Quorum) {
         return Ok(Some(first));
     }
-    let heads = client.checkpoint_of_all(deadline).await.into_iter().flatten();
+    let heads = client.checkpoint_of_all(year, deadline).await.into_iter().flatten();
     let cosigned = heads.filter_map(|note| Some((policy.accept(&note).ok()?.checkpoint().size(), note)));
     Ok(cosigned.max_by_key(|(size, _)| *size).map(|(_, note)| note))
 }
@@ -221,27 +295,31 @@ struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Position of a year's first entry. Stamps only grow, so it is found by halving.
-    async fn first_of(&self, year: u16) -> Result<u64, CliError> {
-        // A page of nothing tells how long the log is.
-        let page = AuditPage { from: u64::MAX, limit: 1 };
-        let (mut low, mut high) = (0, self.client.audit_page(page, self.deadline).await?.leaves);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let entry = self.entries(middle, 1).await?.remove(0);
-            // What is no longer kept is of an earlier year.
-            let is_before = Pruned::read(&entry).is_some() || {
-                let leaf = Leaf::decode(&entry)
-                    .map_err(|error| self.args.failed(&ExportError::Entry(middle, error.to_string())))?;
-                Date::in_vietnam(leaf.time_ms).year() < year
-            };
-            if is_before { low = middle + 1 } else { high = middle }
+    /// Whether entries that a folder lacks are no longer kept: what is dropped is the beginning of the log.
+    async fn is_missing(&self, folder: &Folder, first: u64, size: u64) -> Result<bool, CliError> {
+        let tiles = (0..size.div_ceil(WIDTH)).filter_map(|index| Tile::of_tree(Layer::Entries, index, size));
+        match tiles.into_iter().find(|tile| folder.bundle(*tile).is_none()) {
+            Some(lacking) => Ok(Pruned::read(&self.entry(first + lacking.index() * WIDTH).await?).is_some()),
+            None => Ok(false),
         }
-        Ok(low)
     }
 
-    /// So many entries from a position on.
+    /// The entry at a position, or what stands in its place.
+    async fn entry(&self, position: u64) -> Result<Vec<u8>, CliError> {
+        Ok(self.any(position, 1).await?.remove(0))
+    }
+
+    /// So many entries from a position on, all of them kept.
     async fn entries(&self, from: u64, count: u16) -> Result<Vec<Vec<u8>>, CliError> {
+        let entries = self.any(from, count).await?;
+        match (from..).zip(&entries).filter(|(_, entry)| Pruned::read(entry).is_some()).last() {
+            Some((position, _)) => Err(self.args.failed(&ExportError::Pruned(position))),
+            None => Ok(entries),
+        }
+    }
+
+    /// So many entries from a position on, or what stands in their place.
+    async fn any(&self, from: u64, count: u16) -> Result<Vec<Vec<u8>>, CliError> {
         let mut entries = Vec::new();
         for _ in 0..TRIES_MAX {
             let had = u16::try_from(entries.len()).expect("a page is short");
@@ -308,8 +386,13 @@ impl ExportArgs {
     fn failed(&self, error: &ExportError) -> CliError {
         let said = format!("{}: {error}", self.directory.display());
         match error {
-            ExportError::Uncosigned | ExportError::Older(_) | ExportError::Behind(_) => CliError::NotYet(said),
-            ExportError::Checkpoint(_)
+            ExportError::Uncosigned | ExportError::Older(_) | ExportError::Behind(_) | ExportError::Unended(_) => {
+                CliError::NotYet(said)
+            }
+            ExportError::NoYear(_) => CliError::Usage(said),
+            ExportError::Pruned(_) => CliError::file(&self.directory, error),
+            ExportError::Years(_)
+            | ExportError::Checkpoint(_)
             | ExportError::Root
             | ExportError::Forked
             | ExportError::Entry(..)

@@ -79,9 +79,21 @@ impl Client {
         }
     }
 
-    /// The signed head of the log as each node has it now: who leads has cosignatures, others may not.
-    pub async fn checkpoint_of_all(&self, deadline: Duration) -> Vec<Result<Note, ClientError>> {
-        let replies = self.ask_all(&Request::Checkpoint, deadline).await;
+    /// The signed head of a year's log; verified if the client knows a key of that year's log.
+    ///
+    /// # Errors
+    /// [`ClientError`]; rejected with [`ErrorNumber::RequestUnknown`](xacminh_proto::vocab::ErrorNumber::RequestUnknown)
+    /// if the log has no such year.
+    pub async fn checkpoint_of(&self, year: u16, deadline: Duration) -> Result<Note, ClientError> {
+        match self.exchange(Way::Stream, Request::CheckpointOf(year), deadline).await? {
+            Reply::Checkpoint(text) => Ok(Note::parse(text.as_str().as_bytes()).expect("judge read it")),
+            other => unreachable!("judge lets no other reply to a wish for a head pass: {}", kind_of(&other)),
+        }
+    }
+
+    /// The signed head of a year's log as each node has it now: who leads has cosignatures, others may not.
+    pub async fn checkpoint_of_all(&self, year: u16, deadline: Duration) -> Vec<Result<Note, ClientError>> {
+        let replies = self.ask_all(&Request::CheckpointOf(year), deadline).await;
         let note = |(_, reply)| match reply {
             Ok(Reply::Checkpoint(text)) => Ok(Note::parse(text.as_str().as_bytes()).expect("judge read it")),
             Ok(other) => unreachable!("judge lets no other reply to a wish for a head pass: {}", kind_of(&other)),
@@ -113,6 +125,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         | Request::Audit(_)
         | Request::Receipt(_)
         | Request::Checkpoint
+        | Request::CheckpointOf(_)
         | Request::Consistency(_)
         | Request::Register(_) => false,
     }

@@ -1,6 +1,7 @@
 //! The log written down as files, from the pages of a node.
 
 use std::{
+    collections::HashMap,
     fs,
     net::TcpListener,
     process::{Command, Stdio},
@@ -10,11 +11,12 @@ use std::{
 use xacminh_proto::{
     transparency::{
         Checkpoint, Hash, Leaf, LeafKind, LeafVerdict,
+        merkle::leaf_hash,
         note::Note,
         tiles::{Tile, TileSource, audit},
     },
-    vocab::{PortalId, RequestId},
-    wire::{AuditEntries, AuditEntry, CheckpointText, Reply, Request},
+    vocab::{ErrorNumber, PortalId, RequestId},
+    wire::{AuditEntries, AuditEntry, CheckpointText, Failure, Pruned, Reply, Request},
 };
 
 use crate::{
@@ -31,8 +33,12 @@ const YEAR_BEFORE_MS: u64 = 1_781_000_000_000;
 const BEFORE: u64 = 70;
 
 fn leaf(index: u64, time_ms: u64) -> Vec<u8> {
+    leaf_of(LeafKind::Disclosed, index, time_ms)
+}
+
+fn leaf_of(kind: LeafKind, index: u64, time_ms: u64) -> Vec<u8> {
     let leaf = Leaf {
-        kind: LeafKind::Disclosed,
+        kind,
         time_ms,
         request_id: RequestId::new(time_ms, [1; 10]),
         portal: PortalId(1),
@@ -61,14 +67,16 @@ fn script(
     checkpoint: String,
     spoil: Option<u64>,
 ) -> impl Fn(usize, &Request) -> Act + Send + Sync + 'static {
-    let before = (0..BEFORE).map(|index| leaf(index, YEAR_BEFORE_MS + index));
-    let mut entries: Vec<Vec<u8>> = before.chain(log.entries.iter().cloned()).collect();
+    let before: Vec<Vec<u8>> = (0..BEFORE).map(|index| leaf(index, YEAR_BEFORE_MS + index)).collect();
+    let last = Log::named("log.example/da-nang/2026", before.clone()).checkpoint(BEFORE).to_string();
+    let mut entries: Vec<Vec<u8>> = before.into_iter().chain(log.entries.iter().cloned()).collect();
     if let Some(at) = spoil {
         entries[usize::try_from(BEFORE + at).unwrap()] = leaf(9_999, AT_MS + at);
     }
     move |_, request| {
         Act::Reply(match request {
-            Request::Checkpoint => Reply::Checkpoint(CheckpointText::new(checkpoint.clone()).expect("short")),
+            Request::CheckpointOf(2027) => Reply::Checkpoint(CheckpointText::new(checkpoint.clone()).expect("short")),
+            Request::CheckpointOf(2026) => Reply::Checkpoint(CheckpointText::new(last.clone()).expect("short")),
             Request::Audit(page) => {
                 let from = usize::try_from(page.from).unwrap_or(usize::MAX).min(entries.len());
                 let found = entries[from..].iter().take(usize::from(page.limit)).zip(page.from..);
@@ -130,6 +138,7 @@ async fn a_log_is_written_down_grows_and_is_asked_for_only_once() {
     let desk = Desk::new(&small);
     let (code, said) = desk.export(&small);
     assert!(code == 0 && said.contains("600 entries, 600 of them new"), "{said}");
+    assert!(said.contains("left out, no key of the log of 2026 was given"), "{said}");
     let (size, root) = exported(&desk);
     audit(&mut Files(&desk), size, &root, true).unwrap();
     // It grew: the two full bundles are not asked for again.
@@ -236,4 +245,155 @@ async fn a_static_web_server_serves_what_was_exported() {
     server.kill().unwrap();
     server.wait().unwrap();
     assert_eq!(walked.unwrap(), 600);
+}
+
+/// Three years of a log, as a node has them.
+struct Years {
+    logs: Vec<(u16, Log)>,
+    desk: Desk,
+}
+
+/// What a node says of these years; entries before a position are no longer kept.
+fn years_script(logs: &[(u16, Log)], pruned: u64) -> impl Fn(usize, &Request) -> Act + Send + Sync + use<> + 'static {
+    let note = |(year, log): &(u16, Log)| (*year, log.checkpoint(log.size()).to_string());
+    let notes: HashMap<u16, String> = logs.iter().map(note).collect();
+    let mut entries: Vec<Vec<u8>> = logs.iter().flat_map(|(_, log)| log.entries.iter().cloned()).collect();
+    let mut opens = HashMap::new();
+    let mut first = 0;
+    for (year, log) in logs {
+        opens.insert(first, *year);
+        first += log.size();
+    }
+    for (position, entry) in (0..pruned).zip(&mut entries) {
+        *entry = Pruned { hash: leaf_hash(entry), opens: opens.get(&position).copied() }.bytes();
+    }
+    move |_, request| {
+        let checkpoint = |year: u16| match notes.get(&year) {
+            Some(note) => Reply::Checkpoint(CheckpointText::new(note.clone()).expect("short")),
+            None => Reply::Failure(Failure::new(ErrorNumber::RequestUnknown, "")),
+        };
+        Act::Reply(match request {
+            Request::CheckpointOf(year) => checkpoint(*year),
+            Request::Audit(page) => {
+                let from = usize::try_from(page.from).unwrap_or(usize::MAX).min(entries.len());
+                let found = entries[from..].iter().take(usize::from(page.limit)).zip(page.from..);
+                let entries_of = found.map(|(leaf, position)| AuditEntry { position, leaf: leaf.clone() }).collect();
+                Reply::Audit(AuditEntries { leaves: u64::try_from(entries.len()).unwrap(), entries: entries_of })
+            }
+            other => panic!("{other:?}"),
+        })
+    }
+}
+
+impl Years {
+    /// Of 2024, of 2026 and of 2027: in 2025 nobody asked anything.
+    fn new() -> Self {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        let year = |year: u16, days_before: u64, size: u64| {
+            let at_ms = AT_MS - days_before * DAY_MS;
+            let opens = leaf_of(if year == 2024 { LeafKind::Disclosed } else { LeafKind::ShardOpen }, 0, at_ms);
+            let entries = (1..size).map(|index| leaf(index, at_ms + index));
+            (year, Log::named(&format!("log.example/da-nang/{year}"), [opens].into_iter().chain(entries).collect()))
+        };
+        let logs = vec![year(2024, 3 * 365, 300), year(2026, 365, 600), year(2027, 0, 100)];
+        let authority = Authority::new();
+        let node = authority.node(years_script(&logs, 0));
+        let folder = tempfile::tempdir().unwrap();
+        authority.files(folder.path(), &[node.addr]);
+        Self { logs, desk: Desk { folder, node, _authority: authority } }
+    }
+
+    /// Exports with the keys of some years.
+    fn export(&self, directory: &str, known: &[u16], more: &[&str]) -> (i32, String) {
+        let keys = self.logs.iter().filter(|(year, _)| known.contains(year)).map(|(_, log)| format!("{}\n", log.key));
+        let keys: String = keys.collect();
+        let directory = self.desk.folder.path().join(directory);
+        let mut program = program(self.desk.folder.path());
+        program.args(["audit", "export", directory.to_str().unwrap(), "--log-key", &keys]).args(more);
+        let output = program.output().unwrap();
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// How many entries of a year lie in a directory, all of which verify; none if there is no checkpoint.
+    fn lies(&self, directory: &str, year: u16) -> Option<u64> {
+        struct Files(std::path::PathBuf);
+        impl TileSource for Files {
+            type Error = std::io::Error;
+            fn tile(&mut self, tile: Tile) -> std::io::Result<Vec<u8>> {
+                fs::read(self.0.join(tile.path()))
+            }
+        }
+        let folder = self.desk.folder.path().join(directory).join(year.to_string());
+        let note = Note::parse(&fs::read(folder.join("checkpoint")).ok()?).unwrap();
+        let head = Checkpoint::parse(note.text()).unwrap();
+        assert_eq!(head.origin(), format!("log.example/da-nang/{year}"));
+        audit(&mut Files(folder), head.size(), head.root(), true).unwrap();
+        Some(head.size())
+    }
+
+    fn all(&self, directory: &str) -> [Option<u64>; 3] {
+        [2024, 2026, 2027].map(|year| self.lies(directory, year))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_year_is_written_beside_the_others_and_one_if_one_is_wanted() {
+    let years = Years::new();
+    let (code, said) = years.export("log", &[2024, 2026, 2027], &[]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(years.all("log"), [Some(300), Some(600), Some(100)], "{said}");
+    let (code, said) = years.export("log", &[2024, 2026, 2027], &[]);
+    assert!(code == 0 && said.matches("entries, 0 of them new; all verify").count() == 3, "{said}");
+
+    let (code, said) = years.export("one", &[2026], &["--year", "2026"]);
+    assert_eq!((code, years.all("one")), (0, [None, Some(600), None]), "{said}");
+    for (wanted, known) in [("2025", 2026), ("2028", 2027), ("2001", 2027)] {
+        let (code, said) = years.export("none", &[2024, known], &["--year", wanted]);
+        assert!(code == 2 && said.contains(&format!("the log has no year {wanted}")), "{said}");
+    }
+    // What is not verified is not written: said of a past year, and an error of one that was asked for.
+    let (code, said) = years.export("some", &[2024, 2027], &[]);
+    assert_eq!((code, years.all("some")), (0, [Some(300), None, Some(100)]), "{said}");
+    assert!(said.contains("left out, no key of the log of 2026 was given"), "{said}");
+    let (code, said) = years.export("some", &[2024, 2027], &["--year", "2026"]);
+    assert!(code == 8 && said.contains("no known log has this origin"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_that_is_no_longer_kept_stays_as_it_was_exported() {
+    let years = Years::new();
+    let known = [2024, 2026, 2027];
+    assert_eq!(years.export("before", &known, &[]).0, 0);
+    // All of 2024 and the first bundle of 2026 went.
+    years.desk.node.change(years_script(&years.logs, 300 + 256));
+    let (code, said) = years.export("before", &known, &[]);
+    assert!(code == 0 && said.matches("entries, 0 of them new; all verify").count() == 3, "{said}");
+    let (code, said) = years.export("after", &known, &[]);
+    assert_eq!((code, years.all("after")), (0, [None, None, Some(100)]), "{said}");
+    assert_eq!(said.matches("left as it is").count(), 2, "{said}");
+    let (code, said) = years.export("after", &known, &["--year", "2024"]);
+    assert!(code == 6 && said.contains("no longer kept"), "{said}");
+}
+
+/// A checkpoint that is not of the year's end does not say where the year begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_year_is_written_when_its_last_checkpoint_is_there() {
+    let years = Years::new();
+    let whole = &years.logs[1].1;
+    let short = Log::named(whole.key.name(), whole.entries[..599].to_vec());
+    let serve = |log: &Log| {
+        let (script, note) = (years_script(&years.logs, 0), log.checkpoint(log.size()).to_string());
+        move |at: usize, request: &Request| match request {
+            Request::CheckpointOf(2026) => Act::Reply(Reply::Checkpoint(CheckpointText::new(note.clone()).unwrap())),
+            other => script(at, other),
+        }
+    };
+    years.desk.node.change(serve(&short));
+    let (code, said) = years.export("log", &[2027], &[]);
+    assert!(code == 3 && said.contains("not the year's last one yet"), "{said}");
+    let (code, said) = years.export("log", &[2027], &["--year", "2027"]);
+    assert!(code == 0, "the newest is there all the same: {said}");
+    years.desk.node.change(serve(whole));
+    let (code, said) = years.export("log", &[2027], &[]);
+    assert!(code == 0, "{said}");
 }

@@ -30,7 +30,12 @@ impl Log {
     }
 
     pub(crate) fn of(entries: Vec<Vec<u8>>) -> Self {
-        let (pair, key) = key_pair(ORIGIN, KeyKind::Ed25519, 1);
+        Self::named(ORIGIN, entries)
+    }
+
+    /// The log of an origin.
+    pub(crate) fn named(origin: &str, entries: Vec<Vec<u8>>) -> Self {
+        let (pair, key) = key_pair(origin, KeyKind::Ed25519, 1);
         let (mut frontier, mut hashes) = (Frontier::new(), HashMap::new());
         let mut roots = vec![frontier.root()];
         for entry in &entries {
@@ -48,7 +53,7 @@ impl Log {
 
     /// The checkpoint of its first `size` leaves.
     pub(crate) fn checkpoint(&self, size: u64) -> Note {
-        let checkpoint = Checkpoint::new(ORIGIN, size, self.roots[usize::try_from(size).unwrap()]).unwrap();
+        let checkpoint = Checkpoint::new(self.key.name(), size, self.roots[usize::try_from(size).unwrap()]).unwrap();
         checkpoint.sign(&self.key, |message| self.pair.sign(message).as_ref().try_into().unwrap()).unwrap()
     }
 

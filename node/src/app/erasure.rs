@@ -78,7 +78,7 @@ impl Node {
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
         // If we stop here, or before the end of it, nothing says that it was done, and the next start begins anew.
-        self.replication.forget(index).await
+        self.replication.forget(index, &self.state).await
     }
 }
 

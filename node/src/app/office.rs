@@ -15,6 +15,7 @@ use crate::{
     admin::{NotReady, Readiness},
     audit::Page,
     audit::{self, Inquiry},
+    publish::Missing,
     raft::submit::SubmitError,
     serve::{self, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
@@ -72,14 +73,21 @@ impl Office for Node {
     }
 
     fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
-        Box::pin(self.desk.receipt_of(holder, id))
+        Box::pin(self.desk.receipt_of(&self.searcher, holder, id))
     }
 
-    fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
-        Box::pin(async {
-            self.shelf.newest().await.map(|text| text.to_string()).map_err(|error| {
-                tracing::warn!(%error, "there is no checkpoint to hand out");
-                ErrorNumber::NotReady
+    fn checkpoint(&self, year: Option<u16>) -> Work<'_, Result<String, ErrorNumber>> {
+        Box::pin(async move {
+            let found = match year {
+                None => self.shelf.newest().await,
+                Some(year) => self.shelf.checkpoint(year).await,
+            };
+            found.map(|text| text.to_string()).map_err(|error| match error {
+                Missing::Year if year.is_some() => ErrorNumber::RequestUnknown,
+                error => {
+                    tracing::warn!(%error, "there is no checkpoint to hand out");
+                    ErrorNumber::NotReady
+                }
             })
         })
     }

@@ -40,8 +40,8 @@ const TROUBLE: Duration = Duration::from_secs(10);
 /// How much lower than everybody else's the thread's priority is.
 const NICENESS: i32 = 15;
 
-/// Terms of a leaf: portal, official, procedure, dossier, outcome.
-const TERMS_MAX: usize = 5;
+/// Terms of a leaf: portal, official, procedure, dossier, request, outcome.
+const TERMS_MAX: usize = 6;
 
 /// Keeps the index behind the state until it is dropped.
 pub(super) struct Follower {
@@ -156,7 +156,7 @@ fn missing(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// What a leaf is found by. Nobody's portal and official say nothing.
+/// What a leaf is found by. Nobody's portal and official say nothing, and nobody asks for the receipt of an act.
 pub(super) fn terms_of(found: &Indexed) -> io::Result<[Option<Term>; TERMS_MAX]> {
     let leaf = Leaf::decode(&found.leaf).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let asked = leaf.portal.0 != 0;
@@ -165,6 +165,7 @@ pub(super) fn terms_of(found: &Indexed) -> io::Result<[Option<Term>; TERMS_MAX]>
         asked.then_some(Term::Official(leaf.official)),
         asked.then_some(Term::Procedure(leaf.procedure)),
         found.dossier.map(Term::Dossier),
+        asked.then(|| Term::request(leaf.request_id, leaf.portal)),
         Some(Term::outcome(leaf.kind, leaf.verdict)),
     ])
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! apply ── leaves, marks ──▶ state ◀── follow, in rounds ── index thread ──▶ store::AuditIndex
 //! question of an auditor ── verify resolves it into terms ──▶ search: walks of the index meet ──▶ a page of positions
+//! receipt of a request that the state has forgotten ──▶ requests: its place, compared with the leaf there
 //! ```
 //!
 //! The index is never on the way of an answer: it is made from the state by a thread of the lowest priority, and what it
@@ -12,11 +13,13 @@
 //! Architecture invariant: nothing here opens anything sealed, and no wire type is seen.
 
 mod index;
+mod requests;
 mod search;
 
 use std::{fmt, fs, io, path::Path, sync::Arc};
 
 use tokio::sync::Semaphore;
+use xacminh_core::command::RequestKey;
 use xacminh_proto::{
     transparency::{
         Hash, LeafBytes, LeafKind, LeafVerdict,
@@ -29,6 +32,7 @@ use crate::store::{AuditIndex, State};
 use index::Follower;
 
 pub use index::{ROUND_LEAVES_MAX, Stepped, step};
+pub use requests::{Located, locate};
 pub use search::{Found, PAGE_MAX, Search, SearchError, find};
 
 /// Searches at a time: auditors wait for one another rather than clerks for auditors.
@@ -113,6 +117,14 @@ impl Searcher {
         let (index, state) = (Arc::clone(&self.index), self.state.clone());
         let found = tokio::task::spawn_blocking(move || find(&index, &state, &search)).await;
         found.map_err(io::Error::other)?
+    }
+
+    /// Where the entry of a request is that the state does not remember any more.
+    ///
+    /// # Errors
+    /// If a disk cannot be read or what is on it is damaged.
+    pub fn locate(&self, request: &RequestKey) -> io::Result<Located> {
+        locate(&self.index, &self.state, request)
     }
 
     /// Leaves indexed so far.

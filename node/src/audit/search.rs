@@ -177,4 +177,4 @@ impl<'a> Walks<'a> {
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     env::Clock,
     quic::Door,
-    store::{LogStore, StateMachine, Store},
+    store::{LogStore, State, StateMachine, Store},
     telemetry::{ExitCode, Metrics, RaftGauges},
 };
 
@@ -259,13 +259,13 @@ impl Replication {
 
     /// Takes the entry at an index, and those before it, off this node's log and out of its snapshots: a new snapshot takes
     /// the place of the old one, and the log forgets what is in it. Waits until it is done, which a follower that is
-    /// catching up can delay, and notes it: what the state has of those entries must be cleared before.
+    /// catching up can delay, and notes it: what the state has of those entries must be scrubbed before.
     ///
     /// # Errors
-    /// What openraft or the disk said.
-    pub async fn forget(&self, index: u64) -> Result<(), String> {
+    /// What openraft or the disk said; also if a snapshot of another node came into force meanwhile.
+    pub async fn forget(&self, index: u64, state: &State) -> Result<(), String> {
         let failed = |error: &dyn fmt::Display| error.to_string();
-        while self.metrics().snapshot.as_ref().is_none_or(|id| id.index < index) {
+        while !state.snapshot_is_clear(index).map_err(|error| failed(&error))? {
             // One that is being made already may be of before: then another is made after it.
             self.raft.trigger().snapshot().await.map_err(|error| failed(&error))?;
             sleep(FORGET_TICK).await;

@@ -34,8 +34,8 @@ impl Hall {
         }
     }
 
-    pub(super) async fn checkpoint(&self) -> Reply {
-        match self.office.checkpoint().await.map(CheckpointText::new) {
+    pub(super) async fn checkpoint(&self, year: Option<u16>) -> Reply {
+        match self.office.checkpoint(year).await.map(CheckpointText::new) {
             Ok(Some(text)) => Reply::Checkpoint(text),
             Ok(None) => fail(ErrorNumber::Internal, ""),
             Err(number) => fail(number, ""),

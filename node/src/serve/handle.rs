@@ -107,8 +107,9 @@ impl Hall {
             (Request::Status, _) => Reply::Status(self.office.view().into()),
             (Request::AuditQuery(query), Rights::Auditor(name)) => self.audit_query(name, *query).await,
             (Request::AuditOpen(position), Rights::Auditor(name)) => self.audit_open(name, position).await,
-            (Request::Checkpoint | Request::Consistency(_), Rights::Nothing) => denied(),
-            (Request::Checkpoint, _) => self.checkpoint().await,
+            (Request::Checkpoint | Request::CheckpointOf(_) | Request::Consistency(_), Rights::Nothing) => denied(),
+            (Request::Checkpoint, _) => self.checkpoint(None).await,
+            (Request::CheckpointOf(year), _) => self.checkpoint(Some(year)).await,
             (Request::Consistency(wish), _) => self.consistency(wish),
             (Request::Register(page), Rights::Auditor(_) | Rights::Operator(_)) => self.register(page),
             (Request::Audit(page), Rights::Auditor(_)) => {

@@ -46,8 +46,8 @@ pub trait Office: Desk + 'static {
     /// A leaf's addendum in clear; see [`crate::verify::Desk::open_for`].
     fn open<'a>(&'a self, auditor: &'a str, position: u64) -> Work<'a, Result<Opened, ErrorNumber>>;
 
-    /// The head of the log, signed, with cosignatures when there are any; see [`crate::publish`].
-    fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>>;
+    /// The head of a year's log, or of the newest, signed, with cosignatures when there are any; see [`crate::publish`].
+    fn checkpoint(&self, year: Option<u16>) -> Work<'_, Result<String, ErrorNumber>>;
 
     /// The proof that a tree of a year's shard is the beginning of another; see [`crate::audit::consistency`].
     fn consistency(&self, year: u16, old: u64, new: u64) -> Result<Vec<Hash>, ErrorNumber>;

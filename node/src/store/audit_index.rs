@@ -1,9 +1,9 @@
-//! The auditor's index: which leaves have which portal, official, procedure, dossier and outcome.
+//! The auditor's index: which leaves have which portal, official, procedure, dossier, request and outcome.
 //!
 //! | key                                            | value                                                        |
 //! |------------------------------------------------|--------------------------------------------------------------|
-//! | `0`                                            | version 1, leaves indexed u64, hash of the last of them (32) |
-//! | tag u8, value (4, 16 or 2), block u64          | places in the block, u16 each, ascending                     |
+//! | `0`                                            | version 2, leaves indexed u64, hash of the last of them (32) |
+//! | tag u8, value (4, 16, 12 or 2), block u64      | places in the block, u16 each, ascending                     |
 //!
 //! A block is [`BLOCK_LEAVES`] consecutive positions. A row grows by merging, so that adding leaves reads nothing, and a
 //! value costs two bytes a leaf where it is frequent and one short row where it is rare.
@@ -25,7 +25,10 @@ use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, FlushOptions, MergeOperands, Options, ReadOptions,
     WriteBatch, WriteOptions,
 };
-use xacminh_proto::transparency::{Hash, LeafKind, LeafVerdict};
+use xacminh_proto::{
+    transparency::{Hash, LeafKind, LeafVerdict},
+    vocab::{PortalId, RequestId},
+};
 
 use super::{encoding::malformed, rocks};
 
@@ -40,7 +43,7 @@ const MEMTABLE_BYTES: usize = 64 * 1024 * 1024;
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Another layout has another number, and the index is built anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PROGRESS: &[u8] = b"0";
 const PROGRESS_BYTES: usize = 1 + 8 + 32;
 
@@ -59,6 +62,10 @@ pub enum Term {
     Procedure(u32),
     /// The dossier's mark.
     Dossier([u8; 16]),
+    /// The question: the time in its request id, its portal, and two of the id's bytes of chance. Time comes first, so that
+    /// rows are written about in the order of their keys; what two questions of a portal share by accident is told apart by
+    /// their leaves.
+    Request([u8; 12]),
     /// Kind and verdict.
     Outcome(u8, u8),
 }
@@ -88,6 +95,18 @@ impl Term {
         Self::Outcome(kind as u8, verdict as u8)
     }
 
+    /// A portal's request.
+    #[must_use]
+    pub fn request(id: RequestId, portal: PortalId) -> Self {
+        // Between them lie the version and the variant of a UUID (RFC 9562 §5.7).
+        let [time @ .., _, first, _, second, _, _, _, _, _, _] = id.bytes();
+        let mut short = [0; 12];
+        short[..6].copy_from_slice(time);
+        short[6..10].copy_from_slice(&portal.0.to_be_bytes());
+        (short[10], short[11]) = (*first, *second);
+        Self::Request(short)
+    }
+
     /// The beginning of the term's rows. Terms of one tag have one length, so that none begins another.
     fn prefix(&self) -> Vec<u8> {
         let (tag, value): (u8, &[u8]) = match self {
@@ -95,6 +114,7 @@ impl Term {
             Self::Official(pseudonym) => (b'o', pseudonym),
             Self::Procedure(number) => (b'q', &number.to_be_bytes()),
             Self::Dossier(mark) => (b'd', mark),
+            Self::Request(short) => (b'r', short),
             Self::Outcome(kind, verdict) => (b'k', &[*kind, *verdict]),
         };
         [&[tag], value].concat()

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Generation {
     recent_leaves: RwLock<RecentLeaves>,
     pub(super) budgets: Budgets,
     edge: Mutex<Edge>,
+    /// How often its tables were scrubbed, in this process.
+    pub(super) scrubs: AtomicU64,
     // The database is closed before its folder is removed: fields are dropped in this order.
     pub(super) db: DB,
     folder: Folder,
@@ -68,6 +70,7 @@ impl Generation {
             recent_leaves: RwLock::default(),
             budgets: Budgets::default(),
             edge: Mutex::default(),
+            scrubs: AtomicU64::new(0),
             db,
             folder: Folder { path: path.to_owned(), discarded: AtomicBool::new(false) },
         };

@@ -1,7 +1,7 @@
 //! The state as others read it: a cheap handle that follows the generation in force.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -64,6 +64,8 @@ pub(super) struct Shared {
     pub(super) fatal: FatalHook,
     /// The newest snapshot that can be sent.
     pub(super) newest: Mutex<Option<SnapshotDir>>,
+    /// How often the tables that it links to had been scrubbed when it was made.
+    pub(super) newest_scrubs: AtomicU64,
     /// Held while files of a snapshot are made, so that two builds do not meet.
     pub(super) building: Mutex<()>,
     flushing: Mutex<()>,
@@ -150,7 +152,27 @@ impl State {
         for name in tables::PERSONAL {
             rocks::scrub(&generation.db, rocks::family(&generation.db, name), None);
         }
+        generation.scrubs.fetch_add(1, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// Whether the only snapshot kept was made at or after an entry of the log and after [`Self::scrub`]: one that was made
+    /// before keeps the tables as they were, whichever entry it stands at.
+    ///
+    /// # Errors
+    /// If the disk cannot be read, or a snapshot came into force whose tables were not scrubbed yet.
+    pub fn snapshot_is_clear(&self, index: u64) -> io::Result<bool> {
+        let scrubs = self.generation().scrubs.load(Ordering::Acquire);
+        if scrubs == 0 {
+            return Err(io::Error::other("the state in force was not scrubbed"));
+        }
+        let stands = self.shared.newest().and_then(|newest| newest.manifest().log_id);
+        let is_new = self.shared.newest_scrubs.load(Ordering::Acquire) == scrubs;
+        if !is_new || stands.is_none_or(|log_id| log_id.index < index) {
+            return Ok(false);
+        }
+        // The one before is there until the last who sends it has finished.
+        Ok(fs::read_dir(self.shared.directory.snapshots())?.count() == 1)
     }
 
     /// The leaf at a position.
@@ -360,6 +382,7 @@ impl Shared {
             floor: floor.clone(),
             fatal,
             newest: Mutex::new(newest),
+            newest_scrubs: AtomicU64::new(0),
             building: Mutex::new(()),
             flushing: Mutex::new(()),
             unflushed_bytes: AtomicU64::new(0),

@@ -54,9 +54,12 @@ impl Desk {
     /// Opens the addendum of a leaf for an auditor. The entry that records it is durable on a quorum before.
     ///
     /// # Errors
-    /// [`ErrorNumber::RequestUnknown`] where there is nothing to open, [`ErrorNumber::Erased`] (recorded all the same),
-    /// and those of the node: without its entry nothing is opened.
+    /// [`ErrorNumber::RequestUnknown`] where there is nothing to open, [`ErrorNumber::NoLongerKept`],
+    /// [`ErrorNumber::Erased`] (recorded all the same), and those of the node: without its entry nothing is opened.
     pub async fn open_for(&self, auditor: &str, position: u64, deadline: Instant) -> Result<Opened, ErrorNumber> {
+        if position < self.state.pruned() {
+            return Err(ErrorNumber::NoLongerKept);
+        }
         let leaf = self.state.leaf(position).map_err(internal)?.ok_or(ErrorNumber::RequestUnknown)?;
         if Leaf::decode(&leaf).map_err(internal)?.kind == LeafKind::ShardOpen {
             return Err(ErrorNumber::RequestUnknown);

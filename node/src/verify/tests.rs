@@ -8,11 +8,13 @@ use xacminh_core::{
 };
 use xacminh_proto::transparency::{Policy, Receipt, Stated, Verified, merkle, trail};
 use xacminh_proto::vocab::{
-    AttributeSet, BirthDate, Cause, Claim, DossierId, FullName, OfficialId, PortalId, ProcedureCode, Sex, Verdict,
+    AttributeSet, BirthDate, Cause, Claim, DossierId, FullName, OfficialId, PortalId, ProcedureCode, RequestId, Sex,
+    Verdict,
 };
 
 use super::*;
 use crate::{
+    audit::Searcher,
     env::{ManualClock, request_id},
     keyring::{KekSource, Keyring},
     notary::Authority,
@@ -28,6 +30,7 @@ use crate::{
     },
 };
 
+mod late;
 mod numbers;
 mod oracle;
 mod trails;
@@ -112,6 +115,7 @@ pub(super) struct Office {
     log: AtOnce,
     pub(super) leader: watch::Sender<Option<u64>>,
     pub(super) folder: tempfile::TempDir,
+    searcher: Searcher,
     sights: Option<alarms::Queue>,
     alarm_metrics: Arc<AlarmMetrics>,
 }
@@ -179,7 +183,18 @@ pub(super) async fn office_of(
     tokio::spawn(task.run(log.clone(), stamps, 4, Arc::clone(&desk.metrics)));
     let (leader, leads) = watch::channel(Some(1));
     tokio::spawn(pump.run(leads, proposer, Arc::new(Nowhere)));
-    Office { desk: Arc::new(desk), authority, clock, log, leader, folder, sights: Some(sights), alarm_metrics }
+    let searcher = Searcher::start(&folder.path().join("receipts-index"), desk.state.clone()).expect("an index");
+    Office {
+        desk: Arc::new(desk),
+        authority,
+        clock,
+        log,
+        leader,
+        folder,
+        searcher,
+        sights: Some(sights),
+        alarm_metrics,
+    }
 }
 
 impl Office {
@@ -206,6 +221,10 @@ impl Office {
 
     pub(super) async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {
         self.ask_within(question, Duration::from_secs(20)).await
+    }
+
+    async fn receipt_of(&self, holder: &ReceiptHolder, id: RequestId) -> Result<String, ErrorNumber> {
+        self.desk.receipt_of(&self.searcher, holder, id).await
     }
 }
 
@@ -380,11 +399,11 @@ async fn every_outcome_has_a_receipt_that_says_it() {
 
     office.clock.advance_ms(60_000);
     for (question, (_, receipt)) in [&hit, &miss, &unreachable, &refused].into_iter().zip(&answers) {
-        let again = office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await;
+        let again = office.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await;
         assert_eq!(again.as_ref(), Ok(receipt), "asked for by its id");
         let retried = office.ask(question).await.expect("answered");
         assert_eq!(retried.receipt.as_ref(), Some(receipt), "with a retry");
-        let other = office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(2)), question.request_id).await;
+        let other = office.receipt_of(&ReceiptHolder::Portal(PortalId(2)), question.request_id).await;
         assert_eq!(other, Err(ErrorNumber::PortalUnknown), "a portal that the register does not know");
     }
 }
@@ -397,7 +416,7 @@ async fn a_receipt_is_given_again_to_who_asked_and_to_the_portal_only() {
     let receipt = office.ask(&question).await.expect("answered").receipt.expect("a receipt");
     let official = |id| ReceiptHolder::Official(PortalId(1), OfficialId::parse(id).expect("an id"));
     let portal = ReceiptHolder::Portal(PortalId(1));
-    let again = async |holder: &ReceiptHolder| office.desk.receipt_of(holder, question.request_id).await;
+    let again = async |holder: &ReceiptHolder| office.receipt_of(holder, question.request_id).await;
     assert_eq!(again(&portal).await.as_ref(), Ok(&receipt));
     assert_eq!(again(&official("clerk-01")).await.as_ref(), Ok(&receipt));
     assert_eq!(again(&official("clerk-02")).await, Err(ErrorNumber::RequestUnknown), "another official's");

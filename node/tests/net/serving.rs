@@ -111,8 +111,12 @@ impl Office for Scripted {
         Box::pin(async { Err(ErrorNumber::Erased) })
     }
 
-    fn checkpoint(&self) -> Work<'_, Result<String, ErrorNumber>> {
-        Box::pin(async { Ok(CHECKPOINT.to_owned()) })
+    fn checkpoint(&self, year: Option<u16>) -> Work<'_, Result<String, ErrorNumber>> {
+        let found = match year {
+            None | Some(2_027) => Ok(CHECKPOINT.to_owned()),
+            Some(_) => Err(ErrorNumber::RequestUnknown),
+        };
+        Box::pin(async { found })
     }
 
     fn consistency(&self, year: u16, old: u64, new: u64) -> Result<Vec<Hash>, ErrorNumber> {
@@ -293,6 +297,7 @@ async fn everything_that_costs_shares_the_room_of_questions() {
         ("portal/1", receipt()),
         ("official-client/1-clerk-01", receipt()),
         ("portal/1", Request::Checkpoint),
+        ("portal/1", Request::CheckpointOf(2027)),
         ("portal/1", Request::Consistency(ConsistencyWish { year: 2027, old: 1, new: 2 })),
         ("auditor/thanh-tra", Request::AuditOpen(3)),
         ("auditor/thanh-tra", Request::AuditQuery(Box::new(query))),
@@ -373,6 +378,8 @@ async fn only_auditors_search_and_open_and_everybody_sees_the_tree() {
             Request::AuditOpen(5),
             Request::Checkpoint,
             Request::Consistency(wish),
+            Request::CheckpointOf(2027),
+            Request::CheckpointOf(2026),
         ];
         let mut replies = Vec::new();
         for (tag, request) in (1..).zip(requests) {
@@ -393,6 +400,8 @@ async fn only_auditors_search_and_open_and_everybody_sees_the_tree() {
         }
         assert!(matches!(&replies[2], Reply::Checkpoint(text) if text.as_str() == CHECKPOINT));
         assert!(matches!(&replies[3], Reply::Consistency(proof) if proof.hashes == [[7; 32]]));
+        assert!(matches!(&replies[4], Reply::Checkpoint(text) if text.as_str() == CHECKPOINT));
+        assert!(matches!(&replies[5], Reply::Failure(failure) if failure.number == ErrorNumber::RequestUnknown));
     }
 }
 

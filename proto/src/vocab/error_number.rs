@@ -93,6 +93,8 @@ error_numbers! {
     NameEncoding = 1018, "Họ tên gõ bằng bảng mã cũ (TCVN3 hoặc VNI); chuyển sang Unicode rồi gửi lại.", "The name is typed in an old encoding (TCVN3 or VNI); convert it to Unicode and send it again.";
     /// A birth, or the issue of a card, on a day to come.
     DateInFuture = 1019, "Ngày ở tương lai; kiểm tra lại.", "The day is still to come; check what was typed.";
+    /// Entries of that time are older than the log keeps them.
+    NoLongerKept = 1020, "Mục nhật ký của thời điểm đó đã hết thời hạn lưu trữ.", "Entries of that time are no longer kept.";
 
     /// The portal is not in the register.
     PortalUnknown = 2001, "Cổng chưa được đăng ký.", "The portal is not registered.";

@@ -35,6 +35,8 @@ pub enum Request {
     Consistency(ConsistencyWish),
     /// A part of the register in force (role operator or auditor).
     Register(RegisterPage),
+    /// The newest checkpoint of a year's log, by the year its origin ends in (any role).
+    CheckpointOf(u16),
 }
 
 /// A question. Texts are as typed; the door parses them and answers with an error number what is wrong.
@@ -139,6 +141,7 @@ impl std::fmt::Debug for Request {
             Self::AuditOpen(position) => write!(f, "AuditOpen({position})"),
             Self::Consistency(wish) => wish.fmt(f),
             Self::Register(page) => page.fmt(f),
+            Self::CheckpointOf(year) => write!(f, "CheckpointOf({year})"),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             .prop_map(|(year, old, new)| Request::Consistency(ConsistencyWish { year, old, new })),
         1 => (any::<u64>(), any::<u32>())
             .prop_map(|(revision, from)| Request::Register(RegisterPage { revision, from })),
+        1 => any::<u16>().prop_map(Request::CheckpointOf),
     ]
 }
 

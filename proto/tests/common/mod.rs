@@ -76,6 +76,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("request_audit_open", Request::AuditOpen(1_000_000)),
         ("request_consistency", Request::Consistency(ConsistencyWish { year: 2027, old: 41, new: 70_000 })),
         ("request_register", Request::Register(RegisterPage { revision: 7, from: 131_072 })),
+        ("request_checkpoint_of", Request::CheckpointOf(2_026)),
         ("request_ask_card", Request::Ask(Box::new(Ask { claims: card_claims(), ..ask() }))),
     ]
 }

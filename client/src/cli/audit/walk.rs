@@ -314,6 +314,15 @@ mod tests {
         let without = |at: usize| [&leaves[..at], &leaves[at + 1..]].concat();
         assert_eq!(walk(&without(5), Wanted::default()), Err(Break::Unopened { position: 5, year: 2027 }));
         assert_eq!(walk(&without(4), Wanted::default()), Err(Break::Opening { position: 4, year: 2027 }));
+        // The entry that opens a year holds root, size and number of the year before: each of them by itself.
+        let spoilers: [fn(&mut Leaf); 3] =
+            [|leaf| leaf.subject[0] ^= 1, |leaf| leaf.record_version -= 1, |leaf| leaf.purpose -= 1];
+        for spoil in spoilers {
+            let mut opening = Leaf::decode(&leaves[5]).expect("a leaf");
+            spoil(&mut opening);
+            let lying = [&leaves[..5], &[opening.encode().to_vec()], &leaves[6..]].concat();
+            assert_eq!(walk(&lying, Wanted::default()), Err(Break::Opening { position: 5, year: 2027 }));
+        }
         let mut swapped = leaves.clone();
         swapped.swap(1, 2);
         assert_eq!(walk(&swapped, Wanted::default()), Err(Break::Time { position: 2 }));

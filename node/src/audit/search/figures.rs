@@ -76,7 +76,7 @@ async fn figures() {
     let per_leaf = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(u32::try_from(all).expect("millions"));
     println!("{all} leaves: {:.2} µs a leaf to apply, {:.2} µs to index", per_leaf(applied), per_leaf(indexed));
     println!("a round of {ROUND_LEAVES_MAX}: {}", quantiles(&mut rounds));
-    println!("index: {} MiB on disk", scene.index.disk_bytes() >> 20);
+    println!("index: {} MiB on disk, {} bytes a leaf", scene.index.disk_bytes() >> 20, scene.index.disk_bytes() / all);
 
     let search =
         |groups: Vec<Vec<Term>>| Search { groups, trail: None, within: 0..u64::MAX, newest_first: true, limit: PAGE };

@@ -25,13 +25,13 @@ impl ApplySink for Deaf {
 
 /// What one leaf of a test says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
-    portal: u32,
-    official: u8,
-    procedure: u32,
-    dossier: u8,
-    person: u8,
-    verdict: LeafVerdict,
+pub(in crate::audit) struct Said {
+    pub(in crate::audit) portal: u32,
+    pub(in crate::audit) official: u8,
+    pub(in crate::audit) procedure: u32,
+    pub(in crate::audit) dossier: u8,
+    pub(in crate::audit) person: u8,
+    pub(in crate::audit) verdict: LeafVerdict,
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -100,10 +100,10 @@ pub(super) struct Many {
 }
 
 /// Milliseconds between two batches.
-pub(super) const BATCH_MS: u64 = 10;
+pub(in crate::audit) const BATCH_MS: u64 = 10;
 
 /// The stamp of a batch.
-pub(super) const fn stamp_of(batch: u64) -> u64 {
+pub(in crate::audit) const fn stamp_of(batch: u64) -> u64 {
     START_MS + batch * BATCH_MS
 }
 
@@ -115,17 +115,18 @@ pub(super) fn row_key(person: u64) -> [u8; 32] {
     key
 }
 
-pub(super) struct Scene {
+pub(in crate::audit) struct Scene {
     log: AtOnce,
-    pub(super) state: State,
-    pub(super) index: AuditIndex,
+    pub(in crate::audit) state: State,
+    pub(in crate::audit) index: AuditIndex,
     leaves: Vec<Said>,
-    batches: u64,
+    /// Batches so far, or places for them.
+    pub(in crate::audit) batches: u64,
     _folder: tempfile::TempDir,
 }
 
 impl Scene {
-    pub(super) async fn new() -> Self {
+    pub(in crate::audit) async fn new() -> Self {
         Self::with_cache(1024 * 1024).await
     }
 
@@ -150,7 +151,7 @@ impl Scene {
     }
 
     /// One batch; its leaves share a stamp.
-    async fn append(&mut self, said: &[Said]) {
+    pub(in crate::audit) async fn append(&mut self, said: &[Said]) {
         let at_ms = stamp_of(self.batches);
         let first = u64::try_from(self.leaves.len()).expect("a few");
         let items = (first..).zip(said).map(|(number, said)| item(said, number, at_ms, self.batches > 0)).collect();
@@ -182,8 +183,10 @@ impl Scene {
             item.entry.person = Some(Person { key: row_key(many.person), own_key });
             item.entry.dossier = many.dossier;
             item.entry.envelope = vec![1; 180];
-            let id =
-                RequestId::new(at_ms, [&[0; 2], number.to_be_bytes().as_slice()].concat().try_into().expect("ten"));
+            // Chance as in real ids: bytes that look random, and no two alike.
+            let chance = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+            let [.., high, low] = number.to_be_bytes();
+            let id = RequestId::new(at_ms, [&chance, [high, low].as_slice()].concat().try_into().expect("ten"));
             item.entry.request = RequestKey { id, portal: PortalId(many.portal) };
             let leaf = Leaf::decode(&item.entry.leaf).expect("a leaf");
             let portal = PortalId(many.portal);
@@ -198,7 +201,7 @@ impl Scene {
         assert_eq!(grown, u64::try_from(many.len()).expect("a few"), "nothing is turned away");
     }
 
-    pub(super) fn level(&self) {
+    pub(in crate::audit) fn level(&self) {
         while step(&self.index, &self.state).expect("stepped") != Stepped::Level {}
     }
 
@@ -342,7 +345,7 @@ async fn times_become_positions() {
     assert_eq!(scene.state.position_at(0).expect("read"), 0);
 }
 
-fn scene_said() -> Said {
+pub(in crate::audit) fn scene_said() -> Said {
     Said { portal: 1, official: 1, procedure: 1, dossier: 1, person: 1, verdict: LeafVerdict::Match }
 }
 

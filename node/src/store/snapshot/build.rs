@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use openraft::{Snapshot, SnapshotMeta, storage::RaftSnapshotBuilder, type_config::alias};
@@ -66,7 +66,9 @@ impl Shared {
         // The bulk of the memory goes to disk first, so that the checkpoint's own flush is short.
         self.flush()?;
         let applied = generation.head().applied;
-        if let Some(newest) = self.newest().filter(|newest| newest.manifest().log_id == applied) {
+        let scrubs = generation.scrubs.load(Ordering::Acquire);
+        let is_new = self.newest_scrubs.load(Ordering::Acquire) == scrubs;
+        if let Some(newest) = self.newest().filter(|newest| is_new && newest.manifest().log_id == applied) {
             return Ok(newest);
         }
         let temporary = self.directory.snapshots().join("building.tmp");
@@ -76,8 +78,8 @@ impl Shared {
         let manifest = describe(&temporary, self.newest().as_ref())?;
         manifest.write(&temporary)?;
         // If we crash here, the folder has no name that counts, and the next start removes it.
-        let path = self.directory.snapshots().join(name_of(manifest.log_id.as_ref(), generation.number));
-        remove_if_there(&path)?;
+        let name = name_of(manifest.log_id.as_ref(), generation.number);
+        let path = free(&self.directory.snapshots(), &name);
         fs::rename(&temporary, &path)?;
         disk::sync_folder(&self.directory.snapshots()).map_err(io::Error::other)?;
         // The checkpoint flushed the state itself.
@@ -85,7 +87,7 @@ impl Shared {
             self.floor.advance(applied.index);
         }
         let snapshot = SnapshotDir::verified(path, manifest);
-        self.keep(&snapshot);
+        self.keep(&snapshot, scrubs);
         Ok(snapshot)
     }
 
@@ -122,7 +124,7 @@ impl Shared {
         let manifest = snapshot.manifest();
         let path = self.directory.snapshots().join(name_of(manifest.log_id.as_ref(), generation));
         if path == snapshot.path() {
-            self.keep(snapshot);
+            self.keep(snapshot, 0);
             return Ok(());
         }
         let temporary = self.directory.snapshots().join("adopting.tmp");
@@ -132,13 +134,14 @@ impl Shared {
         manifest.write(&temporary)?;
         fs::rename(&temporary, &path)?;
         disk::sync_folder(&self.directory.snapshots()).map_err(io::Error::other)?;
-        self.keep(&SnapshotDir::verified(path, manifest.clone()));
+        self.keep(&SnapshotDir::verified(path, manifest.clone()), 0);
         Ok(())
     }
 
-    /// Makes a snapshot the newest; the one before goes when nobody sends it any more.
-    fn keep(&self, snapshot: &SnapshotDir) {
+    /// Makes a snapshot the newest, of tables that were scrubbed so often; the one before goes when nobody sends it any more.
+    fn keep(&self, snapshot: &SnapshotDir, scrubs: u64) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.newest_scrubs.store(scrubs, Ordering::Release);
         let before = newest.replace(snapshot.clone());
         if let Some(before) = before.filter(|before| before.path() != snapshot.path()) {
             before.retire();
@@ -224,6 +227,15 @@ fn link_files(snapshot: &SnapshotDir, to: &Path) -> io::Result<()> {
 fn name_of(log_id: Option<&LogIdOf>, generation: u64) -> PathBuf {
     let (index, term) = log_id.map_or((0, 0), |log_id| (log_id.index, log_id.leader_id.term));
     PathBuf::from(format!("{index}-{term}-{generation}"))
+}
+
+/// The name, or one like it that nothing has: the snapshot of tables before they were scrubbed may stand at the same place.
+fn free(folder: &Path, name: &Path) -> PathBuf {
+    let again = (1_u32..).map(|number| folder.join(format!("{}-{number}", name.display())));
+    std::iter::once(folder.join(name))
+        .chain(again)
+        .find(|path| !path.exists())
+        .expect("a folder has fewer names than that")
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

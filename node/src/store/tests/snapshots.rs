@@ -2,6 +2,8 @@
 
 use openraft::storage::RaftSnapshotBuilder;
 
+use xacminh_core::command::Erasure;
+
 use super::*;
 use crate::store::snapshot::SnapshotMetaOf;
 
@@ -160,4 +162,77 @@ async fn a_damaged_snapshot_is_an_error_and_never_no_snapshot() {
     fs::write(&manifest, bytes).unwrap();
     let error = try_open(folder.path(), 1, Arc::new(Notes::default()), unexpected()).err().unwrap();
     assert!(matches!(error, StoreError::Snapshot { .. }), "{error}");
+}
+
+/// An entry that erases a person who was asked about at the beginning.
+fn erasure(index: u64, number: u64) -> Entry {
+    let at_ms = START_MS + HOUR_MS;
+    let item = item(number, at_ms);
+    let mut leaf = Leaf::decode(&item.entry.leaf).unwrap();
+    leaf.kind = LeafKind::Erased;
+    let person = item.entry.person.unwrap().key;
+    let (leaf, envelope) = (leaf.encode(), b"sealed ground".to_vec());
+    command_entry(index, &Command::Erase(Erasure { ticket: item.ticket, at_ms, person, created: 0, leaf, envelope }))
+}
+
+/// Whether bytes stand in a table below a folder.
+fn in_tables(folder: &Path, bytes: &[u8]) -> bool {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .any(|path| if path.is_dir() { in_tables(&path, bytes) } else { contains(&fs::read(&path).unwrap(), bytes) })
+}
+
+fn contains(content: &[u8], bytes: &[u8]) -> bool {
+    content.windows(bytes.len()).any(|window| window == bytes)
+}
+
+/// A snapshot that was made between an erasure and the scrubbing stands after the erasure and links to tables of before it.
+/// It is not taken for a clear one, and another is made although nothing was applied since.
+#[tokio::test]
+async fn a_snapshot_of_tables_that_were_not_scrubbed_is_made_again() {
+    // Bytes that no table makes shorter.
+    let sealed = |number: u64| blake3::hash(&number.to_be_bytes()).as_bytes().to_vec();
+    let (gone, kept) = (sealed(7), sealed(8));
+    let folder = tempfile::tempdir().unwrap();
+    let snapshots = folder.path().join("snapshots");
+    let mut store = open(folder.path());
+    let remembered = |number| {
+        let mut item = item(number, START_MS);
+        item.remember.as_mut().unwrap().sealed = sealed(number);
+        item
+    };
+    let asked = batch(START_MS, (0..9).map(remembered).collect());
+    apply(&mut store.machine, vec![command_entry(0, &asked), batch_entry(1, START_MS + 1, 9..19)]).await;
+    store.state.flush().unwrap();
+    apply(&mut store.machine, vec![erasure(2, 7)]).await;
+    assert_eq!(store.state.erased().unwrap(), 2);
+    let (meta, before) = snapshot_of(&mut store).await;
+    assert!(meta.last_log_id.is_some_and(|log_id| log_id.index == 2));
+    assert!(in_tables(&snapshots, &gone), "the tables are those of before");
+    assert!(store.state.snapshot_is_clear(2).is_err(), "nothing was scrubbed");
+
+    // As after a stop in between: everything begins anew, with the snapshot that there is.
+    drop((store, before));
+    let mut store = open(folder.path());
+    assert!(store.state.snapshot_is_clear(2).is_err());
+    store.state.scrub().unwrap();
+    assert!(!store.state.snapshot_is_clear(2).unwrap());
+    assert!(in_tables(&snapshots, &gone));
+    let sent = store.machine.get_current_snapshot().await.unwrap().unwrap().snapshot;
+    let (again, after) = snapshot_of(&mut store).await;
+    assert_eq!(again, meta);
+    assert!(sent.path() != after.path() && !store.state.snapshot_is_clear(2).unwrap(), "somebody sends the old one");
+    drop(sent);
+    assert!(store.state.snapshot_is_clear(2).unwrap());
+    assert!(!store.state.snapshot_is_clear(3).unwrap(), "of an erasure to come");
+    assert!(!in_tables(&snapshots, &gone) && in_tables(&snapshots, &kept));
+    assert!(!in_tables(&folder.path().join("state"), &gone));
+    let (_, same) = snapshot_of(&mut store).await;
+    assert_eq!(same.path(), after.path(), "and not again");
+
+    // What another node sends was not scrubbed here.
+    let received = send(&after, &store.incoming(), |_, _| ()).unwrap();
+    store.machine.install_snapshot(&again, received).await.unwrap();
+    assert!(store.state.snapshot_is_clear(2).is_err());
 }

@@ -63,7 +63,7 @@ impl Office {
         let envelope = self.desk.state.addendum(answered.position).expect("read").expect("there");
         let addendum = self.desk.opened(answered.position).expect("opened");
         let receipt = answered.receipt.expect("a receipt");
-        let again = self.desk.receipt_of(&ReceiptHolder::Portal(question.portal), question.request_id).await;
+        let again = self.receipt_of(&ReceiptHolder::Portal(question.portal), question.request_id).await;
         assert_eq!(again.as_ref(), Ok(&receipt), "asked for by its id, it is the same");
         let index = |head: &crate::store::Head| head.applied.map_or(0, |id| id.index);
         let points = self.desk.state.points(&keys).expect("read");

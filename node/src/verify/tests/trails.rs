@@ -38,7 +38,7 @@ impl Office {
         TrailProof::parse(text(told).as_bytes())?.verify(&policy)
     }
 
-    async fn ask_about(&self, person: u64, procedure: &str) -> Answered {
+    pub(super) async fn ask_about(&self, person: u64, procedure: &str) -> Answered {
         let procedure = ProcedureCode::parse(procedure).expect("a code");
         let question = Question { procedure, ..self.question(person, "clerk-01") };
         self.clock.advance_ms(1_000);
@@ -46,7 +46,7 @@ impl Office {
     }
 
     /// Erases as the leader does; whether it was done.
-    async fn erase(&self, person: u64) -> bool {
+    pub(super) async fn erase(&self, person: u64) -> bool {
         let reason = ErasureReason {
             operator: "lan".into(),
             ground: "Luật 91/2025/QH15, Điều 16".into(),
@@ -117,7 +117,7 @@ async fn a_trail_has_every_access_and_reading_it_is_in_the_log_before() {
 
 impl Office {
     /// Puts a register in force.
-    async fn rule(&self, text: String) {
+    pub(super) async fn rule(&self, text: String) {
         let mut change = self.desk.register_change("lan", &the_register(&text), text).expect("sealed");
         change.at_ms = self.desk.state.meta().last_at_ms + 1;
         Leaf::stamp(&mut change.leaf, change.at_ms);
@@ -153,7 +153,7 @@ async fn a_trail_counts_what_is_no_longer_kept_and_proves_the_rest() {
     // Whose entry it was can still be told, what it was cannot.
     assert_eq!(
         office.desk.open_for("thanh-tra", 2, Instant::now() + Duration::from_secs(20)).await,
-        Err(ErrorNumber::RequestUnknown)
+        Err(ErrorNumber::NoLongerKept)
     );
 }
 
@@ -219,7 +219,7 @@ async fn an_erased_person_leaves_receipts_that_verify_and_nothing_to_read() {
     assert_eq!(office.desk.state.record(&key).expect("read"), None);
     assert_eq!(office.told(&auditor(), 1).await.count, 0);
     assert_eq!(
-        office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await,
+        office.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await,
         Err(ErrorNumber::Erased)
     );
     assert_eq!(office.ask(&question).await, Err(ErrorNumber::Erased));
@@ -227,7 +227,7 @@ async fn an_erased_person_leaves_receipts_that_verify_and_nothing_to_read() {
     office.ask_about(1, "9.test").await;
     assert_eq!(office.ask(&question).await, Err(ErrorNumber::Erased));
     assert_eq!(
-        office.desk.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await,
+        office.receipt_of(&ReceiptHolder::Portal(PortalId(1)), question.request_id).await,
         Err(ErrorNumber::Erased)
     );
     let after = office.told(&auditor(), 1).await;
