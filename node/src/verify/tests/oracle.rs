@@ -243,9 +243,10 @@ async fn a_restart_brings_no_misses_back() {
     let key = BudgetKey::new(Budget::OfficialHour, NOW_MS, official, PortalId(1));
     office.desk.state.flush().expect("flushed");
     // The pump ends with the last word about who leads, and lets go of the store.
-    let Office { desk, folder, log, leader, .. } = office;
+    let Office { desk, folder, log, leader, searcher, .. } = office;
     desk.notary.stop();
-    drop((desk, log, leader));
+    searcher.stop();
+    drop((desk, log, leader, searcher));
     let data = folder.path().join("data");
     let options =
         Options { directory: &data, cluster: "da-nang", node: 1, incarnation: 1, block_cache_bytes: 1024 * 1024 };
