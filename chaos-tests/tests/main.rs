@@ -17,3 +17,4 @@ mod quorum_loss;
 mod snapshots;
 mod sweep;
 mod tidy;
+mod witness;
