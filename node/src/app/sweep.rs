@@ -21,7 +21,7 @@ use crate::{
     config::Remember,
     telemetry::SweepMetrics,
     upstream::{AuthorityError, Page},
-    verify::SweepPosition,
+    verify::{SweepMoment, SweepPosition},
 };
 
 /// How often a leader looks whether a sweep is due.
@@ -70,7 +70,7 @@ pub(super) async fn keep(node: Arc<Node>, metrics: Arc<SweepMetrics>) {
 /// A page as the authority told it.
 struct Told {
     page: Page,
-    read_at_ms: u64,
+    moment: SweepMoment,
 }
 
 /// Pages proposed, in their order, each with what becomes of it.
@@ -101,11 +101,11 @@ async fn propose_all(
     let (begun, mut told_at, mut records) = (Instant::now(), Instant::now(), 0_u64);
     let mut at = from;
     while let Some(told) = pages.recv().await {
-        let Told { page, read_at_ms } = told.map_err(|error| error.to_string())?;
+        let Told { page, moment } = told.map_err(|error| error.to_string())?;
         let (last, malformed) = (page.last, page.malformed);
         let sealing = {
             let node = Arc::clone(node);
-            move || node.desk.sweep_page(at, &page, read_at_ms)
+            move || node.desk.sweep_page(at, &page, moment)
         };
         let sealed = tokio::task::spawn_blocking(sealing).await.map_err(|error| error.to_string())?;
         let sealed = sealed.map_err(|number| format!("error {}", number.number()))?;
@@ -140,10 +140,10 @@ fn pace(records: u64, per_second_max: u32) -> Duration {
 async fn read(node: Arc<Node>, mut after: Option<CitizenNumber>, ahead: mpsc::Sender<Result<Told, AuthorityError>>) {
     let limit = u32::try_from(PAGE_RECORDS_MAX).expect("a page is small");
     loop {
-        let read_at_ms = node.desk.clock.now_ms();
+        let moment = node.desk.sweep_moment();
         let page = node.desk.upstream.page(after, limit, Instant::now() + PAGE_MAX).await;
         let next = page.as_ref().ok().and_then(|page| page.last);
-        if ahead.send(page.map(|page| Told { page, read_at_ms })).await.is_err() || next.is_none() {
+        if ahead.send(page.map(|page| Told { page, moment })).await.is_err() || next.is_none() {
             return;
         }
         after = next;

@@ -58,7 +58,7 @@ pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use erasure::ErasureReason;
 pub use receipts::ReceiptHolder;
-pub use sweep::SweepPosition;
+pub use sweep::{SweepMoment, SweepPosition};
 pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
 
 /// How often a question is decided again because something it read was changed by another.

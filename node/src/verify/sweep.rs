@@ -23,6 +23,15 @@ pub struct SweepPosition {
     pub after: Option<CitizenNumber>,
 }
 
+/// When the authority was asked for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepMoment {
+    /// Unix milliseconds.
+    pub read_at_ms: u64,
+    /// The last entry applied here: records of later versions are not older than the page.
+    pub applied: u64,
+}
+
 impl Desk {
     /// Where a sweep is to go on or to begin now; none if the last one began less than `every_ms` ago and has ended.
     ///
@@ -40,31 +49,40 @@ impl Desk {
             return Ok((now_ms >= sweep.begun_ms.saturating_add(every_ms)).then_some(begins));
         }
         let sealed = self.state.sweep_cursor().map_err(internal)?.unwrap_or_default();
-        match self.keyring.open(Purpose::Local, CURSOR, &sealed) {
-            Ok(digits) => {
-                let digits = std::str::from_utf8(&digits).ok();
-                let number = digits.and_then(|digits| CitizenNumber::parse(digits).ok());
-                let after = Some(number.ok_or(ErrorNumber::Internal)?);
-                Ok(Some(SweepPosition { begun_ms: sweep.begun_ms, page: sweep.pages, after }))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "where the sweep was is not known any more: it begins anew");
-                Ok(Some(begins))
-            }
-        }
+        let Some(after) = self.keyring.open(Purpose::Local, CURSOR, &sealed).ok().and_then(|digits| {
+            let digits = std::str::from_utf8(&digits).ok()?;
+            CitizenNumber::parse(digits).ok()
+        }) else {
+            tracing::warn!("where the sweep was is not known any more: it begins anew");
+            return Ok(Some(begins));
+        };
+        Ok(Some(SweepPosition { begun_ms: sweep.begun_ms, page: sweep.pages, after: Some(after) }))
     }
 
-    /// Seals a page read at `read_at_ms`, to be proposed as the next one. Takes a millisecond or more, and reads the disk.
+    /// The moment before the authority is asked for a page.
+    pub fn sweep_moment(&self) -> SweepMoment {
+        let applied = self.state.applied().map_or(0, |id| id.index);
+        SweepMoment { read_at_ms: self.clock.now_ms(), applied }
+    }
+
+    /// Seals a page, to be proposed as the next one. Takes a millisecond or more, and reads the disk.
+    ///
+    /// A record that was remembered since the moment before the page was read is left out: what is in the page may be older.
     ///
     /// # Errors
     /// [`ErrorNumber::Internal`].
-    pub fn sweep_page(&self, at: SweepPosition, page: &Page, read_at_ms: u64) -> Result<SweepPage, ErrorNumber> {
+    pub fn sweep_page(&self, at: SweepPosition, page: &Page, moment: SweepMoment) -> Result<SweepPage, ErrorNumber> {
         let seal = |record: &Record| {
             let key = self.keyring.row_key(PersonNumber::Citizen(record.number));
             let before = self.state.record(&key).map_err(internal)?.map_or(0, |(version, _)| version);
-            self.change(key, before, &Known { people: vec![record.clone()], read_at_ms })
+            if before > moment.applied {
+                return Ok(None);
+            }
+            let known = Known { people: vec![record.clone()], read_at_ms: moment.read_at_ms };
+            self.change(key, before, &known).map(Some)
         };
-        let records = page.people.iter().map(seal).collect::<Result<Vec<RecordChange>, _>>()?;
+        let sealed = page.people.iter().filter_map(|record| seal(record).transpose());
+        let records = sealed.collect::<Result<Vec<RecordChange>, _>>()?;
         let reached = page.last.or(at.after).map(|number| number.digits());
         let cursor = self
             .keyring

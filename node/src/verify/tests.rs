@@ -33,6 +33,7 @@ use crate::{
 mod late;
 mod numbers;
 mod oracle;
+mod sweeps;
 mod trails;
 
 const NOW_MS: u64 = 1_793_000_000_000;

@@ -1,0 +1,48 @@
+//! What a sweep seals, and what it leaves alone.
+
+use xacminh_core::command::SweepPage;
+
+use super::*;
+
+const HOUR_MS: u64 = 3_600_000;
+
+#[tokio::test]
+async fn what_was_remembered_since_a_page_was_read_is_left_out_of_it() {
+    let office = office(3, Vec::new()).await;
+    let soon = Instant::now() + Duration::from_secs(20);
+    let at = office.desk.sweep_due(HOUR_MS).expect("read").expect("the first is due");
+    let moment = office.desk.sweep_moment();
+    let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
+    assert_eq!(page.people.len(), 3);
+    // Somebody asks meanwhile: the authority may have said something newer than the page has.
+    assert!(is_match(&office.ask(&office.question(2, "clerk-01")).await.expect("answered")));
+    let keys_in = |sealed: &SweepPage| sealed.records.iter().map(|record| record.key).collect::<Vec<_>>();
+    let row_key = |person| office.desk.keyring.row_key(keys(person).number);
+    let sealed = office.desk.sweep_page(at, &page, moment).expect("sealed");
+    assert_eq!(keys_in(&sealed), [row_key(1), row_key(3)]);
+    // A page that is read after that has all of them.
+    let sealed = office.desk.sweep_page(at, &page, office.desk.sweep_moment()).expect("sealed");
+    assert_eq!(keys_in(&sealed), [row_key(1), row_key(2), row_key(3)]);
+    assert!(sealed.records[1].before > 0 && sealed.records[0].before == 0);
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_where_it_was_and_comes_again() {
+    let office = office(3, Vec::new()).await;
+    let soon = Instant::now() + Duration::from_secs(20);
+    let at = office.desk.sweep_due(HOUR_MS).expect("read").expect("the first is due");
+    assert!((at.page, at.after) == (0, None));
+    let first = office.desk.upstream.page(None, 2, soon).await.expect("read");
+    let sealed = office.desk.sweep_page(at, &first, office.desk.sweep_moment()).expect("sealed");
+    office.log.apply(&Command::Sweep(sealed)).await;
+    let next = office.desk.sweep_due(HOUR_MS).expect("read").expect("it has not ended");
+    assert!(next == SweepPosition { page: 1, after: first.last, ..at });
+    let end = office.desk.upstream.page(Some(first.people[1].number), 0, soon).await.expect("read");
+    let sealed = office.desk.sweep_page(next, &end, office.desk.sweep_moment()).expect("sealed");
+    assert!(sealed.last);
+    office.log.apply(&Command::Sweep(sealed)).await;
+    assert!(office.desk.sweep_due(HOUR_MS).expect("read").is_none(), "it has ended");
+    office.clock.advance_ms(HOUR_MS);
+    let again = office.desk.sweep_due(HOUR_MS).expect("read").expect("an hour later");
+    assert!(again.begun_ms > at.begun_ms && (again.page, again.after) == (0, None));
+}
