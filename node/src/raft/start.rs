@@ -266,8 +266,11 @@ impl Replication {
     pub async fn forget(&self, index: u64, state: &State) -> Result<(), String> {
         let failed = |error: &dyn fmt::Display| error.to_string();
         while !state.snapshot_is_clear(index).map_err(|error| failed(&error))? {
-            // One that is being made already may be of before: then another is made after it.
-            self.raft.trigger().snapshot().await.map_err(|error| failed(&error))?;
+            // One that is being made already may be of before: then another is made after it. What is only still being sent
+            // to somebody is waited for, without reading through the whole state again.
+            if !state.snapshot_is_new(index).map_err(|error| failed(&error))? {
+                self.raft.trigger().snapshot().await.map_err(|error| failed(&error))?;
+            }
             sleep(FORGET_TICK).await;
         }
         while self.log.bounds()[0].is_none_or(|purged| purged.index < index) {

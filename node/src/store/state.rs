@@ -162,17 +162,22 @@ impl State {
     /// # Errors
     /// If the disk cannot be read, or a snapshot came into force whose tables were not scrubbed yet.
     pub fn snapshot_is_clear(&self, index: u64) -> io::Result<bool> {
+        // The one before is there until the last who sends it has finished.
+        Ok(self.snapshot_is_new(index)? && fs::read_dir(self.shared.directory.snapshots())?.count() == 1)
+    }
+
+    /// Whether the newest snapshot was made at or after an entry of the log and after [`Self::scrub`].
+    ///
+    /// # Errors
+    /// If a snapshot came into force whose tables were not scrubbed yet.
+    pub fn snapshot_is_new(&self, index: u64) -> io::Result<bool> {
         let scrubs = self.generation().scrubs.load(Ordering::Acquire);
         if scrubs == 0 {
             return Err(io::Error::other("the state in force was not scrubbed"));
         }
         let stands = self.shared.newest().and_then(|newest| newest.manifest().log_id);
         let is_new = self.shared.newest_scrubs.load(Ordering::Acquire) == scrubs;
-        if !is_new || stands.is_none_or(|log_id| log_id.index < index) {
-            return Ok(false);
-        }
-        // The one before is there until the last who sends it has finished.
-        Ok(fs::read_dir(self.shared.directory.snapshots())?.count() == 1)
+        Ok(is_new && stands.is_some_and(|log_id| log_id.index >= index))
     }
 
     /// The leaf at a position.
