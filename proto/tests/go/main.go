@@ -64,7 +64,7 @@ func main() {
 	checkpoint := read(filepath.Join(log, "checkpoint"))
 	for at := range checkpoint {
 		changed := append([]byte{}, checkpoint...)
-		changed[at] ^= 1
+		changed[at] = anotherLetter(changed[at])
 		if _, err := openCheckpoint(changed, verifiers); err == nil {
 			fail("checkpoint", fmt.Errorf("was accepted with byte %d changed", at))
 		}
@@ -101,6 +101,15 @@ func changedHashes(file string) []string {
 		changed = append(changed, strings.Join(lines, "\n"))
 	}
 	return changed
+}
+
+// anotherLetter differs in the bits that base64 keeps: Go reads a last letter whose two spare bits are set as the same
+// bytes, which our reader refuses, so that a note cannot be written in two ways.
+func anotherLetter(letter byte) byte {
+	if letter == 'A' {
+		return 'Q'
+	}
+	return 'A'
 }
 
 func fail(what string, err error) {
