@@ -162,7 +162,7 @@ impl CardAddress {
     pub fn parse(text: &str) -> Result<Self, TextError> {
         // A long text is refused before it is composed: composing it would be work for its sender's pleasure.
         text::check(text)?;
-        let composed: String = text.nfc().collect();
+        let composed = text::composed(text).into_owned();
         text::check(&composed)?;
         Ok(Self(composed))
     }

@@ -1,9 +1,9 @@
 //! What describes a person: name, sex, marital and living status.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{
     legacy::{self, Legacy},
@@ -107,7 +107,7 @@ impl FullName {
         if text.len() > NAME_RAW_BYTES_MAX {
             return Err(NameError::TooLong);
         }
-        let composed = composed(text);
+        let composed = text::composed(text);
         check_characters(&composed)?;
         // Leaving out spaces keeps NFC: a space composes with nothing, and no word starts with a mark.
         let name = if is_tidy(&composed) {
@@ -153,26 +153,23 @@ impl FullName {
     }
 }
 
-/// The text in NFC; nearly every caller sends it so, and it need not be made then.
-fn composed(text: &str) -> Cow<'_, str> {
-    match is_nfc_quick(text.chars()) {
-        IsNormalized::Yes => Cow::Borrowed(text),
-        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
-    }
-}
-
 /// Latin letters, marks that NFC could not compose, and the punctuation of minority names (`Y Bhăm`, `H'Hen`,
 /// `Ksor-Krơn`); every mark with its letter.
 fn check_characters(composed: &str) -> Result<(), NameError> {
-    // Marks the letter at hand has; none while there is no letter to bear one.
-    let mut marks = None;
+    // The letter at hand and the marks after it; none while there is no letter to bear one.
+    let mut bearer = None;
     for (index, character) in composed.chars().enumerate() {
         let at = index + 1;
-        marks = match marks {
-            _ if is_latin(character) => Some(own_marks(character)),
+        bearer = match bearer {
+            _ if is_latin(character) => Some((character, 0)),
             _ if is_space(character) || is_punctuation(character) => None,
-            Some(MARKS_PER_LETTER_MAX) if is_mark(character) => return Err(NameError::Marks { at }),
-            Some(count) if is_mark(character) => Some(count + 1),
+            Some((letter, marks)) if is_mark(character) => {
+                // Only here is it asked how many the letter itself has: hardly any name comes here.
+                if own_marks(letter) + marks >= MARKS_PER_LETTER_MAX {
+                    return Err(NameError::Marks { at });
+                }
+                Some((letter, marks + 1))
+            }
             _ if character.is_alphabetic() && !text::is_invisible(character) => return Err(NameError::Script { at }),
             _ => return Err(NameError::Character { at }),
         };

@@ -1,9 +1,8 @@
 //! Places: codes of today's two-level administration, and the older code an address may still carry.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Date,
@@ -140,9 +139,13 @@ impl Address {
     pub fn checked(self) -> Result<Self, PlaceError> {
         self.place.checked()?;
         check_commune(self.commune_before_2025)?;
-        let composed = Self { detail: self.detail.nfc().collect(), ..self };
-        text::check(&composed.detail).map_err(|_| PlaceError::Detail)?;
-        Ok(composed)
+        let composed = match text::composed(&self.detail) {
+            Cow::Owned(composed) => Some(composed),
+            Cow::Borrowed(_) => None,
+        };
+        let detail = composed.unwrap_or(self.detail);
+        text::check(&detail).map_err(|_| PlaceError::Detail)?;
+        Ok(Self { detail, ..self })
     }
 }
 
@@ -194,6 +197,8 @@ impl fmt::Debug for Address {
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization;
+
     use super::*;
     use crate::codec;
 

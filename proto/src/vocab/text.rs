@@ -1,6 +1,8 @@
 //! Free text: what may stand in an address or a disclosed value.
 
-use unicode_normalization::UnicodeNormalization;
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Longest free text, in bytes: the longest addresses on file stay under 250 letters.
 pub const TEXT_BYTES_MAX: usize = 300;
@@ -14,6 +16,14 @@ pub enum TextError {
     /// Something that cannot be seen, or that turns the order of what follows.
     #[error("a text has no control, bidirectional or invisible characters")]
     Character,
+}
+
+/// The text in NFC; nearly everybody writes it so, and it need not be made then.
+pub(super) fn composed(text: &str) -> Cow<'_, str> {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
+    }
 }
 
 /// Checks a free text.
@@ -59,6 +69,10 @@ pub fn tidy(text: &str) -> String {
 /// Controls, line and bidirectional marks, joiners, fillers and selectors: two texts that differ in them look alike.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
+    // What Vietnamese is written with, at one look.
+    if matches!(character, ' '..='~' | 'À'..='\u{24f}' | '\u{1e00}'..='\u{1eff}') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,
