@@ -247,7 +247,7 @@ fn inspect(path: &std::path::Path, digest: bool) -> ExitCode {
         cluster: &config.cluster.name,
         node: config.node.id,
         incarnation: 0,
-        block_cache_bytes: store::BLOCK_CACHE_BYTES,
+        block_cache_bytes: config.node.block_cache_bytes(),
     };
     match store::inspect(&options, digest) {
         Ok(found) => {

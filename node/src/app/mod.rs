@@ -63,9 +63,6 @@ const RECORD_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// send what it has not told of yet.
 const RECORD_LOOKS_MAX: u32 = 120;
 
-/// Memory for blocks of the state's tables.
-const BLOCK_CACHE_BYTES: usize = crate::store::BLOCK_CACHE_BYTES;
-
 /// A node that runs.
 struct Node {
     config: Config,

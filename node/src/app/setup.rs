@@ -19,7 +19,7 @@ use crate::{
     upstream::{self, AuthorityConfig, EmbeddedConfig, FlightLimits, PostgresConfig, Upstream},
 };
 
-use super::{BLOCK_CACHE_BYTES, stop_at_once};
+use super::stop_at_once;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,7 @@ pub(super) fn store(config: &Config, sink: Arc<dyn ApplySink>) -> Result<Store, 
         cluster: &config.cluster.name,
         node: config.node.id,
         incarnation: env::random_u128(),
-        block_cache_bytes: BLOCK_CACHE_BYTES,
+        block_cache_bytes: config.node.block_cache_bytes(),
     };
     Ok(Store::open(&options, sink, Arc::new(|fatal| stop_at_once(&fatal)))?)
 }

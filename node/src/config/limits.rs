@@ -1,6 +1,6 @@
 //! What no single field can know of itself: ranges, and fields that must fit each other.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +18,9 @@ const HEARTBEATS_PER_ELECTION_MIN: u64 = 3;
 const MEMBERS_MAX: usize = 7;
 /// Streams one connection may be permitted: quinn reserves map entries for every one of them (370 KiB at 4096).
 const STREAMS_MAX: u32 = 4096;
+
+/// Memory for blocks of tables: with less hardly any block is met twice, and more than a tebibyte is a slip of the pen.
+const BLOCK_CACHE_MIB: RangeInclusive<u32> = 8..=1 << 20;
 
 /// Longest step in which answers leave that confirm nothing: more than a second only makes clerks wait.
 const UNCONFIRMED_STEP_MS_MAX: u64 = 1_000;
@@ -70,6 +73,10 @@ fn names(config: &Config) -> Option<Problem> {
     }
     if config.node.data_dir.as_os_str().is_empty() {
         return problem("node.data_dir", "a directory is needed");
+    }
+    if !BLOCK_CACHE_MIB.contains(&config.node.block_cache_mib) {
+        let (least, most) = (BLOCK_CACHE_MIB.start(), BLOCK_CACHE_MIB.end());
+        return problem("node.block_cache_mib", format!("{least} to {most} are needed"));
     }
     None
 }

@@ -80,6 +80,7 @@ fn mistakes_are_told_with_line_and_advice() {
         (replaced("kind = \"embedded\"", "kind = \"oracle\""), 20, "kind is \"embedded\" or \"postgres\""),
         (replaced("kind = \"embedded\"", "kind = \"postgres\""), 20, "`path` belongs to kind \"embedded\""),
         (appended("[raft]\nelection_timeout_min_ms = 100\n"), lines + 2, "raft.election_timeout_min_ms: at least 3"),
+        (replaced("id = 1\ndata", "id = 1\nblock_cache_mib = 0\ndata"), 7, "node.block_cache_mib: 8 to 1048576"),
         (appended("[raft]\nappends_in_flight = 0\n"), lines + 2, "raft.appends_in_flight: more than 0 is needed"),
         (appended("[freshness]\n"), lines + 1, "unknown key `freshness`"),
         (appended("[log]\nlevel = \"info,=\"\n"), lines + 2, "log.level: error, warn"),

@@ -14,6 +14,7 @@
 
 use std::{
     collections::BTreeMap,
+    hash::BuildHasherDefault,
     io,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -38,10 +39,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// 45 MiB at the most: 20 of requests, those of ten seconds at full speed, in which a caller asks again if it does;
-    /// 17 of people, as many as 65,536 places of a hash table hold before it doubles; a few of budgets, each official of
-    /// an hour having two.
-    pub(super) const DEFAULT: Self = Self { requests: 256 * 1024, people: 57_344, budgets: 32 * 1024 };
+    /// 100 MiB at the most: 20 of requests, those of ten seconds at full speed, in which a caller asks again if it does;
+    /// 70 of people, as many as twice 262,144 places of a hash table hold; a few of budgets, each official of an hour
+    /// having two.
+    pub(super) const DEFAULT: Self = Self { requests: 256 * 1024, people: 229_376, budgets: 32 * 1024 };
 }
 
 /// The newest rows that apply knows, as they are in the tables.
@@ -73,7 +74,7 @@ impl<T> Held<T> {
 
 impl Mirror {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, generation: None, requests: Requests::default(), people: People::default() }
+        Self { bounds, generation: None, requests: Requests::default(), people: People::with_room(bounds.people) }
     }
 
     /// Gives the rows that the rules want to see, from the tables as far as they are not held.
@@ -329,13 +330,16 @@ const fn ms_of(id: u128) -> u64 {
 }
 
 /// The people asked about last: one half fills, and takes the place of the other when it is full.
-#[derive(Default)]
 struct People {
     young: Half,
     old: Half,
 }
 
 type Half = KeyedMap<RecordKey, Person>;
+
+fn half(half_max: usize) -> Half {
+    Half::with_capacity_and_hasher(half_max, BuildHasherDefault::default())
+}
 
 #[derive(Clone, Copy, Default)]
 struct Person {
@@ -344,6 +348,11 @@ struct Person {
 }
 
 impl People {
+    /// All of the room at once: a table that doubles moves everybody, and the questions of an entry wait.
+    fn with_room(half_max: usize) -> Self {
+        Self { young: half(half_max), old: Half::default() }
+    }
+
     /// What is held of somebody, who is young again.
     fn get(&mut self, key: &RecordKey, half_max: usize) -> Person {
         if let Some(person) = self.young.get(key) {
@@ -362,7 +371,7 @@ impl People {
             return;
         }
         if self.young.len() >= half_max && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
+            self.old = std::mem::replace(&mut self.young, half(half_max));
         }
         change(self.young.entry(key).or_insert_with(|| self.old.remove(&key).unwrap_or_default()));
     }

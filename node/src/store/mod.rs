@@ -54,9 +54,6 @@ pub use state::{Document, Indexed, State};
 pub use tables::Head;
 pub use values::visit_values;
 
-/// Memory for blocks of tables, unless the configuration says otherwise.
-pub const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
-
 /// A node's store, open.
 pub struct Store {
     /// For openraft: what is replicated.

@@ -13,6 +13,9 @@ const OFFICIALS: u64 = 5_000;
 const PROCEDURES: u64 = 300;
 const PEOPLE: u64 = 200_000;
 
+/// Memory for blocks of the state's tables.
+const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
+
 /// Queries of each kind.
 const QUERIES: usize = 2_000;
 
@@ -52,7 +55,7 @@ fn many(number: u64, numbers: &mut Numbers) -> Many {
 #[ignore = "takes many minutes and some gigabytes: run by hand, on a quiet machine"]
 async fn figures() {
     let leaves = std::env::var("XACMINH_AUDIT_LEAVES").ok().and_then(|typed| typed.parse().ok()).unwrap_or(LEAVES);
-    let mut scene = Scene::with_cache(crate::store::BLOCK_CACHE_BYTES).await;
+    let mut scene = Scene::with_cache(BLOCK_CACHE_BYTES).await;
     let (mut numbers, mut known) = (Numbers(7), vec![0; usize::try_from(PEOPLE).expect("a few")]);
     let (mut applied, mut indexed, mut rounds) = (Duration::ZERO, Duration::ZERO, Vec::new());
     while scene.state.meta().leaves < leaves {
