@@ -59,6 +59,8 @@ pub struct Client {
     roster: Roster,
     patience: Patience,
     log: Option<Arc<Policy>>,
+    /// Nobody waits for what its sessions ask.
+    background: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +114,7 @@ impl Client {
         }
         // What a node gives this moment, no witness has seen yet.
         let log = config.log.map(|log| Arc::new(log.without_quorum()));
-        Ok(Self { dialer, nodes, roster, patience: config.patience, log })
+        Ok(Self { dialer, nodes, roster, patience: config.patience, log, background: config.background })
     }
 
     /// Another client of the same cluster and caller that asks one node, over connections of its own and the same local
@@ -127,6 +129,7 @@ impl Client {
             roster: Roster::new(1),
             patience: self.patience,
             log: self.log.clone(),
+            background: self.background,
         }
     }
 
@@ -414,7 +417,8 @@ impl Client {
 
     async fn open_session_with(&self, node: usize, in_flight_max: usize) -> Result<Session, LinkError> {
         let connection = self.connect(node).await?;
-        Session::open(self.nodes[node].addr, &connection, in_flight_max, self.log.clone()).await
+        let streams = connection.session(self.background).await?;
+        Ok(Session::open(self.nodes[node].addr, streams, in_flight_max, self.log.clone()))
     }
 }
 

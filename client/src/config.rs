@@ -29,6 +29,8 @@ pub struct ClientConfig {
     pub log: Option<Arc<Policy>>,
     /// Start with the first endpoint instead of a random one; for tests and for "the nearest first".
     pub in_order: bool,
+    /// Nobody waits for what is asked over sessions: nodes let those at a counter go first.
+    pub background: bool,
 }
 
 impl ClientConfig {
@@ -51,6 +53,7 @@ impl ClientConfig {
             ca: read_certificates("CA", ca)?,
             patience: Patience::default(),
             in_order: false,
+            background: false,
             log: None,
         })
     }

@@ -29,7 +29,7 @@ use xacminh_proto::{
 };
 
 use crate::{
-    connection::{Connection, FrameSink, FrameSource, LinkError},
+    connection::{FrameSink, FrameSource, LinkError},
     error::{Breach, ClientError},
     judge::judge,
 };
@@ -77,14 +77,13 @@ struct Waiter {
 }
 
 impl Session {
-    pub(crate) async fn open(
+    pub(crate) fn open(
         node: std::net::SocketAddr,
-        connection: &Connection,
+        (sink, source): (FrameSink, FrameSource),
         in_flight_max: usize,
         log: Option<Arc<Policy>>,
-    ) -> Result<Self, LinkError> {
+    ) -> Self {
         let in_flight_max = in_flight_max.clamp(1, IN_FLIGHT_MAX);
-        let (sink, source) = connection.session().await?;
         // Tag 0 is the node's, for what belongs to no question.
         let waiters = Mutex::new(Waiters { next_tag: 1, ..Waiters::default() });
         let shared = Arc::new(Shared { slots: Arc::new(Semaphore::new(in_flight_max)), waiters });
@@ -92,7 +91,7 @@ impl Session {
         let (outgoing, frames) = mpsc::channel(in_flight_max);
         let tasks =
             [tokio::spawn(write(sink, frames, Arc::clone(&shared))), tokio::spawn(read(source, Arc::clone(&shared)))];
-        Ok(Self { node, log, shared, outgoing, tasks })
+        Self { node, log, shared, outgoing, tasks }
     }
 
     /// Asks one question and waits for its answer, once: no retry, no other node. Safe to cancel.

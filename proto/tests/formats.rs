@@ -21,7 +21,7 @@ use xacminh_proto::{
     },
     wire::{
         ALPN, AUDIT_PAGE_MAX, DETAIL_BYTES_MAX, MEMBERS_MAX, OPERATOR_REQUEST_BYTES_MAX, PEER_ALPN, REPLY_BYTES_MAX,
-        REQUEST_BYTES_MAX, STREAM_ONE, STREAM_SESSION, TRAIL_PAGE_MAX, peer::HELLO_BYTES_MAX,
+        REQUEST_BYTES_MAX, STREAM_BACKGROUND, STREAM_ONE, STREAM_SESSION, TRAIL_PAGE_MAX, peer::HELLO_BYTES_MAX,
     },
 };
 
@@ -160,6 +160,7 @@ fn limits() -> String {
         ("ALPN of the peer port", format!("`{}`", of(PEER_ALPN))),
         ("first byte of a one-question stream", STREAM_ONE.to_string()),
         ("first byte of a session stream", STREAM_SESSION.to_string()),
+        ("first byte of a session stream in the background", STREAM_BACKGROUND.to_string()),
         ("request", format!("{REQUEST_BYTES_MAX} bytes")),
         ("request of an operator, on a stream of its own", format!("{OPERATOR_REQUEST_BYTES_MAX} bytes")),
         ("reply", format!("{REPLY_BYTES_MAX} bytes")),

@@ -137,6 +137,9 @@ enum Verb {
         /// Rounds.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
+        /// Flags of one more batch to stand beside, for example `--also="--full-speed --in-flight 16"`; repeat it.
+        #[arg(long)]
+        also: Vec<String>,
     },
     /// Saturation, then a quarter of it, medians of rounds, as a Markdown table.
     Figures {
@@ -190,13 +193,13 @@ async fn run(Arguments { whom, verb }: Arguments) -> anyhow::Result<()> {
             let table = callers(&setting, &course, |report| tell(report, whom.json)).await?;
             if whom.json { Ok(()) } else { say(&format!("\n{table}")) }
         }
-        Verb::Beside { program, rows, rate, connections, rounds } => {
+        Verb::Beside { program, rows, rate, connections, rounds, also } => {
             let program = match program {
                 Some(program) => program,
                 None => std::env::current_exe()?.with_file_name("xacminh"),
             };
             let course =
-                beside::Course { program, rows, rate_per_s: rate, connections, rounds, warm_up, length, quiet };
+                beside::Course { program, rows, rate_per_s: rate, connections, rounds, also, warm_up, length, quiet };
             let table = beside(&setting, &course, |report| tell(report, whom.json)).await?;
             if whom.json { Ok(()) } else { say(&format!("\n{table}")) }
         }

@@ -91,7 +91,7 @@ impl GlobalArgs {
 
     /// A client as flags and file say. Needs a tokio runtime around it.
     pub(super) async fn client(&self) -> Result<Client, CliError> {
-        Ok(self.client_of().await?.0)
+        Ok(self.client_of(false).await?.0)
     }
 
     /// Whose signatures command line or configuration file want under checkpoints, receipts and trails, if they say so.
@@ -119,8 +119,8 @@ impl GlobalArgs {
         Ok(cert.zip(key).map(|(cert, key)| OurFiles { cert, key }))
     }
 
-    /// As [`GlobalArgs::client`], and the cluster's name.
-    pub(super) async fn client_of(&self) -> Result<(Client, String), CliError> {
+    /// As [`GlobalArgs::client`], and the cluster's name; `background` if nobody waits for what its sessions ask.
+    pub(super) async fn client_of(&self, background: bool) -> Result<(Client, String), CliError> {
         let log = self.log_policy()?;
         let file = self.file()?;
         let missing =
@@ -138,6 +138,7 @@ impl GlobalArgs {
         let endpoints = resolve(&names).await?;
         let mut config = ClientConfig::from_files(cluster.clone(), endpoints, &cert, &key, &ca)?;
         config.log = log.map(Arc::new);
+        config.background = background;
         Ok((Client::new(config)?, cluster))
     }
 

@@ -4,7 +4,7 @@ mod stream;
 mod tls;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -27,6 +27,10 @@ const KEEP_ALIVE_MS: u64 = 3_000;
 
 /// First guess of the round trip: nodes are in the same province. A lost first packet is sent again after three of it.
 const INITIAL_RTT_MS: u64 = 80;
+
+/// Bytes of packets that a local port holds until they are read: a gateway's connections share one port, and an answer that
+/// finds no room in it comes some hundred milliseconds later.
+const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 
 /// Time for the last packets of a client that closes.
 const CLOSE_MS_MAX: u64 = 500;
@@ -123,10 +127,10 @@ impl Connection {
         stream::one(sink, source, frame).await
     }
 
-    /// Opens a session stream.
-    pub(crate) async fn session(&self) -> Result<(FrameSink, FrameSource), LinkError> {
+    /// Opens a session stream, one that nobody waits for if it is in the background.
+    pub(crate) async fn session(&self, background: bool) -> Result<(FrameSink, FrameSource), LinkError> {
         let (sink, source) = self.quic.open_bi().await.map_err(|error| link_error(&error))?;
-        FrameSink::open(sink, source).await
+        FrameSink::open(sink, source, background).await
     }
 
     /// Whether it is known to be dead.
@@ -165,7 +169,18 @@ fn local_port(
     };
     let unusable =
         |error: std::io::Error| CertificateError::Unusable { what: "local UDP port", why: error.to_string() };
-    quinn::Endpoint::client(SocketAddr::new(local, 0)).map(Some).map_err(unusable)
+    let socket = UdpSocket::bind(SocketAddr::new(local, 0)).map_err(unusable)?;
+    give_room(&socket).map_err(unusable)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    quinn::Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime).map(Some).map_err(unusable)
+}
+
+/// Asks for [`SOCKET_BYTES`]; what the kernel does not grant is done without.
+fn give_room(socket: &UdpSocket) -> std::io::Result<()> {
+    let state = quinn::udp::UdpSocketState::new(socket.into())?;
+    // Linux grants what `net.core.rmem_max` allows and calls that a success; elsewhere the default stays.
+    let _ = state.set_recv_buffer_size(socket.into(), SOCKET_BYTES);
+    Ok(())
 }
 
 fn transport() -> quinn::TransportConfig {

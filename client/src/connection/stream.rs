@@ -75,8 +75,10 @@ impl FrameSink {
     pub(super) async fn open(
         mut sink: quinn::SendStream,
         source: quinn::RecvStream,
+        background: bool,
     ) -> Result<(Self, FrameSource), LinkError> {
-        sink.write_all(&[wire::STREAM_SESSION]).await.map_err(|error| write_error(&error))?;
+        let kind = if background { wire::STREAM_BACKGROUND } else { wire::STREAM_SESSION };
+        sink.write_all(&[kind]).await.map_err(|error| write_error(&error))?;
         Ok((Self { stream: sink }, FrameSource { stream: source, buffer: BytesMut::new() }))
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, path::Path, process::Output};
 
 use xacminh_proto::{
     vocab::{ErrorNumber, Outcome, RequestId},
-    wire::{Reply, Request},
+    wire::{Reply, Request, STREAM_BACKGROUND, STREAM_SESSION},
 };
 
 use crate::{
@@ -249,8 +249,9 @@ async fn receipts_are_kept_once_for_each_answer_and_a_second_run_fetches_what_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_begins_with_few_questions_under_way_unless_it_need_not_give_way() {
-    for (flags, under_way) in [(&[][..], 8), (&["--full-speed"][..], ROWS)] {
+async fn a_batch_begins_with_few_questions_in_the_background_unless_it_need_not_give_way() {
+    let table = [(&[][..], 8, STREAM_BACKGROUND), (&["--full-speed"][..], ROWS, STREAM_SESSION)];
+    for (flags, under_way, kind) in table {
         let (node, folder) = desk(|_, _| Act::Silence);
         questions(folder.path());
         let mut command = program(folder.path());
@@ -262,6 +263,7 @@ async fn a_batch_begins_with_few_questions_under_way_unless_it_need_not_give_way
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(node.asked().len(), under_way, "{flags:?}");
+        assert_eq!(node.kinds(), [kind].into(), "{flags:?}: the node is told whether anybody waits");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A node that answers by script, and certificates made on the spot.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex},
@@ -34,13 +35,16 @@ pub(crate) enum Act {
     Gather(usize, Reply),
 }
 
+/// What was asked, each with the first byte of its stream.
+type Asked = Arc<Mutex<Vec<(u8, Request)>>>;
+
 type Script = Arc<dyn Fn(usize, &Request) -> Act + Send + Sync>;
 
 /// A fake node; it dies with its value.
 pub(crate) struct FakeNode {
     pub(crate) addr: SocketAddr,
     endpoint: quinn::Endpoint,
-    asked: Arc<Mutex<Vec<Request>>>,
+    asked: Asked,
     script: Arc<Mutex<Script>>,
 }
 
@@ -91,6 +95,7 @@ impl Authority {
             patience: quick(),
             in_order: true,
             log: None,
+            background: false,
         }
     }
 
@@ -148,7 +153,12 @@ impl FakeNode {
     }
 
     pub(crate) fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().map(|(_, request)| request.clone()).collect()
+    }
+
+    /// First bytes of the streams over which it was asked.
+    pub(crate) fn kinds(&self) -> BTreeSet<u8> {
+        self.asked.lock().unwrap().iter().map(|(kind, _)| *kind).collect()
     }
 
     pub(crate) fn request_ids(&self) -> Vec<RequestId> {
@@ -171,7 +181,7 @@ impl Drop for FakeNode {
     }
 }
 
-async fn serve(endpoint: quinn::Endpoint, asked: Arc<Mutex<Vec<Request>>>, script: Arc<Mutex<Script>>) {
+async fn serve(endpoint: quinn::Endpoint, asked: Asked, script: Arc<Mutex<Script>>) {
     while let Some(incoming) = endpoint.accept().await {
         let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
         tokio::spawn(async move {
@@ -187,7 +197,7 @@ async fn stream(
     connection: quinn::Connection,
     mut send: quinn::SendStream,
     mut recv: quinn::RecvStream,
-    asked: Arc<Mutex<Vec<Request>>>,
+    asked: Asked,
     script: Arc<Mutex<Script>>,
 ) {
     let mut kind = [0; 1];
@@ -205,7 +215,7 @@ async fn stream(
         };
         let number = {
             let mut asked = asked.lock().unwrap();
-            asked.push(request.clone());
+            asked.push((kind[0], request.clone()));
             asked.len()
         };
         let script = Arc::clone(&script.lock().unwrap());

@@ -91,9 +91,39 @@ pub struct Ticket {
     pub node: u64,
     /// Random number of the proposing process, so that a restarted node does not take an old item for its own.
     pub boot: u64,
-    /// Counts the process's items.
+    /// Counts the process's items; the highest bit says that nobody waits for this one.
     pub seq: u64,
 }
+
+/// Whether somebody waits for an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A citizen stands at a counter.
+    Counter,
+    /// A batch, an auditor, the node's own business.
+    Background,
+}
+
+impl Ticket {
+    /// The `count`-th ticket of a process.
+    #[must_use]
+    pub const fn new(node: u64, boot: u64, count: u64, urgency: Urgency) -> Self {
+        let mark = match urgency {
+            Urgency::Counter => 0,
+            Urgency::Background => BACKGROUND,
+        };
+        Self { node, boot, seq: count | mark }
+    }
+
+    /// Whether somebody waits for the item: every node learns from it at apply who else is asking, and where.
+    #[must_use]
+    pub const fn urgency(self) -> Urgency {
+        if self.seq & BACKGROUND == 0 { Urgency::Counter } else { Urgency::Background }
+    }
+}
+
+/// The bit of [`Ticket::seq`] of items that nobody waits for.
+const BACKGROUND: u64 = 1 << 63;
 
 /// Row key of a person: keyed BLAKE3 of the number.
 pub type RecordKey = [u8; 32];

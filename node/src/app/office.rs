@@ -19,7 +19,7 @@ use crate::{
     raft::submit::SubmitError,
     serve::{self, MemberView, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
-    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, Terms, ToldTrail, TrailPart, TrailReader},
 };
 
 /// Entries of one page of the log; a page stays far under the largest reply.
@@ -36,11 +36,10 @@ impl serve::Desk for Node {
         &'a self,
         question: &'a Question,
         canonical: &'a [u8],
-        receipt: bool,
-        deadline: Instant,
+        terms: Terms,
         watch: &'a mut Stopwatch,
     ) -> Work<'a, Result<Answered, ErrorNumber>> {
-        Box::pin(self.desk.answer(question, canonical, receipt, deadline, watch))
+        Box::pin(self.desk.answer(question, canonical, terms, watch))
     }
 }
 
@@ -70,6 +69,10 @@ impl Office for Node {
             ready: raft.current_leader.is_some() && meta.register_revision > 0,
             members: members.collect(),
         }
+    }
+
+    fn counter_asked(&self) -> Option<Instant> {
+        self.desk.submitter.counter_asked()
     }
 
     fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {

@@ -224,6 +224,7 @@ pub(super) fn bounds(config: &Config) -> Bounds {
     Bounds {
         in_flight_connection_max: size(limits.in_flight_connection_max),
         in_flight_max: size(limits.in_flight_max),
+        background_max: size(limits.background_in_flight_max),
         frame_time: Duration::from_millis(limits.question_timeout_ms),
         unconfirmed_step: Duration::from_millis(limits.unconfirmed_step_ms),
     }

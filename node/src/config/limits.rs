@@ -141,6 +141,7 @@ fn doors(config: &Config) -> Option<Problem> {
         ("streams_max", limits.streams_max, STREAMS_MAX),
         ("in_flight_connection_max", limits.in_flight_connection_max, u32::MAX),
         ("in_flight_max", limits.in_flight_max, u32::MAX),
+        ("background_in_flight_max", limits.background_in_flight_max, u32::MAX),
     ];
     for (key, value, max) in counts {
         if value == 0 || value > max {

@@ -108,6 +108,9 @@ pub struct ClientLimits {
     /// Questions in flight on the whole node; default 8192. Higher turns overload into waiting instead of a typed
     /// refusal, lower refuses in peaks the node could have served.
     pub in_flight_max: u32,
+    /// Questions of batches in work on this node while somebody at a counter asks, on any node; default 8. Higher makes
+    /// batches faster and clerks wait for them; without clerks a batch may have what a connection may.
+    pub background_in_flight_max: u32,
     /// Milliseconds a caller may take to send one question once begun; default 5000 (slow streams are cut).
     pub question_timeout_ms: u64,
     /// Milliseconds in whose multiples answers leave that confirm nothing, so that their time does not tell why; default
@@ -222,6 +225,7 @@ impl Default for ClientLimits {
             streams_max: 128,
             in_flight_connection_max: 256,
             in_flight_max: 8_192,
+            background_in_flight_max: 8,
             question_timeout_ms: 5_000,
             unconfirmed_step_ms: 50,
         }

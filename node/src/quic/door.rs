@@ -1,7 +1,7 @@
 //! A port of the node: lets in who may come in.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 use tracing::{debug, info, warn};
 use xacminh_proto::{close::CloseCode, identity::Identity};
 
-use super::{Conn, Gone, Limits, QuicError, Registry, Side, conn::Caller};
+use super::{Conn, Gone, Limits, QuicError, Registry, Side, conn::Caller, socket};
 use crate::tls::PortTls;
 
 /// Where the door gets the time from: since the Unix epoch.
@@ -60,7 +60,8 @@ impl Door {
             tls.current().reset_key(),
         )));
         config.cid_generator(|| Box::new(RandomIds));
-        let socket = UdpSocket::bind(address).map_err(bind)?;
+        let (socket, room_bytes) = socket::bind(address, limits.socket_bytes).map_err(bind)?;
+        tell_room(&tls, &limits, room_bytes);
         let runtime = Arc::new(quinn::TokioRuntime);
         let endpoint = quinn::Endpoint::new(config, Some(server), socket, runtime).map_err(bind)?;
 
@@ -230,6 +231,21 @@ async fn handshake(door: &Dialer, incoming: Incoming) -> Option<Caller> {
             debug!(port = ?door.tls.port(), %remote, "handshake too slow");
             None
         }
+    }
+}
+
+/// Once at start: what is lost for want of room shows nowhere else but as callers who wait.
+fn tell_room(tls: &PortTls, limits: &Limits, room_bytes: usize) {
+    let (port, wanted_bytes) = (tls.port(), limits.socket_bytes);
+    if room_bytes < wanted_bytes {
+        warn!(
+            ?port,
+            room_bytes,
+            wanted_bytes,
+            "packets of a burst may find no room in the port's socket; raise net.core.rmem_max"
+        );
+    } else {
+        info!(?port, room_bytes, "the port's socket has room");
     }
 }
 

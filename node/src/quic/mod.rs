@@ -13,6 +13,7 @@ mod conn;
 mod door;
 mod frames;
 mod registry;
+mod socket;
 mod transport;
 
 use std::{io, net::SocketAddr};

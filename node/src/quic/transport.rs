@@ -15,6 +15,8 @@ pub struct Limits {
     /// Streams a caller may have open; quinn reserves about 90 bytes for each it permits, so this is memory per
     /// connection.
     pub streams_max: u32,
+    /// Bytes of packets that the port's socket holds until they are read, as far as the kernel grants them.
+    pub socket_bytes: usize,
     /// Bytes of one stream the receiver holds before the sender must wait.
     pub stream_window_bytes: u32,
     /// Bytes of one connection the receiver holds, all streams together.
@@ -41,6 +43,9 @@ pub struct Limits {
     pub connections_per_caller_max: usize,
 }
 
+/// Some five thousand questions, or three thousand full packets, that come before one of them is read. The kernel counts
+/// twice as many bytes at most, and only while packets wait.
+const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes buffered for one connection attempt that was not yet accepted.
 const INCOMING_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes buffered for all of them.
@@ -54,6 +59,7 @@ impl Limits {
     pub fn clients() -> Self {
         Self {
             streams_max: 128,
+            socket_bytes: SOCKET_BYTES,
             stream_window_bytes: 256 * 1024,
             receive_window_bytes: 4 * 1024 * 1024,
             send_window_bytes: 2 * 1024 * 1024,
@@ -76,6 +82,7 @@ impl Limits {
     pub fn peers() -> Self {
         Self {
             streams_max: 256,
+            socket_bytes: SOCKET_BYTES,
             stream_window_bytes: 16 * 1024 * 1024,
             receive_window_bytes: 32 * 1024 * 1024,
             send_window_bytes: 32 * 1024 * 1024,

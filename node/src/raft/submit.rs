@@ -25,7 +25,7 @@ use tokio::{
 };
 use xacminh_core::{
     apply::{ItemOutcome, check_item},
-    command::{BATCH_ITEMS_MAX, Item, Ticket},
+    command::{BATCH_ITEMS_MAX, Item, Ticket, Urgency},
 };
 use xacminh_proto::codec;
 
@@ -89,6 +89,8 @@ struct Shared {
     next_seq: AtomicU64,
     queue: mpsc::Sender<Arc<Item>>,
     waiting: Mutex<HashMap<u64, Waiting>>,
+    /// When an item that somebody waits for was applied last, whichever node's.
+    counter_asked: Mutex<Option<Instant>>,
 }
 
 struct Waiting {
@@ -109,16 +111,28 @@ impl Submitter {
     #[must_use]
     pub fn new(node: u64, boot: u64) -> (Self, Pump) {
         let (sender, queue) = mpsc::channel(QUEUE_ITEMS_MAX);
-        let shared =
-            Arc::new(Shared { node, boot, next_seq: AtomicU64::new(1), queue: sender, waiting: Mutex::default() });
+        let shared = Arc::new(Shared {
+            node,
+            boot,
+            next_seq: AtomicU64::new(1),
+            queue: sender,
+            waiting: Mutex::default(),
+            counter_asked: Mutex::default(),
+        });
         (Self { shared: Arc::clone(&shared) }, Pump { shared, queue })
     }
 
     /// A fresh ticket of this process.
     #[must_use]
-    pub fn ticket(&self) -> Ticket {
-        let seq = self.shared.next_seq.fetch_add(1, Ordering::Relaxed);
-        Ticket { node: self.shared.node, boot: self.shared.boot, seq }
+    pub fn ticket(&self, urgency: Urgency) -> Ticket {
+        let count = self.shared.next_seq.fetch_add(1, Ordering::Relaxed);
+        Ticket::new(self.shared.node, self.shared.boot, count, urgency)
+    }
+
+    /// When somebody at a counter was answered last, on whichever node.
+    #[must_use]
+    pub fn counter_asked(&self) -> Option<Instant> {
+        *self.shared.counter_asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Submits an item whose ticket came from [`Self::ticket`], and waits until this node applied it.
@@ -147,6 +161,9 @@ impl Submitter {
 
     /// Takes the outcomes of an applied batch, of which some may be this process's.
     pub fn settle(&self, at_ms: u64, leaves: u64, outcomes: &[(Ticket, ItemOutcome)]) {
+        if outcomes.iter().any(|(ticket, _)| ticket.urgency() == Urgency::Counter) {
+            *self.shared.counter_asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for (ticket, outcome) in outcomes {
             let mine = ticket.node == self.shared.node && ticket.boot == self.shared.boot;

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use xacminh_core::command::Urgency;
 use xacminh_proto::{
     identity::{Identity, Role},
     vocab::{ErrorNumber, OfficialId, Outcome, PersonNumber, PortalId, RequestId},
     wire::{Answer, Ask, ErasureOrder, Failure, Reply, Request, TrailPage},
 };
 
-use super::{Hall, parse, steps};
+use super::{Hall, background::Turn, parse, steps};
 use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
-use crate::verify::{Answered, ErasureReason, ReceiptHolder, TrailPart, TrailReader};
+use crate::verify::{Answered, ErasureReason, ReceiptHolder, Terms, TrailPart, TrailReader};
 
 /// What a certificate allows, read once per connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,13 @@ impl Rights {
 
 impl Hall {
     /// The reply to one request.
-    pub(super) async fn reply(&self, rights: &Rights, request: Request, watch: &mut Stopwatch) -> Reply {
+    pub(super) async fn reply(
+        &self,
+        rights: &Rights,
+        request: Request,
+        urgency: Urgency,
+        watch: &mut Stopwatch,
+    ) -> Reply {
         let denied = || fail(ErrorNumber::RoleNotAllowed, "the certificate's role does not allow this request");
         // Whatever costs a leaf, a signature or reads of the disk waits its turn with the questions. A question takes its
         // place where it is counted, and how the node is can be asked of one that is full.
@@ -96,7 +103,7 @@ impl Hall {
         };
         match (request, rights) {
             (Request::Ask(ask), _) => match rights.portal(&ask) {
-                Some(portal) => self.ask(portal, ask, watch).await,
+                Some(portal) => self.ask(portal, ask, urgency, watch).await,
                 None => denied(),
             },
             (Request::Receipt(id), _) => match rights.receipt_holder() {
@@ -168,8 +175,20 @@ impl Hall {
         }
     }
 
-    async fn ask(&self, portal: PortalId, ask: Box<Ask>, watch: &mut Stopwatch) -> Reply {
+    async fn ask(&self, portal: PortalId, ask: Box<Ask>, urgency: Urgency, watch: &mut Stopwatch) -> Reply {
         let began = Instant::now();
+        // Before it takes a place that others could have: the session's bound is that of those who wait here.
+        let turn = match urgency {
+            Urgency::Counter => None,
+            Urgency::Background => match self.turn(began + parse::patience(&ask)).await {
+                Some(turn) => Some(turn),
+                None => return self.turned_away(ErrorNumber::DeadlineExceeded, "", watch),
+            },
+        };
+        if turn.is_some() {
+            // How long the node takes is not how long it let others go first.
+            *watch = Stopwatch::start();
+        }
         let _counted = self.metrics.enter();
         // Admission comes before everything else: a question too many must cost next to nothing.
         let Ok(place) = self.in_flight.try_acquire() else {
@@ -190,7 +209,7 @@ impl Hall {
         let answered = {
             use tracing::Instrument;
             self.office
-                .answer(question, &asked.canonical, asked.receipt, deadline, watch)
+                .answer(question, &asked.canonical, Terms { receipt: asked.receipt, deadline, urgency }, watch)
                 .instrument(span.clone())
                 .await
         };
@@ -205,7 +224,7 @@ impl Hall {
         log_question(&span, outcome, error, watch);
         if steps::is_evened(&answered) {
             // The work is done: an answer that waits keeps nobody out.
-            drop(place);
+            drop((place, turn));
             tokio::time::sleep_until(steps::leaves(began, Instant::now(), deadline, step)).await;
         }
         match answered {
@@ -219,6 +238,11 @@ impl Hall {
 }
 
 impl Hall {
+    /// Waits until a question that nobody waits for may go on; none if it is too late then.
+    async fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
+        timeout_at(deadline, self.background.enter(|| self.office.counter_asked())).await.ok()
+    }
+
     /// A question that does not get as far as the desk; it is counted like the others.
     fn turned_away(&self, number: ErrorNumber, detail: &str, watch: &mut Stopwatch) -> Reply {
         watch.finish(QuestionOutcome::Failed, &self.metrics);

@@ -3,13 +3,15 @@
 //! ```text
 //! Caller (role from its certificate)
 //!   ├── stream 0x01: one question, one reply
-//!   └── stream 0x02: a session, questions and replies in any order, matched by tag
+//!   ├── stream 0x02: a session, questions and replies in any order, matched by tag
+//!   └── stream 0x03: a session in the background, whose questions give way to those at a counter
 //! ```
 //!
 //! What a caller sends wrong costs that caller only: every wait here has an end, every size a bound, and no question
 //! holds up another (promise P10).
 
 mod audit;
+mod background;
 mod handle;
 mod office;
 mod parse;
@@ -27,6 +29,8 @@ use xacminh_proto::{close::CloseCode, identity::Role};
 pub use handle::Rights;
 pub use office::{Desk, MemberView, Office, Trouble, View, Work};
 
+use background::Background;
+
 use crate::{
     quic::{Caller, Door},
     telemetry::{self, Metrics},
@@ -39,6 +43,8 @@ pub struct Bounds {
     pub in_flight_connection_max: usize,
     /// Questions in work at once from everybody; beyond it the answer is `Overloaded`.
     pub in_flight_max: usize,
+    /// Questions in work at once that nobody waits for, while somebody at a counter asks.
+    pub background_max: usize,
     /// How long a frame may take from its first byte to its last, and a reply to be taken.
     pub frame_time: Duration,
     /// In what steps of time since their question answers leave that confirm nothing.
@@ -50,6 +56,7 @@ struct Hall {
     office: Arc<dyn Office>,
     bounds: Bounds,
     in_flight: Semaphore,
+    background: Background,
     metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
 }
@@ -65,8 +72,14 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
     drain_max: Duration,
 ) -> bool {
-    let hall =
-        Arc::new(Hall { office, in_flight: Semaphore::new(bounds.in_flight_max), bounds, metrics, stop: stop.clone() });
+    let hall = Arc::new(Hall {
+        office,
+        in_flight: Semaphore::new(bounds.in_flight_max),
+        background: Background::new(bounds.background_max),
+        bounds,
+        metrics,
+        stop: stop.clone(),
+    });
     let mut callers = JoinSet::new();
     loop {
         tokio::select! {

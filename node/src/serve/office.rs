@@ -13,7 +13,9 @@ use xacminh_proto::{
 use crate::{
     audit::{Inquiry, Page},
     telemetry::Stopwatch,
-    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldAccess, ToldTrail, TrailPart, TrailReader},
+    verify::{
+        Answered, ErasureReason, Inquired, Opened, ReceiptHolder, Terms, ToldAccess, ToldTrail, TrailPart, TrailReader,
+    },
 };
 
 /// A future of the office.
@@ -26,8 +28,7 @@ pub trait Desk: Send + Sync {
         &'a self,
         question: &'a Question,
         canonical: &'a [u8],
-        receipt: bool,
-        deadline: Instant,
+        terms: Terms,
         watch: &'a mut Stopwatch,
     ) -> Work<'a, Result<Answered, ErrorNumber>>;
 }
@@ -36,6 +37,9 @@ pub trait Desk: Send + Sync {
 pub trait Office: Desk + 'static {
     /// How the node and its cluster are.
     fn view(&self) -> View;
+
+    /// When somebody at a counter was answered last, on whichever node.
+    fn counter_asked(&self) -> Option<Instant>;
 
     /// The receipt of a request, as it was answered; see [`crate::verify::Desk::receipt_of`].
     fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>>;

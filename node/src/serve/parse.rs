@@ -1,5 +1,7 @@
 //! The last place a wire type of a question is seen: an [`Ask`] becomes a [`Question`], or an error number.
 
+use std::time::Duration;
+
 use xacminh_core::{
     matching::places,
     question::{PersonKeys, Question},
@@ -69,7 +71,16 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
         attributes: ask.attributes,
         max_age_ms: ask.max_age_s.map(|seconds| u64::from(seconds) * 1_000),
     };
-    Ok(Asked { question, canonical, deadline_ms: ask.deadline_ms.clamp(DEADLINE_MS_MIN, DEADLINE_MS_MAX), receipt })
+    Ok(Asked { question, canonical, deadline_ms: deadline_ms(ask.deadline_ms), receipt })
+}
+
+/// How long a question that was not parsed yet may take.
+pub(super) fn patience(ask: &Ask) -> Duration {
+    Duration::from_millis(u64::from(deadline_ms(ask.deadline_ms)))
+}
+
+fn deadline_ms(wished_ms: u32) -> u32 {
+    wished_ms.clamp(DEADLINE_MS_MIN, DEADLINE_MS_MAX)
 }
 
 fn number_of(error: NameError) -> ErrorNumber {

@@ -7,6 +7,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::{self, JoinSet},
 };
+use xacminh_core::command::Urgency;
 use xacminh_proto::{
     close::CloseCode,
     codec::{self, CodecError},
@@ -37,7 +38,8 @@ pub(super) async fn serve(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaph
     // A stream that is opened and says nothing is given up: half-open streams must not use up the caller's own places.
     match exchange.reader.raw(1, hall.bounds.frame_time).await.ok().flatten().as_deref() {
         Some([wire::STREAM_ONE]) => one(&hall, &rights, exchange).await,
-        Some([wire::STREAM_SESSION]) => session(hall, rights, room, exchange).await,
+        Some([wire::STREAM_SESSION]) => session(hall, rights, room, exchange, Urgency::Counter).await,
+        Some([wire::STREAM_BACKGROUND]) => session(hall, rights, room, exchange, Urgency::Background).await,
         _ => {
             exchange.reader.stop(CloseCode::Protocol);
             exchange.writer.reset(CloseCode::Protocol);
@@ -54,7 +56,7 @@ async fn one(hall: &Arc<Hall>, rights: &Rights, mut exchange: Exchange) {
     let reply = match exchange.reader.expect(bytes_max, hall.bounds.frame_time).await {
         Ok(frame) => match decode(&frame, is_operator) {
             Ok(request) => tokio::select! {
-                reply = hall.reply(rights, request, &mut watch) => reply,
+                reply = hall.reply(rights, request, Urgency::Counter, &mut watch) => reply,
                 // Nobody waits for the answer any more; what was proposed may become a leaf all the same.
                 () = exchange.writer.given_up() => return,
             },
@@ -81,8 +83,8 @@ fn decode(frame: &[u8], is_operator: bool) -> Result<Request, CodecError> {
     }
 }
 
-/// `0x02 | frame(Tagged<Request>)… → frame(Tagged<Reply>)…` until either side ends it.
-async fn session(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaphore>, exchange: Exchange) {
+/// `0x02 or 0x03 | frame(Tagged<Request>)… → frame(Tagged<Reply>)…` until either side ends it.
+async fn session(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaphore>, exchange: Exchange, urgency: Urgency) {
     let Exchange { mut reader, writer } = exchange;
     let (replies, waiting) = mpsc::channel(REPLIES_WAITING_MAX);
     let writing = tokio::spawn(write(writer, waiting, hall.bounds.frame_time));
@@ -100,7 +102,8 @@ async fn session(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaphore>, exc
             // Every session has tags of its own; this one's question could not be read, the others go on.
             Some(Err(tag)) => tell(&replies, tag, malformed()).await,
             Some(Ok(request)) => {
-                questions.spawn(question(Arc::clone(&hall), Arc::clone(&rights), request, replies.clone(), place));
+                let (hall, rights, replies) = (Arc::clone(&hall), Arc::clone(&rights), replies.clone());
+                questions.spawn(question(hall, rights, request, urgency, replies, place));
             }
         }
         while questions.try_join_next().is_some() {}
@@ -114,11 +117,12 @@ async fn question(
     hall: Arc<Hall>,
     rights: Arc<Rights>,
     request: Tagged<Request>,
+    urgency: Urgency,
     replies: mpsc::Sender<Bytes>,
     _place: OwnedSemaphorePermit,
 ) {
     let mut watch = Stopwatch::start();
-    let body = hall.reply(&rights, request.body, &mut watch).await;
+    let body = hall.reply(&rights, request.body, urgency, &mut watch).await;
     if let Some(frame) = encoded(&Tagged { tag: request.tag, body }) {
         // The writer is gone when the caller is; nobody waits for the reply then.
         let _ = replies.send(frame).await;

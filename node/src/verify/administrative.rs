@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use xacminh_core::{
     apply::ItemOutcome,
-    command::{Entry, Item, RegisterChange, RequestKey},
+    command::{Entry, Item, RegisterChange, RequestKey, Urgency},
     register::Register,
 };
 use xacminh_proto::{
@@ -89,7 +89,7 @@ impl Desk {
             miss: None,
             granted_until_ms: None,
         };
-        let (ticket, decided_at_ms) = (self.submitter.ticket(), self.clock.now_ms());
+        let (ticket, decided_at_ms) = (self.submitter.ticket(Urgency::Background), self.clock.now_ms());
         Ok(Item { ticket, decided_at_ms, remember: None, read: None, entry })
     }
 
@@ -107,7 +107,7 @@ impl Desk {
         let before = self.state.meta().register_revision;
         let words = Words { by: operator, ..Words::default() };
         let Administrative { leaf, envelope, .. } = self.administrative(LeafKind::Policy, revision, &words)?;
-        let ticket = self.submitter.ticket();
+        let ticket = self.submitter.ticket(Urgency::Background);
         Ok(RegisterChange { ticket, at_ms: 0, before, revision, entries_days, document, leaf, envelope })
     }
 

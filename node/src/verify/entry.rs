@@ -1,7 +1,8 @@
 //! From a decision to an audit entry: commitments, sealed addendum, leaf.
 
+use tokio::time::Instant;
 use xacminh_core::{
-    command::{Entry, Item, Miss, RecordKey, RequestKey},
+    command::{Entry, Item, Miss, RecordKey, RequestKey, Urgency},
     draft,
     question::Question,
 };
@@ -21,6 +22,17 @@ pub(super) struct Marks {
     pub(super) question: [u8; 16],
 }
 
+/// How an answer is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// With its receipt, verified here before any of it leaves.
+    pub receipt: bool,
+    /// Later it is of no use.
+    pub deadline: Instant,
+    /// Whether somebody waits for it.
+    pub urgency: Urgency,
+}
+
 impl Desk {
     pub(super) fn marks(&self, question: &Question, digest: [u8; 16]) -> Marks {
         Marks {
@@ -37,6 +49,7 @@ impl Desk {
         question: &Question,
         marks: &Marks,
         decided: Decided,
+        urgency: Urgency,
     ) -> Result<(Item, Outcome, Addendum), ErrorNumber> {
         let Decided { decision, grounds, misses, basis, granted_until_ms, .. } = decided;
         let decided_at_ms = self.clock.now_ms();
@@ -74,6 +87,7 @@ impl Desk {
             miss,
             granted_until_ms,
         };
-        Ok((Item { ticket: self.submitter.ticket(), decided_at_ms, remember, read, entry }, decision.outcome, addendum))
+        let ticket = self.submitter.ticket(urgency);
+        Ok((Item { ticket, decided_at_ms, remember, read, entry }, decision.outcome, addendum))
     }
 }

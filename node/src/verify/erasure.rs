@@ -1,7 +1,7 @@
 //! The erasure of a person, as it goes into the log: whom is in the command, by a keyed digest; the leaf tells why and by
 //! whom.
 
-use xacminh_core::command::Erasure;
+use xacminh_core::command::{Erasure, Urgency};
 use xacminh_proto::{
     transparency::LeafKind,
     vocab::{ErrorNumber, PersonNumber, RequestId},
@@ -44,7 +44,8 @@ impl Desk {
         let words = Words { by: &reason.operator, dossier: &reason.ordered_by, procedure: &reason.ground };
         let Administrative { leaf, envelope, request } = self.administrative(LeafKind::Erased, revision, &words)?;
         let created = own.map_or(0, |(created, ..)| created);
-        let erasure = Erasure { ticket: self.submitter.ticket(), at_ms: 0, person, created, leaf, envelope };
+        let erasure =
+            Erasure { ticket: self.submitter.ticket(Urgency::Background), at_ms: 0, person, created, leaf, envelope };
         Ok(Some((erasure, request.id)))
     }
 }

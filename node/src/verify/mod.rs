@@ -56,6 +56,7 @@ use entry::Marks;
 
 pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
+pub use entry::Terms;
 pub use erasure::ErasureReason;
 pub use receipts::ReceiptHolder;
 pub use sweep::{SweepMoment, SweepPosition};
@@ -152,8 +153,7 @@ enum Basis {
 impl Desk {
     /// Answers a question, or says why nothing can be answered.
     ///
-    /// `canonical` are the question's bytes, by which a retry is told from another question under the same id; with
-    /// `receipt` the answer brings its receipt along, verified here before any of it leaves.
+    /// `canonical` are the question's bytes, by which a retry is told from another question under the same id.
     ///
     /// # Errors
     /// The number of what went wrong; there may be a leaf all the same, and a retry then gets its answer.
@@ -161,10 +161,10 @@ impl Desk {
         &self,
         question: &Question,
         canonical: &[u8],
-        receipt: bool,
-        deadline: Instant,
+        terms: Terms,
         watch: &mut Stopwatch,
     ) -> Result<Answered, ErrorNumber> {
+        let Terms { receipt, deadline, urgency } = terms;
         let most = self.in_flight_max(question)?;
         let _place = self.crowd.enter(question.portal, most).ok_or(ErrorNumber::TooManyInFlight)?;
         let digest = self.keyring.question_digest(canonical);
@@ -176,7 +176,7 @@ impl Desk {
         for _ in 0..ROUNDS_MAX {
             let mut decided = self.decide(question, &marks, &mut learnt, deadline, watch).await?;
             let household = std::mem::take(&mut decided.household);
-            let (item, outcome, addendum) = self.item(question, &marks, decided)?;
+            let (item, outcome, addendum) = self.item(question, &marks, decided, urgency)?;
             watch.lap(Stage::Decide, &self.metrics);
             let seen = Self::seen(&item);
             let settled = self.submitter.submit(item, deadline).await.map_err(submit_error)?;

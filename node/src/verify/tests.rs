@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 use xacminh_core::{
-    command::{Command, Ticket},
+    command::{Command, Ticket, Urgency},
     record::Record,
     register::REGISTER_BYTES_MAX,
 };
@@ -217,7 +217,8 @@ impl Office {
         // The digest only has to differ between questions.
         let canonical = format!("{:?} {:?}", question.person.number, question.official.as_str());
         let mut watch = Stopwatch::start();
-        self.desk.answer(question, canonical.as_bytes(), true, Instant::now() + time, &mut watch).await
+        let terms = Terms { receipt: true, deadline: Instant::now() + time, urgency: Urgency::Counter };
+        self.desk.answer(question, canonical.as_bytes(), terms, &mut watch).await
     }
 
     pub(super) async fn ask(&self, question: &Question) -> Result<Answered, ErrorNumber> {

@@ -20,14 +20,14 @@ use xacminh_node::{
     serve::{self, Bounds, Desk, Office, Trouble, View, Work},
     telemetry::{Metrics, Stopwatch},
     tls::Port,
-    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, ToldTrail, TrailPart, TrailReader},
+    verify::{Answered, ErasureReason, Inquired, Opened, ReceiptHolder, Terms, ToldTrail, TrailPart, TrailReader},
 };
 use xacminh_proto::{
     transparency::{Hash, LEAF_BYTES, LeafBytes},
     vocab::{AttributeSet, Claim, ErrorNumber, Outcome, PersonNumber, RequestId},
     wire::{
         Ask, AuditQuery, ConsistencyWish, ErasureOrder, OPERATOR_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-        ReceiptWish, Reply, Request, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame, padding,
+        ReceiptWish, Reply, Request, STREAM_BACKGROUND, STREAM_ONE, STREAM_SESSION, Tagged, TrailPage, frame, padding,
     },
 };
 
@@ -49,6 +49,7 @@ const SOON: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct Scripted {
     in_work: Arc<AtomicUsize>,
+    counter_asked: Option<Instant>,
 }
 
 struct InWork(Arc<AtomicUsize>);
@@ -64,8 +65,7 @@ impl Desk for Scripted {
         &'a self,
         question: &'a Question,
         _: &'a [u8],
-        receipt: bool,
-        _: Instant,
+        terms: Terms,
         _: &'a mut Stopwatch,
     ) -> Work<'a, Result<Answered, ErrorNumber>> {
         self.in_work.fetch_add(1, Ordering::SeqCst);
@@ -75,7 +75,7 @@ impl Desk for Scripted {
             if question.dossier.as_str() == "HANG" {
                 sleep(Duration::from_secs(600)).await;
             }
-            let receipt = receipt.then(|| RECEIPT.to_owned());
+            let receipt = terms.receipt.then(|| RECEIPT.to_owned());
             Ok(Answered { outcome: Outcome::NotConfirmed, position: 7, at_ms: 1, receipt })
         })
     }
@@ -84,6 +84,10 @@ impl Desk for Scripted {
 impl Office for Scripted {
     fn view(&self) -> View {
         unreachable!("nobody asks")
+    }
+
+    fn counter_asked(&self) -> Option<Instant> {
+        self.counter_asked
     }
 
     fn receipt<'a>(&'a self, holder: &'a ReceiptHolder, id: RequestId) -> Work<'a, Result<String, ErrorNumber>> {
@@ -168,17 +172,23 @@ impl Scene {
     }
 
     async fn with_room(caller: &str, in_flight_max: usize) -> Self {
+        Self::beside(caller, in_flight_max, None).await
+    }
+
+    /// A scene in which somebody at a counter asked last at this moment, perhaps on another node.
+    async fn beside(caller: &str, in_flight_max: usize, counter_asked: Option<Instant>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ca = Ca::new(folder.path(), "client-ca");
         let node = ca.issue("node-1", &Spec::of("xacminh://dev/node/1"));
         let door = open(&load(Port::Clients, 1, node.clone()), Limits::clients());
         let address = door.address();
-        let office = Scripted::default();
+        let office = Scripted { counter_asked, ..Scripted::default() };
         let in_work = Arc::clone(&office.in_work);
         let (stop, stopped) = watch::channel(false);
         let bounds = Bounds {
             in_flight_connection_max: 16,
             in_flight_max,
+            background_max: 2,
             frame_time: Duration::from_secs(10),
             unconfirmed_step: Duration::from_millis(50),
         };
@@ -283,6 +293,37 @@ async fn a_caller_that_gives_a_question_up_frees_its_place() {
     scene.until_in_work(3).await;
     scene.connection.close(quinn::VarInt::from_u32(0), b"");
     scene.until_in_work(0).await;
+}
+
+/// A batch takes places of its own, and few of them while somebody is at a counter.
+#[tokio::test]
+async fn questions_in_the_background_give_way_to_those_at_a_counter() {
+    for (counter_asked, in_work) in [(None, 6), (Some(Instant::now() + SOON), 2)] {
+        // Room for all that are let in, and for one more.
+        let scene = Scene::beside("xacminh://dev/portal/1", in_work + 1, counter_asked).await;
+        let (mut batch, mut answers) = scene.connection.open_bi().await.unwrap();
+        batch.write_all(&[STREAM_BACKGROUND]).await.unwrap();
+        let mut hanging = ask("HANG", Claim::HeadOfHousehold);
+        if let Request::Ask(ask) = &mut hanging {
+            ask.deadline_ms = 500;
+        }
+        for tag in 1..7 {
+            batch.write_all(&tagged(tag, hanging.clone())).await.unwrap();
+        }
+        scene.until_in_work(in_work).await;
+        let (mut counter, mut recv) = scene.connection.open_bi().await.unwrap();
+        counter.write_all(&[STREAM_SESSION]).await.unwrap();
+        counter.write_all(&tagged(1, ask("H17", Claim::HeadOfHousehold))).await.unwrap();
+        let (_, body) = reply(&mut recv).await;
+        assert!(matches!(&body, Reply::Answer(_)), "those who wait for a turn take no place: {body:?}");
+        assert_eq!(scene.in_work.load(Ordering::SeqCst), in_work, "{counter_asked:?}");
+        // Who waits for a turn hears in time that there was none.
+        if counter_asked.is_some() {
+            let (_, body) = reply(&mut answers).await;
+            let late = matches!(&body, Reply::Failure(failure) if failure.number == ErrorNumber::DeadlineExceeded);
+            assert!(late, "{body:?}");
+        }
+    }
 }
 
 /// What costs a leaf, a signature or reads of the disk waits its turn like a question; how the node is can always be asked.

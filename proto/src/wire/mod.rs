@@ -5,6 +5,7 @@
 //! ```text
 //! one question a stream   0x01 | frame(Request) FIN          →   frame(Reply) FIN
 //! a session stream        0x02 | frame(Tagged<Request>) …    →   frame(Tagged<Reply>) … in any order, matched by tag
+//! one in the background   0x03 | as a session, for questions that nobody waits for
 //! frame(x) = u32 big-endian length | bincode(x), that of a reply with zeros behind it: see [`padding`]
 //! ```
 //!
@@ -43,6 +44,9 @@ pub const STREAM_ONE: u8 = 1;
 
 /// First byte of a session stream.
 pub const STREAM_SESSION: u8 = 2;
+
+/// First byte of a session stream whose questions nobody waits for: they give way to those at a counter.
+pub const STREAM_BACKGROUND: u8 = 3;
 
 /// Largest request: a question with all its claims stays under 6 KiB.
 pub const REQUEST_BYTES_MAX: usize = 64 * 1024;

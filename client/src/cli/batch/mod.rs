@@ -47,8 +47,9 @@ const PROBLEMS_SHOWN_MAX: usize = 20;
 
 /// Ask many questions from a CSV file.
 ///
-/// As many questions are under way as leave others their speed: a batch gives way when answers take half as long again as
-/// with few under way, whoever is in the queue.
+/// As many questions are under way as leave others their speed: nodes are told that nobody waits for them, and have few in
+/// work while anybody at a counter asks; without, a batch gives way when answers take half as long again as with few under
+/// way.
 ///
 /// Columns number,name,birth,dossier are needed; procedure, official, attributes and the claims of `xacminh verify`
 /// (with _ for -, e.g. age_at_least) may follow. An empty cell is no claim. A FILE.jsonl has an object with these names
@@ -68,7 +69,7 @@ pub(crate) struct BatchArgs {
     /// Questions in flight at once, at most
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = in_flight)]
     in_flight: usize,
-    /// Keep so many in flight whoever else waits: for a cluster that serves nobody just now
+    /// Keep so many in flight whoever else waits, and ask as those at a counter do
     #[arg(long)]
     full_speed: bool,
     /// Keep the receipts of the answers in this folder
@@ -95,7 +96,7 @@ pub(super) async fn run(global: &GlobalArgs, args: BatchArgs) -> Result<Exit, Cl
     let deadline = bounded(args.purpose.deadline)?;
     let format = result::Format::of(&args.out)?;
     let journal_path = beside(&args.out, "journal");
-    let (client, cluster) = global.client_of().await?;
+    let (client, cluster) = global.client_of(!args.full_speed).await?;
     let journal = Journal::open(&journal_path, &cluster, clock::unix_ms())?;
     let seed = journal.seed();
     let total = count(&args, seed)?;

@@ -1,6 +1,8 @@
 //! How many questions a batch has under way: as many as nobody else has to wait for.
 //!
-//! A batch has all day, and a clerk has a citizen at the counter. What everybody waits in is a queue, and a queue shows as
+//! A batch has all day, and a clerk has a citizen at the counter. Nodes know when anybody is at one, and hold back what a
+//! batch asks over its session; this is for those who are not, other batches and gateways of their own making, and for the
+//! way there. What everybody waits in is a queue, and a queue shows as
 //! latency above what a question takes when there is none. So the batch does what RFC 6817 (LEDBAT) does for background
 //! transfers: it learns the floor with few questions under way, asks more as long as latency stays near it, and gives
 //! way when latency is half as long again, whoever made it so: the slowest answers suffer more than the median.

@@ -181,7 +181,7 @@ async fn ask(cluster: Arc<Cluster>, number: u64) -> (RequestId, u64, u64) {
     let request = RequestId::new(clock.now_ms(), unique);
     for attempt in 0..200 {
         let submitter = &cluster.submitters[usize::try_from((number + attempt) % NODES).unwrap()];
-        let mut item = item(submitter.ticket(), request, 100);
+        let mut item = item(submitter.ticket(Urgency::Counter), request, 100);
         item.decided_at_ms = clock.now_ms();
         match submitter.submit(item, Instant::now() + Duration::from_millis(150)).await {
             Ok(Settled { outcome: ItemOutcome::Appended { position }, at_ms, .. }) => {
@@ -246,7 +246,7 @@ async fn every_request_gets_one_leaf_over_lost_leaders_and_lost_messages() {
 }
 
 fn waiting_item(submitter: &Submitter) -> Arc<Item> {
-    let ticket = submitter.ticket();
+    let ticket = submitter.ticket(Urgency::Counter);
     let item = Arc::new(item(ticket, RequestId::new(1_793_000_000_000, [0; 10]), 0));
     let (settled, _) = oneshot::channel();
     submitter.shared.wait_for(ticket.seq, Waiting { item: Arc::clone(&item), sent_at: Some(Instant::now()), settled });
@@ -291,6 +291,25 @@ async fn a_question_that_is_given_up_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn whoever_is_at_a_counter_is_seen_on_every_node_and_nobody_else_is() {
+    let (submitter, _pump) = Submitter::new(1, 1);
+    let (batch, clerk) = (submitter.ticket(Urgency::Background), submitter.ticket(Urgency::Counter));
+    assert_ne!(batch.seq, clerk.seq);
+    let elsewhere = |urgency| Ticket::new(2, 9, 1, urgency);
+    let settle = |tickets: &[Ticket]| {
+        let outcomes: Vec<_> = tickets.iter().map(|ticket| (*ticket, ItemOutcome::Stale)).collect();
+        submitter.settle(5, 1, &outcomes);
+        submitter.counter_asked()
+    };
+    assert_eq!(settle(&[batch, elsewhere(Urgency::Background)]), None);
+    let seen = settle(&[batch, elsewhere(Urgency::Counter)]);
+    assert!(seen.is_some(), "asked at another node");
+    sleep(Duration::from_millis(2)).await;
+    assert_eq!(settle(&[batch, elsewhere(Urgency::Background)]), seen);
+    assert!(settle(&[clerk]) > seen);
+}
+
+#[tokio::test]
 async fn a_full_queue_is_overload_and_leaves_nothing_behind() {
     let (submitter, pump) = Submitter::new(1, 1);
     let template = Item::clone(&waiting_item(&submitter));
@@ -298,10 +317,10 @@ async fn a_full_queue_is_overload_and_leaves_nothing_behind() {
         submitter.shared.queue.try_send(Arc::new(template.clone())).expect("room");
     }
     let deadline = Instant::now() + Duration::from_secs(5);
-    let item = Item { ticket: submitter.ticket(), ..template.clone() };
+    let item = Item { ticket: submitter.ticket(Urgency::Counter), ..template.clone() };
     assert_eq!(submitter.submit(item, deadline).await, Err(SubmitError::Overloaded));
     drop(pump);
-    let item = Item { ticket: submitter.ticket(), ..template };
+    let item = Item { ticket: submitter.ticket(Urgency::Counter), ..template };
     assert_eq!(submitter.submit(item, deadline).await, Err(SubmitError::Stopping));
     assert_eq!(submitter.waiting(), 1);
 }

@@ -180,8 +180,9 @@ async fn a_spent_budget_refuses_hits_and_misses_in_one_entry() {
     for question in
         [office.question(1, "clerk-01"), wrong_name, office.question(2, "clerk-01"), office.question(8, "clerk-01")]
     {
-        let settled_before = office.desk.submitter.ticket().seq;
-        shown.push((office.shown(&question).await, office.desk.submitter.ticket().seq - settled_before));
+        let settled_before = office.desk.submitter.ticket(Urgency::Counter).seq;
+        shown
+            .push((office.shown(&question).await, office.desk.submitter.ticket(Urgency::Counter).seq - settled_before));
     }
     assert!(shown.iter().all(|each| *each == shown[0]), "{shown:#?}");
     let (seen, items) = &shown[0];
