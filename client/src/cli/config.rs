@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::ErrorKind,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -179,20 +180,31 @@ impl ConfigFile {
     }
 }
 
-/// Host names are resolved once; every address of a name is an endpoint.
+/// Host names are resolved once; every address of a name is an endpoint. One name that is not known just now must not keep
+/// a client from the others.
 async fn resolve(names: &[String]) -> Result<Vec<SocketAddr>, CliError> {
-    let mut endpoints: Vec<SocketAddr> = Vec::new();
+    let (mut endpoints, mut unknown): (Vec<SocketAddr>, _) = (Vec::new(), None);
     for name in names {
-        let found = tokio::net::lookup_host(name).await.map_err(|error| {
-            CliError::Usage(format!("endpoint `{name}` is not HOST:PORT or has no address: {error}"))
-        })?;
-        for addr in found {
-            if !endpoints.contains(&addr) {
-                endpoints.push(addr);
+        match tokio::net::lookup_host(name).await {
+            Ok(found) => {
+                for addr in found {
+                    if !endpoints.contains(&addr) {
+                        endpoints.push(addr);
+                    }
+                }
             }
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                return Err(CliError::Usage(format!("endpoint `{name}` is not HOST:PORT: {error}")));
+            }
+            Err(error) => unknown = Some((name, error)),
         }
     }
-    Ok(endpoints)
+    match unknown {
+        Some((name, error)) if endpoints.is_empty() => {
+            Err(CliError::Usage(format!("endpoint `{name}` has no address: {error}")))
+        }
+        _ => Ok(endpoints),
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ use crate::{
 /// How often it is looked whether a snapshot is there, or the log has forgotten.
 const FORGET_TICK: Duration = Duration::from_millis(200);
 
+/// How often it is told that a snapshot of before is still there.
+const FORGET_TOLD: Duration = Duration::from_secs(30);
+
 /// How often it is looked whether replication has ended: a node without it answers nothing in the meantime.
 const ENDED_LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -265,11 +268,19 @@ impl Replication {
     /// What openraft or the disk said; also if a snapshot of another node came into force meanwhile.
     pub async fn forget(&self, index: u64, state: &State) -> Result<(), String> {
         let failed = |error: &dyn fmt::Display| error.to_string();
+        let mut told = Instant::now();
         while !state.snapshot_is_clear(index).map_err(|error| failed(&error))? {
             // One that is being made already may be of before: then another is made after it. What is only still being sent
             // to somebody is waited for, without reading through the whole state again.
             if !state.snapshot_is_new(index).map_err(|error| failed(&error))? {
                 self.raft.trigger().snapshot().await.map_err(|error| failed(&error))?;
+            }
+            if told.elapsed() >= FORGET_TOLD {
+                told = Instant::now();
+                tracing::warn!(
+                    index,
+                    "what was erased is still in the files: a snapshot of before is being made or sent"
+                );
             }
             sleep(FORGET_TICK).await;
         }

@@ -289,6 +289,19 @@ mod tests {
         CitizenNumber::try_from(number).expect("twelve digits")
     }
 
+    /// Found by a review: the page failed as a whole, and the sweep never ended.
+    #[tokio::test]
+    async fn a_key_that_is_no_citizen_number_stops_no_sweep() {
+        let database = Database::new();
+        database.person(48_090_000_001, &[]);
+        database.person(5_000_000_000_000, &[]);
+        let authority = Embedded::open(&database.config()).await.expect("opened");
+        let page = authority.page(None, 10, soon()).await.expect("read");
+        assert_eq!(page.people.len(), 1);
+        let end = authority.page(page.last, 10, soon()).await.expect("read");
+        assert!(end.last.is_none(), "the sweep ends");
+    }
+
     #[tokio::test]
     async fn nothing_is_told_once_damage_is_found() {
         let database = Database::new();

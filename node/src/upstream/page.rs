@@ -44,10 +44,11 @@ impl Page {
     }
 }
 
-/// Reads the page after the first parameter, of at most the second many.
+/// Reads the page after the first parameter, of at most the second many. A key of more than twelve digits, or in SQLite of
+/// letters, is nobody's number: a sweep must not stop at it.
 fn select(relatives: &str) -> String {
     format!(
-        "SELECT {}, p.citizen_number{relatives} FROM persons p WHERE p.citizen_number > $1 ORDER BY p.citizen_number LIMIT $2",
+        "SELECT {}, p.citizen_number{relatives} FROM persons p WHERE p.citizen_number > $1 AND p.citizen_number <= 999999999999 ORDER BY p.citizen_number LIMIT $2",
         row::person_columns()
     )
 }
@@ -58,7 +59,8 @@ pub(super) fn start_of(after: Option<CitizenNumber>) -> i64 {
 }
 
 /// The last number of the page after the first parameter, of at most the second many.
-const END: &str = "SELECT max(citizen_number) FROM (SELECT citizen_number FROM persons WHERE citizen_number > $1 ORDER BY 1 LIMIT $2)";
+const END: &str = "SELECT max(citizen_number) FROM (SELECT citizen_number FROM persons \
+    WHERE citizen_number > $1 AND citizen_number <= 999999999999 ORDER BY 1 LIMIT $2)";
 
 /// Children in force of the people from the first parameter to the second, behind their fathers.
 ///

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use xacminh_proto::schema;
 
 use super::{StartError, embedded};
@@ -23,6 +23,7 @@ pub(super) fn check(connection: &Connection, path: &Path, patience: Duration) ->
         Ok(found) => return Err(StartError::SchemaVersion { found: found.unwrap_or(0) }),
         // A damaged file may say so here already.
         Err(_) if !is_sound(connection) => return Err(StartError::Corrupt { path: path.into() }),
+        Err(source) if is_locked(&source) => return Err(StartError::Open { path: path.into(), source }),
         Err(_) => return Err(StartError::SchemaVersion { found: 0 }),
     }
     let damaged = Arc::new(AtomicBool::new(false));
@@ -42,9 +43,23 @@ pub(super) fn check(connection: &Connection, path: &Path, patience: Duration) ->
     }
 }
 
+/// Damage is what the file says of itself: one that somebody has locked, or that cannot be read just now, says nothing.
 fn is_sound(connection: &Connection) -> bool {
-    let sound = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    sound.is_ok_and(|sound| sound == "ok")
+    match connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+        Ok(said) => said == "ok",
+        Err(error) => {
+            let damaged =
+                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+            if !damaged {
+                tracing::warn!(%error, "the population database could not be read through");
+            }
+            !damaged
+        }
+    }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 #[cfg(test)]
@@ -70,6 +85,20 @@ mod tests {
         bytes[length - 4_096..].fill(0xa5);
         fs::write(&path, bytes).expect("written");
         path
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_locked_is_not_damaged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = damaged_file(folder.path());
+        let other = Connection::open(&path).expect("opened");
+        other.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+        let connection = embedded::open_one(&path).expect("opened");
+        connection.busy_timeout(Duration::ZERO).expect("set");
+        assert!(is_sound(&connection), "nothing was read");
+        assert!(matches!(check(&connection, &path, Duration::ZERO), Err(StartError::Open { .. })));
+        other.execute_batch("ROLLBACK").expect("unlocked");
+        assert!(!is_sound(&connection), "now it was");
     }
 
     #[test]

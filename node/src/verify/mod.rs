@@ -29,7 +29,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 use xacminh_core::{
-    apply::{Budget, BudgetKey, ItemOutcome, REQUEST_WINDOW_MS, spent},
+    apply::{Budget, BudgetKey, CLOCK_SKEW_MS_MAX, ItemOutcome, REQUEST_WINDOW_MS, spent},
     command::{Miss, MissLimits, OwnKey, Person, RecordChange, RecordKey, RecordRead, RequestKey},
     decide::{self, Asked, Decision, Next},
     question::Question,
@@ -226,12 +226,12 @@ impl Desk {
         let (version, remembered) = self.recall(&key)?;
         watch.lap(Stage::Store, &self.metrics);
         loop {
-            let (asked, known) = learnt.basis(remembered.as_ref());
             let now_ms = self.clock.now_ms();
+            let (asked, known) = learnt.basis(remembered.as_ref(), now_ms);
             match decide::decide(question, &permit, known, asked, now_ms) {
                 Next::Answer(decision) => {
                     self.count_cache(asked, remembered.is_some());
-                    let basis = match learnt.newer_than(remembered.as_ref()) {
+                    let basis = match learnt.newer_than(remembered.as_ref(), now_ms) {
                         Some(said) => Basis::Said(self.change(key, version, said)?),
                         None => Basis::Read(RecordRead { key, version }),
                     };
@@ -425,17 +425,20 @@ impl Desk {
 
 impl Learnt {
     /// What to decide from: the newer of what is remembered and what the authority said for this question.
-    fn basis<'a>(&'a self, remembered: Option<&'a Known>) -> (Asked, Option<&'a Known>) {
+    fn basis<'a>(&'a self, remembered: Option<&'a Known>, now_ms: u64) -> (Asked, Option<&'a Known>) {
         match (&self.said, self.unavailable) {
-            (Some(_), _) => (Asked::Answered, self.newer_than(remembered).or(remembered)),
+            (Some(_), _) => (Asked::Answered, self.newer_than(remembered, now_ms).or(remembered)),
             (None, true) => (Asked::Unavailable, remembered),
             (None, false) => (Asked::NotYet, remembered),
         }
     }
 
-    /// What the authority said, unless another question brought something newer meanwhile.
-    fn newer_than(&self, remembered: Option<&Known>) -> Option<&Known> {
-        self.said.as_ref().filter(|said| remembered.is_none_or(|known| known.read_at_ms < said.read_at_ms))
+    /// What the authority said, unless another question brought something newer meanwhile. A time that has not come yet is
+    /// that of a clock that ran ahead, and no reason to keep what it stands beside.
+    fn newer_than(&self, remembered: Option<&Known>, now_ms: u64) -> Option<&Known> {
+        let newest_ms = now_ms.saturating_add(CLOCK_SKEW_MS_MAX);
+        let is_older = |known: &Known, said: &Known| known.read_at_ms < said.read_at_ms || known.read_at_ms > newest_ms;
+        self.said.as_ref().filter(|said| remembered.is_none_or(|known| is_older(known, said)))
     }
 }
 

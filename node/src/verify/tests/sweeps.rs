@@ -26,6 +26,20 @@ async fn what_was_remembered_since_a_page_was_read_is_left_out_of_it() {
     assert!(sealed.records[1].before > 0 && sealed.records[0].before == 0);
 }
 
+/// Found by a review: what the authority said just now lost to it, so that nobody could be told until that time came.
+#[tokio::test]
+async fn a_sweep_of_a_clock_that_ran_ahead_gives_way_to_what_the_authority_says() {
+    let office = office(3, Vec::new()).await;
+    let soon = Instant::now() + Duration::from_secs(20);
+    let at = office.desk.sweep_due(HOUR_MS).expect("read").expect("the first is due");
+    let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
+    let mut moment = office.desk.sweep_moment();
+    moment.read_at_ms += 20 * HOUR_MS;
+    let sealed = office.desk.sweep_page(at, &page, moment).expect("sealed");
+    office.log.apply(&Command::Sweep(sealed)).await;
+    assert!(is_match(&office.ask(&office.question(2, "clerk-01")).await.expect("answered")));
+}
+
 #[tokio::test]
 async fn a_sweep_goes_on_where_it_was_and_comes_again() {
     let office = office(3, Vec::new()).await;
