@@ -62,6 +62,17 @@ pub struct TreeHead {
     pub root: Hash,
 }
 
+impl Batch {
+    /// Bytes of a batch's command beside its items, at the most.
+    const HEAD_BYTES: usize = 64;
+
+    /// Bytes the batch takes as an encoded command, at the most.
+    #[must_use]
+    pub fn bytes_at_most(&self) -> usize {
+        self.items.iter().map(Item::bytes_at_most).fold(Self::HEAD_BYTES, usize::saturating_add)
+    }
+}
+
 /// The empty tree, with which every history begins.
 impl Default for TreeHead {
     fn default() -> Self {
@@ -82,6 +93,22 @@ pub struct Item {
     pub read: Option<RecordRead>,
     /// The audit entry.
     pub entry: Entry,
+}
+
+impl Item {
+    /// Bytes an item takes beside its sealed parts, at the most: its leaf, keys and numbers.
+    const PLAIN_BYTES: usize = 512;
+
+    /// Bytes the item's encoding takes at the most.
+    #[must_use]
+    pub fn bytes_at_most(&self) -> usize {
+        let record = self.remember.as_ref().map_or(0, |change| change.sealed.len());
+        let own_key = self.entry.person.as_ref().map_or(0, |person| match &person.own_key {
+            OwnKey::Known { .. } => 0,
+            OwnKey::New { sealed, .. } => sealed.len(),
+        });
+        [record, own_key, self.entry.envelope.len()].into_iter().fold(Self::PLAIN_BYTES, usize::saturating_add)
+    }
 }
 
 /// Names an item across the cluster: node, its start, and a counter.
@@ -347,7 +374,9 @@ impl Command {
     /// # Errors
     /// [`CodecError::TooLarge`] beyond [`COMMAND_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let mut bytes = vec![VERSION];
+        // Reserved once: a vector that grows to half a megabyte is copied on its way.
+        let mut bytes = Vec::with_capacity(if let Self::Batch(batch) = self { batch.bytes_at_most() } else { 0 });
+        bytes.push(VERSION);
         codec::encode_into::<COMMAND_BYTES_MAX, _>(self, &mut bytes)?;
         Ok(bytes)
     }

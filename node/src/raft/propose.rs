@@ -21,7 +21,7 @@ use tokio::{
     sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, sleep},
 };
-use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, COMMAND_BYTES_MAX, Command, Item, OwnKey, Ticket, TreeHead};
+use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, COMMAND_BYTES_MAX, Command, Item, Ticket, TreeHead};
 use xacminh_proto::transparency::Leaf;
 
 use super::{CommandBytes, start::Raft};
@@ -36,9 +36,6 @@ const EAGER_APPENDS_MAX: usize = 1;
 
 /// Bytes of one batch. Half a command: however items are counted, they fit.
 const BATCH_BYTES_MAX: usize = COMMAND_BYTES_MAX / 2;
-
-/// Bytes an item takes beside its sealed parts, at the most: its leaf, keys and numbers.
-const ITEM_BYTES: usize = 512;
 
 /// How far stamps may run ahead of the clock before the proposer waits for it.
 ///
@@ -194,7 +191,7 @@ impl ProposerTask {
     /// Waits for the room in which the items there are may leave, taking along those that come meanwhile.
     async fn enter(&mut self, room: &Room) -> Option<OwnedSemaphorePermit> {
         loop {
-            let bytes: usize = self.items.iter().map(|item| cost(item)).sum();
+            let bytes: usize = self.items.iter().map(|item| item.bytes_at_most()).sum();
             let missing = if bytes < BATCH_BYTES_MAX { BATCH_ITEMS_MAX.saturating_sub(self.items.len()) } else { 0 };
             tokio::select! {
                 biased;
@@ -223,13 +220,14 @@ impl ProposerTask {
     /// The items that fit into one batch; the others go into the next one.
     fn next_batch(&mut self) -> Vec<Arc<Item>> {
         let mut room = BATCH_BYTES_MAX;
-        let fitting = self.items.iter().take(BATCH_ITEMS_MAX).take_while(|item| match room.checked_sub(cost(item)) {
-            Some(left) => {
-                room = left;
-                true
-            }
-            None => false,
-        });
+        let fitting =
+            self.items.iter().take(BATCH_ITEMS_MAX).take_while(|item| match room.checked_sub(item.bytes_at_most()) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            });
         let count = fitting.count().max(1).min(self.items.len());
         let rest = self.items.split_off(count);
         std::mem::replace(&mut self.items, rest)
@@ -273,15 +271,6 @@ impl Here {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<Ticket>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn cost(item: &Item) -> usize {
-    let sealed = item.remember.as_ref().map_or(0, |change| change.sealed.len());
-    let own_key = item.entry.person.as_ref().map_or(0, |person| match &person.own_key {
-        OwnKey::Known { .. } => 0,
-        OwnKey::New { sealed, .. } => sealed.len(),
-    });
-    sealed.saturating_add(own_key).saturating_add(item.entry.envelope.len()).saturating_add(ITEM_BYTES)
 }
 
 /// Builds the batch: the leader's time goes into every leaf, and from here on the bytes are final.

@@ -329,8 +329,12 @@ proptest! {
             let again = apply(index, &command, everything).expect("no contradiction");
             prop_assert_eq!(&applied, &again);
             // What nodes agree on survives the way there.
-            let decoded = Command::decode(&command.encode().expect("small")).expect("just encoded");
-            prop_assert_eq!(&decoded, &command);
+            let encoded = command.encode().expect("small");
+            if let Command::Batch(batch) = &command {
+                let told = batch.bytes_at_most();
+                prop_assert!(encoded.len() <= told, "{} bytes, at most {told} were told", encoded.len());
+            }
+            prop_assert_eq!(&Command::decode(&encoded).expect("just encoded"), &command);
 
             let outcomes: Vec<_> = applied.outcomes.iter().map(|(_, outcome)| *outcome).collect();
             prop_assert_eq!(&outcomes, &model.commit(index, &command));
