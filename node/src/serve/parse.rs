@@ -42,9 +42,10 @@ pub(super) struct Wrong {
 }
 
 /// Parses a question of a portal.
-pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> {
+pub(super) fn question(portal: PortalId, mut ask: Box<Ask>) -> Result<Asked, Wrong> {
     let wrong = |number, field| move || Wrong { number, field };
-    let canonical = canonical(&ask).ok_or_else(wrong(ErrorNumber::MessageTooLarge, "question"))?;
+    let (wished_ms, receipt) = (ask.deadline_ms, ask.receipt == ReceiptWish::Full);
+    let canonical = canonical(&mut ask).ok_or_else(wrong(ErrorNumber::MessageTooLarge, "question"))?;
     if ask.claims.is_empty() && ask.attributes.is_empty() {
         return Err(Wrong { number: ErrorNumber::EmptyQuestion, field: "claims" });
     }
@@ -55,7 +56,6 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
     let today = Date::in_vietnam(ask.request_id.unix_ms());
     ask.claims.iter().try_for_each(|claim| check_claim(claim, today))?;
     let id = |_| Wrong { number: ErrorNumber::BadIdentifier, field: "official, dossier or procedure" };
-    let receipt = ask.receipt == ReceiptWish::Full;
     let question = Question {
         request_id: ask.request_id,
         portal,
@@ -71,7 +71,7 @@ pub(super) fn question(portal: PortalId, ask: Box<Ask>) -> Result<Asked, Wrong> 
         attributes: ask.attributes,
         max_age_ms: ask.max_age_s.map(|seconds| u64::from(seconds) * 1_000),
     };
-    Ok(Asked { question, canonical, deadline_ms: deadline_ms(ask.deadline_ms), receipt })
+    Ok(Asked { question, canonical, deadline_ms: deadline_ms(wished_ms), receipt })
 }
 
 /// How long a question that was not parsed yet may take.
@@ -130,7 +130,11 @@ fn check_claim(claim: &Claim, today: Date) -> Result<(), Wrong> {
     }
 }
 
-/// A retry is the same question even if it waits longer or shorter, or wishes for the receipt this time.
-fn canonical(ask: &Ask) -> Option<Vec<u8>> {
-    codec::encode::<REQUEST_BYTES_MAX, _>(&Ask { deadline_ms: 0, receipt: ReceiptWish::Position, ..ask.clone() }).ok()
+/// The question without what it may wish for. A retry is the same question even if it waits longer or shorter, or wishes
+/// for the receipt this time.
+fn canonical(ask: &mut Ask) -> Option<Vec<u8>> {
+    (ask.deadline_ms, ask.receipt) = (0, ReceiptWish::Position);
+    let mut bytes = Vec::with_capacity(256);
+    codec::encode_into::<REQUEST_BYTES_MAX, _>(ask, &mut bytes).ok()?;
+    Some(bytes)
 }

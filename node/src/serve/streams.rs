@@ -103,7 +103,8 @@ async fn session(hall: Arc<Hall>, rights: Arc<Rights>, room: Arc<Semaphore>, exc
             Some(Err(tag)) => tell(&replies, tag, malformed()).await,
             Some(Ok(request)) => {
                 let (hall, rights, replies) = (Arc::clone(&hall), Arc::clone(&rights), replies.clone());
-                questions.spawn(question(hall, rights, request, urgency, replies, place));
+                // Boxed, for what is spawned is moved ten times on its way through the runtime, and this is a kilobyte.
+                questions.spawn(Box::pin(question(hall, rights, request, urgency, replies, place)));
             }
         }
         while questions.try_join_next().is_some() {}

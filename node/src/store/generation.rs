@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rocksdb::{Cache, DB, Direction, IteratorMode, WriteBatch};
+use rocksdb::{Cache, DB, Direction, IteratorMode, ReadOptions, WriteBatch};
 use xacminh_core::apply::{Growth, Meta, Shard, Trail};
 use xacminh_proto::transparency::{
     Hash, LeafBytes,
@@ -40,6 +40,8 @@ pub(super) struct Generation {
     edge: Mutex<Edge>,
     /// How often its tables were scrubbed, in this process.
     pub(super) scrubs: AtomicU64,
+    /// How single rows are read; made once, since RocksDB's take memory.
+    reads: ReadOptions,
     // The database is closed before its folder is removed: fields are dropped in this order.
     pub(super) db: DB,
     folder: Folder,
@@ -69,6 +71,7 @@ impl Generation {
             recent: Recent::default(),
             recent_leaves: RwLock::default(),
             budgets: Budgets::default(),
+            reads: ReadOptions::default(),
             edge: Mutex::default(),
             scrubs: AtomicU64::new(0),
             db,
@@ -267,8 +270,19 @@ impl Generation {
         self.folder.discarded.store(true, Ordering::Release);
     }
 
+    /// What a row says, read where RocksDB has it.
+    pub(super) fn read<T>(
+        &self,
+        family: &str,
+        key: &[u8],
+        value_of: impl FnOnce(&[u8]) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let row = self.db.get_pinned_cf_opt(rocks::family(&self.db, family), key, &self.reads);
+        row.map_err(rocks::io_error)?.map(|row| value_of(&row)).transpose()
+    }
+
     pub(super) fn get(&self, family: &str, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.db.get_cf(rocks::family(&self.db, family), key).map_err(rocks::io_error)
+        self.read(family, key, |row| Ok(row.to_vec()))
     }
 
     fn edge(&self) -> std::sync::MutexGuard<'_, Edge> {

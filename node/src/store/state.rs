@@ -103,10 +103,9 @@ impl State {
     /// # Errors
     /// If the disk cannot be read or what is on it is damaged.
     pub fn record(&self, key: &RecordKey) -> io::Result<Option<(u64, Vec<u8>)>> {
-        let generation = self.generation();
-        let Some(bytes) = generation.get(tables::RECORDS, tables::record_key(key))? else { return Ok(None) };
-        let (version, sealed) = tables::record_of(&bytes)?;
-        Ok(Some((version, sealed.to_vec())))
+        self.generation().read(tables::RECORDS, tables::record_key(key), |row| {
+            tables::record_of(row).map(|(version, sealed)| (version, sealed.to_vec()))
+        })
     }
 
     /// The register document in force, from memory.
@@ -240,7 +239,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn person(&self, key: &RecordKey) -> io::Result<Option<(u64, Chain, Vec<u8>)>> {
-        self.generation().get(tables::PEOPLE, key)?.map(|bytes| tables::person_of(&bytes)).transpose()
+        self.generation().read(tables::PEOPLE, key, tables::person_of)
     }
 
     /// The person whose trail bears this name; none if there never was one, or they were erased.
@@ -257,7 +256,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn trail(&self, key: &RecordKey) -> io::Result<Option<Trail>> {
-        self.generation().get(tables::TRAILS, key)?.map(|bytes| tables::trail_of(&bytes)).transpose()
+        self.generation().read(tables::TRAILS, key, tables::trail_of)
     }
 
     /// Positions of all leaves of a trail, ascending.
@@ -313,7 +312,7 @@ impl State {
     /// # Errors
     /// As [`Self::record`].
     pub fn seen(&self, request: &RequestKey) -> io::Result<Option<Seen>> {
-        self.generation().get(tables::SEEN, &request.bytes())?.map(|bytes| tables::seen_of(&bytes)).transpose()
+        self.generation().read(tables::SEEN, &request.bytes(), tables::seen_of)
     }
 
     /// Points counted against budgets, in the order of their keys, which ascend.

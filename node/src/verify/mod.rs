@@ -241,7 +241,8 @@ impl Desk {
                     return Ok(Decided { decision, grounds, misses, basis, granted_until_ms, household });
                 }
                 Next::AskAuthority => {
-                    self.ask(question, &permit, learnt, now_ms, deadline).await;
+                    // Boxed, so that those who need not ask do not carry it.
+                    Box::pin(self.ask(question, &permit, learnt, now_ms, deadline)).await;
                     watch.lap(Stage::Upstream, &self.metrics);
                 }
             }

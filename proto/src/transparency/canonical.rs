@@ -63,6 +63,7 @@ pub fn statements(outcome: &Outcome, claims: &[Claim]) -> Vec<(String, Vec<u8>)>
     let mut statements = vec![("outcome".to_owned(), of_outcome(outcome))];
     if let Outcome::Confirmed { verdicts, attributes, .. } = outcome {
         assert_eq!(verdicts.len(), claims.len(), "every claim has its verdict");
+        statements.reserve(verdicts.len() + attributes.len());
         for (index, (verdict, claim)) in verdicts.iter().zip(claims).enumerate() {
             assert_eq!(verdict.kind, claim.kind(), "every verdict is of its claim");
             statements.push((format!("claim/{index}/{}", verdict.kind.name()), of_claim(verdict, claim)));
