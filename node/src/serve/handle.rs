@@ -11,7 +11,7 @@ use xacminh_proto::{
 };
 
 use super::{Hall, background::Turn, parse, steps};
-use crate::telemetry::{QuestionOutcome, Stage, Stopwatch, log_question, question_span};
+use crate::telemetry::{QuestionContext, QuestionOutcome, Stage, Stopwatch, log_question};
 use crate::verify::{Answered, ErasureReason, ReceiptHolder, Terms, TrailPart, TrailReader};
 
 /// What a certificate allows, read once per connection.
@@ -203,16 +203,14 @@ impl Hall {
         };
         watch.lap(Stage::Door, &self.metrics);
         let question = &asked.question;
-        let span = question_span(question.request_id, portal, &question.procedure);
+        let context = || {
+            let (request, procedure) = (question.request_id, question.procedure.clone());
+            QuestionContext { request, portal, procedure }
+        };
         let step = self.bounds.unconfirmed_step;
         let deadline = steps::deadline(began, Duration::from_millis(u64::from(asked.deadline_ms)), step);
-        let answered = {
-            use tracing::Instrument;
-            self.office
-                .answer(question, &asked.canonical, Terms { receipt: asked.receipt, deadline, urgency }, watch)
-                .instrument(span.clone())
-                .await
-        };
+        let terms = Terms { receipt: asked.receipt, deadline, urgency };
+        let answered = context().over(self.office.answer(question, &asked.canonical, terms, watch)).await;
         let (outcome, error) = match &answered {
             Ok(answered) => (QuestionOutcome::from(&answered.outcome), refused(&answered.outcome)),
             Err(number) => (QuestionOutcome::Failed, Some(*number)),
@@ -221,7 +219,7 @@ impl Hall {
         if let Some(number) = error {
             self.metrics.refusal(number);
         }
-        log_question(&span, outcome, error, watch);
+        log_question(context, outcome, error, watch);
         if steps::is_evened(&answered) {
             // The work is done: an answer that waits keeps nobody out.
             drop((place, turn));

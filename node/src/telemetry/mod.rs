@@ -5,12 +5,14 @@
 //! metrics     every metric, typed; labels are enums, so no caller can put personal data into one
 //! stopwatch   where the time of one question went
 //! sweeps      sweeps of the population, as counted
-//! logs        structured lines, one span per question
+//! context     which question a line belongs to
+//! logs        structured lines
 //! redact      the last net under the logs: nothing that looks like a citizen number gets through
 //! exit        exit codes, and what a panic does
 //! ```
 
 mod alarms;
+mod context;
 mod dumps;
 mod exit;
 mod labels;
@@ -22,10 +24,11 @@ mod sweeps;
 mod witnesses;
 
 pub use alarms::AlarmMetrics;
+pub use context::QuestionContext;
 pub use dumps::forbid_core_dumps;
 pub use exit::{ExitCode, exit, install_panic_hook};
 pub use labels::{AlarmKind, CacheResult, HandshakeFailure, QuestionOutcome, Role, Stage, UpstreamOutcome};
-pub use logs::{install_logs, log_question, question_span};
+pub use logs::{install_logs, log_question};
 pub use metrics::{Counted, Metrics, RaftGauges};
 pub use stopwatch::Stopwatch;
 pub use sweeps::SweepMetrics;

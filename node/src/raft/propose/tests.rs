@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
-use xacminh_core::command::{Entry, Person, RequestKey};
+use xacminh_core::command::{Entry, OwnKey, Person, RequestKey};
 use xacminh_proto::{
     transparency::{LeafKind, LeafVerdict},
     vocab::{PortalId, RequestId},
