@@ -3,9 +3,11 @@
 use clap::Args;
 use unicode_normalization::UnicodeNormalization;
 use xacminh_proto::vocab::{
-    AsOf, Attribute, AttributeSet, BirthDate, CLAIMS_MAX, CardAddress, CardQr, CitizenNumber, Claim, ClaimKind, Date,
-    FullName, Living, Marital, OldNumber, Place, ResidenceKind, Sex,
+    AsOf, Attribute, AttributeSet, CLAIMS_MAX, CardAddress, CardQr, CitizenNumber, Claim, ClaimKind, FullName, Living,
+    Marital, OldNumber, Place, ResidenceKind, Sex,
 };
+
+use super::question::{self, day};
 
 /// Claims to check. In a CSV file the columns have the same names with `_` for `-`.
 #[derive(Debug, Default, Clone, Args)]
@@ -178,7 +180,7 @@ impl ClaimArgs {
             FullName::typed(&same(typed, name)).map(Claim::FullName).map_err(|error| error.to_string())
         })?;
         each(&mut claims, "birth-date", &self.birth_date, |typed| {
-            BirthDate::parse(&same(typed, birth)).map(Claim::BirthDate).map_err(|error| error.to_string())
+            question::birth(&same(typed, birth)).map(Claim::BirthDate)
         })?;
         each(&mut claims, "sex", &self.sex, |typed| sex(typed).map(Claim::Sex))?;
         each(&mut claims, "nationality", &self.nationality, |typed| nationality(typed).map(Claim::Nationality))?;
@@ -399,10 +401,6 @@ fn living(typed: &str) -> Result<Living, String> {
     }
 }
 
-fn day(typed: &str) -> Result<Date, String> {
-    Date::parse(typed.trim()).map_err(|error| error.to_string())
-}
-
 fn citizen(typed: &str) -> Result<CitizenNumber, String> {
     CitizenNumber::parse(typed).map_err(|error| error.to_string())
 }
@@ -418,6 +416,7 @@ fn yes(typed: &str) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xacminh_proto::vocab::Date;
 
     fn claims(columns: &[(&str, &str)]) -> Result<Vec<Claim>, String> {
         let mut args = ClaimArgs::default();
@@ -479,7 +478,7 @@ mod tests {
             ("on", "2026-01-01", "on: it belongs to age-at-least or age-at-most"),
             ("age_at_most", "-1", "age-at-most: a whole number of years, 0 to 255"),
             ("card_number", "201123456", "card-number: a number of 12 digits is needed, 9 characters were given"),
-            ("card_valid", "soon", "card-valid: a date is written YYYY-MM-DD, DD/MM/YYYY or YYYY"),
+            ("card_valid", "soon", "card-valid: not a date; accepted: YYYY-MM-DD or DD/MM/YYYY, 1800 to 2399"),
             (
                 "permanent_commune",
                 "20194",
@@ -487,7 +486,7 @@ mod tests {
             ),
             ("parent_of", "04819000000", "parent-of: a number of 12 digits is needed, 11 characters were given"),
             ("old_number", "20123456x", "old-number: only the digits 0 to 9 are allowed"),
-            ("card_issued", "31/02/2020", "card-issued: no such day: years 1800 to 2399, real months and days only"),
+            ("card_issued", "31/02/2020", "card-issued: no such day; accepted: YYYY-MM-DD or DD/MM/YYYY, 1800 to 2399"),
             ("age_at_least", "mười tám", "age-at-least: a whole number of years, 0 to 255"),
         ];
         for (column, typed, told) in table {

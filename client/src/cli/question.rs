@@ -10,7 +10,8 @@ use clap::Args;
 use serde::Deserialize;
 use xacminh_proto::{
     vocab::{
-        AttributeSet, BirthDate, CardQr, Claim, DossierId, FullName, OfficialId, PersonNumber, ProcedureCode, RequestId,
+        AttributeSet, BirthDate, CardQr, Claim, Date, DateError, DossierId, FullName, OfficialId, PersonNumber,
+        ProcedureCode, RequestId,
     },
     wire::{Ask, ReceiptWish},
 };
@@ -152,9 +153,29 @@ impl Person {
     pub(super) fn check(&self) -> Result<(), String> {
         PersonNumber::parse(self.number.trim()).map_err(|error| format!("number: {error}"))?;
         FullName::typed(&self.name).map_err(|error| format!("name: {error}"))?;
-        BirthDate::parse(self.birth.trim()).map_err(|error| format!("birth: {error}"))?;
+        birth(&self.birth).map_err(|why| format!("birth: {why}"))?;
         Ok(())
     }
+}
+
+/// A day as typed.
+pub(super) fn day(typed: &str) -> Result<Date, String> {
+    Date::parse(typed.trim()).map_err(|error| wrong_date(error, "YYYY-MM-DD or DD/MM/YYYY"))
+}
+
+/// A birth date as typed.
+pub(super) fn birth(typed: &str) -> Result<BirthDate, String> {
+    let accepted = "YYYY-MM-DD, DD/MM/YYYY or, if only the year is known, YYYY";
+    BirthDate::parse(typed.trim()).map_err(|error| wrong_date(error, accepted))
+}
+
+/// What is wrong with a date and what would be right, without what was typed.
+fn wrong_date(error: DateError, accepted: &str) -> String {
+    let why = match error {
+        DateError::NoSuchDay => "no such day",
+        DateError::Form => "not a date",
+    };
+    format!("{why}; accepted: {accepted}, 1800 to 2399")
 }
 
 /// A question, checked as far as it can be without the register.
