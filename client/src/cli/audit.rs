@@ -35,7 +35,7 @@ const PAGE_ENTRIES: u16 = AUDIT_PAGE_MAX;
 /// Read, search and check the audit log
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// How long to wait for a page
+    /// How long to wait for each answer of the cluster, of which a command may need several
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "5s")]
     deadline: Duration,
     #[command(subcommand)]
@@ -62,7 +62,7 @@ enum AuditCommand {
     },
     /// What portals asked, month by month
     Report(report::ReportArgs),
-    /// A year of the log as files for any web server
+    /// The log, year by year, as files for any web server
     Export(super::export::ExportArgs),
 }
 

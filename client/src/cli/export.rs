@@ -48,7 +48,7 @@ const TRY_PAUSE: Duration = Duration::from_millis(200);
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
-/// Write the log as files for any web server
+/// The log, year by year, as files for any web server
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Where to; the files lie under their year in it. What is there already is kept

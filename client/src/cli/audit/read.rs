@@ -15,6 +15,7 @@ use crate::{
     cli::{
         exit::{CliError, Exit},
         question::number,
+        report::moment,
         screen::Screen,
     },
 };
@@ -26,11 +27,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Options of `list`
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// First position
-    #[arg(long, default_value_t = 0)]
+    /// First position; the log's first entry has 0
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
     from: u64,
     /// How many at the most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u64,
     /// CSV instead of a table
     #[arg(long)]
@@ -41,7 +42,7 @@ pub(super) struct ListArgs {
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
     /// How many
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u64,
     /// Go on showing entries as they come, until interrupted
     #[arg(long, short)]
@@ -78,7 +79,7 @@ pub(super) struct QueryArgs {
     #[arg(long)]
     oldest_first: bool,
     /// How many at the most
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u64,
     /// CSV instead of a table
     #[arg(long)]
@@ -127,15 +128,28 @@ impl OutcomeArg {
 }
 
 impl WhenArgs {
-    /// A query of everything in the range, the oldest first.
-    pub(super) fn query(&self) -> AuditQuery {
-        AuditQuery {
+    /// A query of everything in the range, the oldest first. A range that ends before it begins is a slip of the hand: an
+    /// empty answer to it would be read as if nothing had happened.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`].
+    pub(super) fn query(&self) -> Result<AuditQuery, CliError> {
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && from >= until
+        {
+            return Err(CliError::Usage(format!(
+                "--from {} is not before --until {}: nothing lies between them",
+                moment(from),
+                moment(until)
+            )));
+        }
+        Ok(AuditQuery {
             from_ms: self.from,
             until_ms: self.until,
             order: AuditOrder::OldestFirst,
             limit: PAGE_ENTRIES,
             ..AuditQuery::default()
-        }
+        })
     }
 }
 
@@ -223,6 +237,7 @@ pub(super) async fn query(
     deadline: Duration,
 ) -> Result<Exit, CliError> {
     let mut shown = Shown::of(screen, args.csv)?;
+    let range = args.when.query()?;
     let person = args.person.map(number).transpose()?;
     let mut query = AuditQuery {
         portal: args.portal.map(PortalId),
@@ -232,7 +247,7 @@ pub(super) async fn query(
         person,
         happened: args.outcome.map(OutcomeArg::happened),
         order: if args.oldest_first { AuditOrder::OldestFirst } else { AuditOrder::NewestFirst },
-        ..args.when.query()
+        ..range
     };
     let (mut left, mut any) = (args.limit, false);
     let (mut behind, mut pruned) = (0, 0);

@@ -121,7 +121,7 @@ pub(super) async fn report(
         return Err(CliError::Usage("--json or --csv, not both".into()));
     }
     let mut tally = Tally::default();
-    let mut query = args.when.query();
+    let mut query = args.when.query()?;
     loop {
         let found = client.audit_query(query.clone(), deadline).await?;
         for entry in &found.entries {
