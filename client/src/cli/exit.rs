@@ -14,7 +14,7 @@ use crate::{Breach, CertificateError, ClientError};
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0   confirmed, and every claim matches
-  1   not confirmed, or some claim does not match
+  1   not confirmed, or some claim does not match; or there is no such request or entry, or no longer
   2   usage: the command line or the question is wrong
   3   it cannot be told (undetermined)
   4   refused: the rules do not allow the question
@@ -91,6 +91,9 @@ pub enum CliError {
     /// The log, or something said of it, does not verify; tells where.
     #[error("{0}")]
     Log(String),
+    /// What was asked for is not there, and will not be.
+    #[error("{0}")]
+    Absent(String),
     /// What was asked for is not there yet; tells what is missing.
     #[error("{0}: try again later")]
     NotYet(String),
@@ -128,6 +131,7 @@ impl CliError {
             Self::Client(error) => client_exit(error),
             Self::Certificate(_) => Exit::Certificate,
             Self::Receipt { .. } | Self::Trail { .. } | Self::Log(_) => Exit::Unproven,
+            Self::Absent(_) => Exit::NoMatch,
             Self::NotYet(_) => Exit::Undetermined,
             Self::Upgrade(error) => error.exit(),
             // A reader that left (`xacminh … | head`) is nobody's defect.
@@ -147,6 +151,7 @@ impl CliError {
             Self::Receipt { .. } => "receipt",
             Self::Trail { .. } => "trail",
             Self::Log(_) => "log",
+            Self::Absent(_) => "absent",
             Self::NotYet(_) => "not_yet",
             Self::Upgrade(error) => error.kind(),
             Self::Output(_) | Self::Internal(_) => "internal",
@@ -177,7 +182,7 @@ impl CliError {
 }
 
 impl CliError {
-    /// What exactly a node found wrong, if it said so.
+    /// What exactly a node found wrong, if it said more than the number's advice does.
     pub(super) fn detail(&self) -> Option<&str> {
         match self {
             Self::Client(ClientError::Rejected { detail, .. } | ClientError::NodeDefect { detail }) => {
@@ -219,10 +224,12 @@ fn client_exit(error: &ClientError) -> Exit {
     }
 }
 
-/// What the rules forbid is a refusal, what the question got wrong is usage.
+/// What the rules forbid is a refusal, what is not there is a no, what the question got wrong is usage.
 fn rejected_exit(number: ErrorNumber) -> Exit {
     match (number, number.fault()) {
         (ErrorNumber::RoleNotAllowed, _) | (_, Fault::Policy) => Exit::Refused,
+        // Nothing was asked wrongly: it is not there.
+        (ErrorNumber::RequestUnknown | ErrorNumber::NoLongerKept | ErrorNumber::Erased, _) => Exit::NoMatch,
         (_, Fault::Caller) => Exit::Usage,
         (_, Fault::Authority) => Exit::Undetermined,
         (_, Fault::Us) => Exit::Unreached,

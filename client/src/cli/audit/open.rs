@@ -25,7 +25,7 @@ pub(super) async fn open(screen: Screen, client: &Client, position: u64, deadlin
     let opened = client.audit_open(position, deadline).await.map_err(|error| match error {
         // The number's advice speaks of request ids.
         ClientError::Rejected { number: ErrorNumber::RequestUnknown, .. } => {
-            CliError::Usage(format!("the log has no entry {position}"))
+            CliError::Absent(format!("the log has no entry {position}"))
         }
         error => error.into(),
     })?;
