@@ -9,16 +9,16 @@ use crate::ClientError;
 
 use super::{
     config::GlobalArgs,
-    exit::{CliError, Exit},
+    exit::{CliError, Exit, chain},
     question::{bounded, duration},
     register,
-    screen::{Screen, table},
+    screen::{Lang, Screen, table},
 };
 
 /// Look after a cluster
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
-    /// How long to wait
+    /// How long to wait for each node
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "3s")]
     deadline: Duration,
     #[command(subcommand)]
@@ -27,7 +27,7 @@ pub(crate) struct ClusterArgs {
 
 #[derive(Debug, Subcommand)]
 enum ClusterCommand {
-    /// Ask every endpoint how it is; ends with 0 if all are ready
+    /// Ask every endpoint how it is; ends with 0 if all are ready, with 5 if one is not or cannot be reached
     Status,
     /// The same as `xacminh register apply`
     ApplyRegister {
@@ -57,12 +57,13 @@ async fn status(global: &GlobalArgs, deadline: Duration) -> Result<Exit, CliErro
         show(screen, &statuses)?;
     }
     let ready = statuses.iter().all(|(_, status)| status.as_ref().is_ok_and(|status| status.ready));
-    // If nobody answered, the first trouble says more than a bare code.
+    // If nobody answered, the first trouble tells more than that: our certificate may be to blame.
     let answered = statuses.iter().any(|(_, status)| status.is_ok());
-    match statuses.into_iter().next() {
-        Some((_, Err(error))) if !answered => Err(error.into()),
-        _ => Ok(if ready { Exit::Good } else { Exit::Unreached }),
-    }
+    Ok(match statuses.into_iter().next() {
+        Some((_, Err(error))) if !answered => CliError::from(error).exit(),
+        _ if ready => Exit::Good,
+        _ => Exit::Unreached,
+    })
 }
 
 fn show(screen: Screen, statuses: &[(SocketAddr, Result<Status, ClientError>)]) -> std::io::Result<()> {
@@ -91,10 +92,16 @@ fn show(screen: Screen, statuses: &[(SocketAddr, Result<Status, ClientError>)]) 
             status.register_revision.to_string(),
             status.version.clone(),
         ],
-        Err(error) => vec![addr.to_string(), "-".to_owned(), error.to_string()],
+        Err(error) => vec![addr.to_string(), "-".to_owned(), state(error, lang).to_owned()],
     }));
     for line in table(&rows) {
         screen.line(&line)?;
+    }
+    // Below the table, whose columns a sentence would tear apart.
+    for (addr, status) in statuses {
+        if let Err(error) = status {
+            screen.line(&format!("  {addr} {}: {}", state(error, lang), why(error, lang)))?;
+        }
     }
     // The leader alone knows how far the others are.
     let leader = statuses
@@ -112,6 +119,22 @@ fn show(screen: Screen, statuses: &[(SocketAddr, Result<Status, ClientError>)]) 
         ))?;
     }
     Ok(())
+}
+
+/// What a node is that gave no status.
+fn state(error: &ClientError, lang: Lang) -> &'static str {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Unknown { .. } => lang.say("KHÔNG LIÊN LẠC ĐƯỢC", "UNREACHABLE"),
+        _ => lang.say("LỖI", "FAILED"),
+    }
+}
+
+fn why(error: &ClientError, lang: Lang) -> String {
+    let hint = lang.say("máy chủ đã dừng, hoặc đường mạng bị chặn", "the node is stopped, or the way to it is closed");
+    match error {
+        ClientError::Unreachable { last } | ClientError::Unknown { last, .. } => format!("{last} ({hint})"),
+        error => chain(error),
+    }
 }
 
 fn status_json(addr: SocketAddr, status: &Result<Status, ClientError>) -> serde_json::Value {
@@ -134,6 +157,6 @@ fn status_json(addr: SocketAddr, status: &Result<Status, ClientError>) -> serde_
                 "matched": member.matched,
             })).collect::<Vec<_>>(),
         }),
-        Err(error) => serde_json::json!({"endpoint": addr.to_string(), "error": error.to_string()}),
+        Err(error) => serde_json::json!({"endpoint": addr.to_string(), "error": chain(error)}),
     }
 }
