@@ -58,7 +58,7 @@ async fn a_batch_is_answered_in_the_order_of_its_file_and_a_second_run_asks_noth
     let lines: Vec<&str> = result.lines().collect();
     assert_eq!(lines.len(), 1 + ROWS);
     assert!(
-        lines[1].starts_with("2,H17.0,confirmed,true,full_name=match:equal age_at_least=match:equal,"),
+        lines[1].starts_with("2,H17.0,confirmed,true,full_name: match (equal); age_at_least: match (equal),"),
         "{}",
         lines[1]
     );

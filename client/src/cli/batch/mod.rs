@@ -45,22 +45,25 @@ const UNREACHED_MAX: usize = 16;
 /// Bad rows named one by one on the screen; all of them are in the problems file.
 const PROBLEMS_SHOWN_MAX: usize = 20;
 
-/// Ask many questions from a CSV file.
+/// Ask many questions from a CSV or JSON Lines file
 ///
-/// As many questions are under way as leave others their speed: nodes are told that nobody waits for them, and have few in
-/// work while anybody at a counter asks; without, a batch gives way when answers take half as long again as with few under
-/// way.
+/// Columns number,name,birth,dossier are needed, or card_qr,dossier; procedure, official, attributes and the claims of
+/// `xacminh verify` (with _ for -, e.g. age_at_least) may follow. An empty cell is no claim; = under full_name or
+/// birth_date claims what stands under name or birth. A FILE.jsonl has an object with these names on each line instead.
+/// `xacminh population sample --batch` prints such a file of invented people.
 ///
-/// Columns number,name,birth,dossier are needed; procedure, official, attributes and the claims of `xacminh verify`
-/// (with _ for -, e.g. age_at_least) may follow. An empty cell is no claim. A FILE.jsonl has an object with these names
-/// on each line instead. Rows count against budgets as questions asked one by one do.
+/// Rows count against budgets as questions asked one by one do. They give way to people at counters, unless --full-speed:
+/// a node has few of them in work while anybody else asks, and fewer are sent when answers become slow.
 ///
 /// Run the same command again after an interruption: answered rows are skipped, and the others are asked again under
 /// the same request ids, so that nothing is asked twice. OUT.journal keeps what is needed for that; OUT.problems.csv
-/// names the rows that have no answer. --receipts DIR keeps DIR/REQUEST-ID.receipt for each answer. Exit: 5 if rows are left unanswered, 6 if rows are bad, else the worst answer.
+/// names the rows that have no answer. --receipts DIR keeps DIR/REQUEST-ID.receipt for each answer.
+///
+/// It ends with 5 if rows are left unanswered or receipts are missing, else with 6 if rows are bad, else with the code of
+/// the worst answer.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {
-    /// The questions
+    /// The questions; a file, for they are read more than once
     #[arg(value_name = "FILE.csv|jsonl")]
     file: PathBuf,
     /// The answers: .csv or .jsonl
@@ -94,6 +97,11 @@ struct Run<'a> {
 pub(super) async fn run(global: &GlobalArgs, args: BatchArgs) -> Result<Exit, CliError> {
     let screen = global.screen();
     let deadline = bounded(args.purpose.deadline)?;
+    if args.file == Path::new("-") {
+        let why =
+            "the questions are read more than once, and again after an interruption: name a file, not standard input";
+        return Err(CliError::Usage(why.into()));
+    }
     let format = result::Format::of(&args.out)?;
     let journal_path = beside(&args.out, "journal");
     let (client, cluster) = global.client_of(!args.full_speed).await?;

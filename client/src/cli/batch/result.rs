@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cli::{
     exit::{CliError, Exit},
-    report::AnswerJson,
+    report::{AnswerJson, VerdictJson},
     screen::Lang,
 };
 
@@ -115,7 +115,7 @@ impl Summary {
             (lang.say("dòng", "rows"), self.rows),
             (lang.say("khớp", "all match"), self.all_match),
             (lang.say("không khớp", "no match"), self.no_match),
-            (lang.say("không xác định", "undetermined"), self.undetermined),
+            (lang.say("không xác định được", "cannot be told"), self.undetermined),
             (lang.say("từ chối", "refused"), self.refused),
             (lang.say("dòng sai", "bad rows"), self.bad),
             (lang.say("chưa có trả lời", "unanswered"), self.unanswered),
@@ -193,7 +193,6 @@ fn write_problems(out: &Path, problems: &[Problem]) -> Result<(), CliError> {
 }
 
 fn cells(line: u64, dossier: &str, answer: &AnswerJson) -> Result<[String; 12], CliError> {
-    let verdicts = answer.verdicts.iter().map(|item| format!("{}={}:{}", item.claim, item.verdict, item.reason));
     let attributes = if answer.attributes.is_empty() {
         String::new()
     } else {
@@ -204,7 +203,7 @@ fn cells(line: u64, dossier: &str, answer: &AnswerJson) -> Result<[String; 12], 
         dossier.to_owned(),
         answer.outcome.clone(),
         answer.all_match.to_string(),
-        verdicts.collect::<Vec<_>>().join(" "),
+        answer.verdicts.iter().map(verdict).collect::<Vec<_>>().join("; "),
         attributes,
         answer.cause.clone().unwrap_or_default(),
         answer.error.as_ref().map(|error| error.number.to_string()).unwrap_or_default(),
@@ -213,6 +212,12 @@ fn cells(line: u64, dossier: &str, answer: &AnswerJson) -> Result<[String; 12], 
         answer.position.to_string(),
         answer.at_ms.to_string(),
     ])
+}
+
+/// `full_name: no_match (diacritics_differ)`; behind what cannot be told stands its cause too.
+fn verdict(VerdictJson { claim, verdict, reason, cause, .. }: &VerdictJson) -> String {
+    let cause = cause.as_ref().map(|cause| format!(", {cause}")).unwrap_or_default();
+    format!("{claim}: {verdict} ({reason}{cause})")
 }
 
 /// Writes a file beside its place, for its owner only, and renames it. If we crash before the rename, the old one stays.

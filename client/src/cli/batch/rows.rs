@@ -270,6 +270,11 @@ impl Cells {
     }
 }
 
+/// A column of what `population sample` prints of people, which are no questions.
+const SAMPLED: &str = "citizen_number";
+const SAMPLED_HINT: &str =
+    ": these are people and no questions; `xacminh population sample --batch` prints them in the columns of a batch";
+
 /// The end of what is told of a column that is not one of ours.
 const NOT_KNOWN: &str = "is not known";
 
@@ -278,7 +283,8 @@ fn check(columns: &[String]) -> Result<(), String> {
     let needed: &[&str] = if by_card { &["dossier"] } else { &["number", "name", "birth", "dossier"] };
     for needed in needed {
         if !columns.iter().any(|column| column == needed) {
-            return Err(format!("column `{needed}` is missing"));
+            let people = if columns.iter().any(|column| column == SAMPLED) { SAMPLED_HINT } else { "" };
+            return Err(format!("column `{needed}` is missing{people}"));
         }
     }
     for (index, column) in columns.iter().enumerate() {
