@@ -23,7 +23,7 @@ pub enum ClientError {
     #[error("the question is too large")]
     Question(#[source] CodecError),
     /// The node says the request is wrong or not allowed; nothing was decided.
-    #[error("request refused with number {}: {} {detail}", .number.number(), .number.advice_en())]
+    #[error("request refused with number {}: {}{}", .number.number(), .number.advice_en(), bracketed(.detail))]
     Rejected {
         /// The stable number.
         number: ErrorNumber,
@@ -80,6 +80,11 @@ pub enum ClientError {
         /// The last trouble.
         last: String,
     },
+}
+
+/// A detail behind the words it belongs to; nothing if there is none.
+fn bracketed(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 /// How a node broke the protocol.

@@ -11,9 +11,9 @@ use xacminh_node::{
     store, telemetry,
 };
 
-/// A node of Xác Minh.
+/// A node of Xác Minh: answers who somebody is, and keeps and signs the log of who asked.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

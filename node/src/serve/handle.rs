@@ -52,6 +52,18 @@ impl Rights {
         }
     }
 
+    /// The role, for the detail of a refusal: the number says already that it does not allow this.
+    const fn role(&self) -> &'static str {
+        match self {
+            Self::Portal(_) => "role: portal",
+            Self::Official(..) => "role: official-client",
+            Self::Operator(_) => "role: operator",
+            Self::Auditor(_) => "role: auditor",
+            Self::CitizenService(_) => "role: citizen-service",
+            Self::Nothing => "role: none that asks nodes, or a name that is no portal's or official's",
+        }
+    }
+
     /// The portal for which a question may be asked, if any.
     fn portal(&self, ask: &Ask) -> Option<PortalId> {
         match self {
@@ -91,7 +103,7 @@ impl Hall {
         urgency: Urgency,
         watch: &mut Stopwatch,
     ) -> Reply {
-        let denied = || fail(ErrorNumber::RoleNotAllowed, "the certificate's role does not allow this request");
+        let denied = || fail(ErrorNumber::RoleNotAllowed, rights.role());
         // Whatever costs a leaf, a signature or reads of the disk waits its turn with the questions. A question takes its
         // place where it is counted, and how the node is can be asked of one that is full.
         let _place = match &request {

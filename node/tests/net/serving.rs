@@ -429,7 +429,9 @@ async fn only_auditors_search_and_open_and_everybody_sees_the_tree() {
             assert_eq!(answered, tag);
             replies.push(body);
         }
-        let denied = |reply: &Reply| matches!(reply, Reply::Failure(it) if it.number == ErrorNumber::RoleNotAllowed);
+        let no = ErrorNumber::RoleNotAllowed;
+        let denied =
+            |reply: &_| matches!(reply, Reply::Failure(it) if it.number == no && it.detail.starts_with("role: "));
         assert_eq!(denied(&replies[0]), !is_auditor, "{caller}");
         if is_auditor {
             let Reply::AuditFound(found) = &replies[0] else { panic!("{:?}", replies[0]) };
