@@ -73,7 +73,10 @@ impl Day<'_> {
     fn residence(&mut self, cast: &Cast) -> Result<Asked> {
         let person = &cast.resident;
         self.stage.scene(2, "Permanent residence: identity and residence match");
+        self.stage.say("Before each `$` stands who types: an office, a business office or an auditor, each with a certificate of its own.");
+        self.stage.say("The programs answer in Vietnamese, as clerks read it; `--lang en` says the same in English.");
         self.stage.say(&format!("{} is at the counter with an identity card and a form.", person.name));
+        self.stage.say("Number, name and birth date are the card's and say who it is; the other options are what is to be checked:");
         let mut arguments = question("verify", "clerk-01", RESIDENCE, person);
         arguments.extend(words(&["--full-name", "--birth-date", "--permanent-province", "48", "--permanent-commune"]));
         arguments.push(person.commune.clone());
@@ -89,18 +92,23 @@ impl Day<'_> {
     fn wrong_mark(&mut self, cast: &Cast) -> Result<()> {
         self.stage.scene(3, "A wrong diacritic does not match, and the clerk is told why");
         self.stage.say(&format!("The form says {}; the card says {}.", cast.misspelt, cast.resident.name));
+        self.stage.say("`--name` is the card's and names the person, who is confirmed; `--full-name` is the form's and is what is checked:");
         let mut arguments = question("verify", "clerk-01", RESIDENCE, &cast.resident);
         arguments.extend(["--full-name".to_owned(), cast.misspelt.clone()]);
         let told = self.ask("office", &arguments)?;
         told.expect(1, &["Họ tên", "KHÔNG KHỚP", "thiếu một số dấu"], &[&cast.misspelt])?;
-        self.stage.checked("no match: a mark is missing, so look at the card again");
+        self.stage
+            .checked("the person is confirmed, the form's name is not: a mark is missing, so look at the card again");
         Ok(())
     }
 
     fn age(&mut self, person: &Person) -> Result<()> {
         self.stage.scene(4, "Old enough for a business? Yes; the birth date stays where it is");
         let year = person.birth.get(..4).context("a year")?;
-        self.stage.say(&format!("The business office knows {}'s year of birth, and needs to know “18”.", person.name));
+        self.stage.say(&format!(
+            "The business office knows {}'s year of birth, and must know only whether the age is 18 or more.",
+            person.name
+        ));
         let by_year = Person { birth: year.to_owned(), ..person.clone() };
         let mut arguments = question("verify", "clerk-01", BUSINESS, &by_year);
         arguments.extend(words(&["--age-at-least", "18"]));
@@ -113,7 +121,7 @@ impl Day<'_> {
         arguments.extend(words(&["--attributes", "birth_date"]));
         let told = self.ask("business", &arguments)?;
         told.expect(4, &["TỪ CHỐI 2008"], &[month_day, &written])?;
-        self.stage.checked("refused: this procedure has no use for it");
+        self.stage.checked("refused: this procedure does not need the date, so it may not have it");
         Ok(())
     }
 
@@ -128,7 +136,9 @@ impl Day<'_> {
         let mut arguments = question("lookup", "clerk-01", RESIDENCE, person);
         arguments.extend(words(&["--attributes", "full_name,ethnicity"]));
         self.ask("office", &arguments)?.expect(4, &["TỪ CHỐI 2008"], &[&person.name, "Dân tộc"])?;
-        self.stage.checked("one value too many, and nothing is disclosed at all");
+        self.stage.checked(
+            "one value that the procedure may not have, and the whole question is refused: nothing is disclosed",
+        );
         Ok(())
     }
 
@@ -160,14 +170,15 @@ impl Day<'_> {
         }
         ensure!(!answers[0].is_empty(), "the answers say something");
         ensure!(answers.iter().all(|answer| *answer == answers[0]), "answers differ: {answers:?}");
-        self.stage.checked("the same bytes three times, but for position, time and request id");
+        self.stage
+            .checked("the same answer three times: it does not say whether the number, the name or the date was wrong");
         Ok(())
     }
 
     fn leader_dies(&mut self, person: &Person) -> Result<()> {
         self.stage.scene(8, "The leader dies, and the next question is asked at once");
         let leader = self.leader()?;
-        self.stage.command(&format!("kill -9 {}    # node {leader}, which leads", self.nodes.pid(leader)?));
+        self.stage.command("machine", &format!("kill -9 {}    # node {leader}, which leads", self.nodes.pid(leader)?));
         self.nodes.kill(leader)?;
         let mut arguments = question("verify", "clerk-01", RESIDENCE, person);
         arguments.push("--full-name".to_owned());
@@ -202,6 +213,9 @@ impl Day<'_> {
 
     fn audit(&mut self, cast: &Cast) -> Result<()> {
         self.stage.scene(11, "What the auditor sees: who asked what and when, but no person");
+        self.stage.say(
+            "Portal and procedure stand there by their numbers in the register; a `?` marks a claim that was checked.",
+        );
         let positions = || self.entries.iter().map(|(position, _)| *position);
         let (first, last) = positions().min().zip(positions().max()).context("answers")?;
         let limit = last + 1 - first;
@@ -217,14 +231,16 @@ impl Day<'_> {
             ensure!(fits, "request {request_id} has no entry at {position}: {found:?}");
         }
         self.stage.checked(format!("all {} answers are in the log, each at the position it named", self.entries.len()));
+        self.stage.say("The same from an office:");
         let told = self.show("office", &words(&["audit", "tail", "--limit", "1"]))?;
         told.expect(4, &["1012"], &[])?;
-        self.stage.checked("a portal may not read it");
+        self.stage.checked("refused: an office may ask questions, and may not read the log");
         Ok(())
     }
 
     fn evening(&mut self) -> Result<()> {
         self.stage.scene(13, "The nodes stop");
+        self.stage.say("How they are before that, all three ready:");
         let told = self.show("auditor", &words(&["cluster", "status"]))?;
         told.expect(0, &[], &["KHÔNG"])?;
         self.nodes.stop(self.watch)?;
@@ -245,7 +261,7 @@ impl Day<'_> {
     }
 
     pub(crate) fn show(&self, caller: &str, arguments: &[String]) -> Result<Told> {
-        self.stage.command(&typed(arguments));
+        self.stage.command(caller, &typed(arguments));
         let told = xacminh(self.watch, &self.nodes.path(&format!("{caller}.toml")), arguments)?;
         self.stage.output(&told.text);
         Ok(told)

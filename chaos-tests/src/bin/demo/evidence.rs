@@ -34,20 +34,20 @@ impl Day<'_> {
         self.show("office", &words(&redact))?.expect(0, &[], &[])?;
         let told = self.verify(REDACTED, &key)?;
         told.expect(0, &["PHIẾU HỢP LỆ", "(không mở)"], &[&person.number, &person.name])?;
-        self.stage.checked("less of it is open, and it verifies all the same");
+        self.stage.checked("number and name are closed, everything else is as it was, and it verifies all the same");
 
         self.stage.say("Somebody changes one character of it:");
         self.tamper()?;
         let told = self.verify(TAMPERED, &key)?;
         told.expect(8, &["KHÔNG HỢP LỆ"], &["KHỚP"])?;
-        self.stage.checked("rejected");
+        self.stage.checked("it does not verify (exit code 8): one changed character is enough");
 
         self.stage.say("And the file was lost. The log makes the same one again, by the request's id:");
         let get = ["receipt", "get", "--request-id", &first.request_id, "--out", "again.tlog-proof"];
         self.show("office", &words(&get))?.expect(0, &[], &[])?;
         let [filed, again] = [RECEIPT, "again.tlog-proof"].map(|name| fs::read(self.nodes.path(name)));
         ensure!(filed? == again?, "the receipt fetched again is another one");
-        self.stage.checked("the same bytes, from whichever node, after two elections");
+        self.stage.checked("byte for byte the receipt that was filed, though another node leads by now");
         Ok(())
     }
 
@@ -70,6 +70,7 @@ impl Day<'_> {
     /// Every access to one person, with a proof that none was left out.
     pub(crate) fn trail(&mut self, cast: &Cast) -> Result<()> {
         self.stage.scene(12, "The citizen asks who looked");
+        self.stage.say("An auditor (or a service for citizens) reads every access to this one person:");
         let (person, key) = (&cast.resident, self.nodes.log_key().to_owned());
         let told = self.show("auditor", &words(&["audit", "trail", "--number", &person.number, "--log-key", &key]))?;
         told.expect(0, &["Đã kiểm chứng", "Đăng ký thường trú", "khớp", "từ chối"], &[&cast.trader.number])?;

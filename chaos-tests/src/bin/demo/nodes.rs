@@ -64,11 +64,11 @@ impl Nodes {
         )?;
         stage.checked("two certificate authorities; certificates for three nodes, two portals, an auditor");
         nodes.make(watch, "xacminh-node", &["keyring", "new", "--out", &path("keyring.toml")])?;
-        stage.checked("a keyring: whatever reaches a disk is sealed under it");
+        stage.checked("a keyring: the keys under which personal data is encrypted before it reaches a disk");
         let (citizens, to) = (CITIZENS.to_string(), format!("sqlite:{}", path("population.sqlite")));
         let generate = ["population", "generate", "--citizens", &citizens, "--province", "48", "--seed", "1"];
         nodes.make(watch, "xacminh", &[&generate[..], &["--to", &to]].concat())?;
-        stage.checked("20,000 invented citizens of Đà Nẵng in the embedded authority");
+        stage.checked("20,000 invented citizens of Đà Nẵng, in place of the national population database");
         for id in IDS {
             fs::write(nodes.path(&format!("node-{id}.toml")), nodes.configuration(id)?)?;
         }

@@ -33,9 +33,9 @@ impl Stage {
         self.line(text);
     }
 
-    /// A command as one would type it.
-    pub(crate) fn command(&self, text: &str) {
-        self.painted("1", &format!("  $ {text}"));
+    /// A command as somebody would type it.
+    pub(crate) fn command(&self, who: &str, text: &str) {
+        self.painted("1", &format!("  {who} $ {text}"));
     }
 
     /// What a program printed.
