@@ -113,7 +113,7 @@ fn execute(cli: Cli) -> Result<Exit, CliError> {
             Verb::Audit(args) => audit::run(&global, args).await,
             Verb::Person(args) => person::run(&global, args).await,
             Verb::Receipt(args) => receipt::fetch(&global, *args).await,
-            Verb::Population(args) => people::run(args).await,
+            Verb::Population(args) => people::run(&global, args).await,
             Verb::Cert(_) => Err(CliError::Internal("certificates are made before the runtime starts".into())),
         }
     })

@@ -2,10 +2,13 @@
 
 use crate::population::{self, PopulationArgs, PopulationError};
 
-use super::exit::{CliError, Exit, chain};
+use super::{
+    config::GlobalArgs,
+    exit::{CliError, Exit, chain},
+};
 
-pub(super) async fn run(args: PopulationArgs) -> Result<Exit, CliError> {
-    population::run(args).await.map(|()| Exit::Good).map_err(sorted)
+pub(super) async fn run(global: &GlobalArgs, args: PopulationArgs) -> Result<Exit, CliError> {
+    population::run(args, global.quiet).await.map(|()| Exit::Good).map_err(sorted)
 }
 
 fn sorted(error: PopulationError) -> CliError {

@@ -52,7 +52,7 @@ pub struct PopulationArgs {
 enum PopulationCommand {
     /// Invent a population and write it into an empty database.
     Generate(GenerateArgs),
-    /// Print people of a population as CSV, for use as questions.
+    /// Print people of a population as CSV: what is recorded of them, or questions for `xacminh batch`.
     Sample(SampleArgs),
 }
 
@@ -60,25 +60,25 @@ enum PopulationCommand {
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// How many citizens.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=CITIZENS_MAX))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CITIZENS_MAX))]
     pub citizens: u64,
     /// Province they live in: its two-digit code since 1 July 2025.
-    #[arg(long)]
+    #[arg(long, value_name = "CODE")]
     pub province: i16,
     /// The same seed gives the same people.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// `sqlite:FILE` or `postgres://user@host/database`.
-    #[arg(long)]
+    #[arg(long, value_name = "DATABASE")]
     pub to: Store,
     /// Drop the population that is there.
     #[arg(long)]
     pub replace: bool,
     /// Certificate authority (PEM) of the PostgreSQL server; with it, TLS is required.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Show no progress bar and no summary.
-    #[arg(long)]
+    /// Show no progress bar and no summary: the `--quiet` of every command.
+    #[arg(skip)]
     pub quiet: bool,
 }
 
@@ -86,16 +86,19 @@ pub struct GenerateArgs {
 #[derive(Debug, Args)]
 pub struct SampleArgs {
     /// `sqlite:FILE` or `postgres://user@host/database`.
-    #[arg(long)]
+    #[arg(long, value_name = "DATABASE")]
     pub from: Store,
     /// How many people.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub count: usize,
     /// The same seed draws the same people.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Certificate authority (PEM) of the PostgreSQL server; with it, TLS is required.
+    /// Print questions in the columns that `xacminh batch` reads: is each of them named and born so?
     #[arg(long)]
+    pub batch: bool,
+    /// Certificate authority (PEM) of the PostgreSQL server; with it, TLS is required.
+    #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
 
@@ -148,15 +151,15 @@ pub enum PopulationError {
     Writer,
 }
 
-/// Runs `xacminh population …`.
+/// Runs `xacminh population …`; `quiet` if nothing but the result is wanted.
 ///
 /// # Errors
 /// [`PopulationError`].
-pub async fn run(args: PopulationArgs) -> Result<(), PopulationError> {
+pub async fn run(args: PopulationArgs, quiet: bool) -> Result<(), PopulationError> {
     match args.command {
         PopulationCommand::Generate(args) => {
-            let loaded = generate(&args).await?;
-            if !args.quiet {
+            let loaded = generate(&GenerateArgs { quiet, ..args }).await?;
+            if !quiet {
                 // A closed standard error is no reason to call the load failed.
                 let _ = writeln!(
                     io::stderr(),
@@ -170,8 +173,9 @@ pub async fn run(args: PopulationArgs) -> Result<(), PopulationError> {
         PopulationCommand::Sample(args) => {
             let people = sample::sample(&args.from, args.ca_file.as_deref(), args.count, args.seed).await?;
             let mut out = csv::Writer::from_writer(io::stdout().lock());
-            for person in people {
-                out.serialize(person).map_err(PopulationError::Output)?;
+            for (place, person) in people.into_iter().enumerate() {
+                let written = if args.batch { out.serialize(person.question(place)) } else { out.serialize(person) };
+                written.map_err(PopulationError::Output)?;
             }
             out.flush().map_err(|error| PopulationError::Output(error.into()))
         }

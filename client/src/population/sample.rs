@@ -43,6 +43,34 @@ pub struct Sampled {
     pub head: Option<String>,
 }
 
+/// A row of the file that `xacminh batch` reads: is this person named and born so?
+#[derive(Serialize)]
+pub struct BatchRow {
+    number: String,
+    name: String,
+    birth: String,
+    dossier: String,
+    /// `=` claims what the key says.
+    full_name: &'static str,
+    birth_date: &'static str,
+}
+
+impl Sampled {
+    /// The question whether name and birth date are those of the number, for a dossier of the row's own: `SAMPLE.1` is that
+    /// of place 0.
+    #[must_use]
+    pub fn question(self, place: usize) -> BatchRow {
+        BatchRow {
+            number: self.citizen_number,
+            name: self.full_name,
+            birth: self.birth_date,
+            dossier: format!("SAMPLE.{}", place + 1),
+            full_name: "=",
+            birth_date: "=",
+        }
+    }
+}
+
 /// Draws `count` living people with numbers in force, none twice; fewer if there are fewer. Same seed, same people.
 ///
 /// # Errors
@@ -192,5 +220,12 @@ fn draw(mut numbers: Vec<i64>, count: usize, seed: u64) -> Vec<i64> {
 impl std::fmt::Debug for Sampled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sampled(…)")
+    }
+}
+
+/// As people do.
+impl std::fmt::Debug for BatchRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BatchRow(…)")
     }
 }
