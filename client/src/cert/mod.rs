@@ -40,10 +40,10 @@ const DEV_NODES_MAX: u64 = 16;
 #[derive(Debug, Clone, Args)]
 pub struct CertArgs {
     /// Folder the files are written to and the authorities are read from.
-    #[arg(long, global = true, default_value = "certs")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "certs")]
     pub out: PathBuf,
     /// Name of the cluster the certificates are for.
-    #[arg(long, global = true, default_value = "dev")]
+    #[arg(long, global = true, value_name = "NAME", default_value = "dev")]
     pub cluster: String,
     /// Days until the certificates expire [default: 30; an authority lives at least 365].
     #[arg(long, global = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]

@@ -20,13 +20,17 @@ use super::{
     trust::{self, LogArgs},
 };
 
+/// What stands above the options of every verb in the help, so that those of the verb itself stand alone.
+pub(super) const HEADING: &str = "Options of every command";
+
 /// Options of every verb.
 #[derive(Debug, Args)]
+#[command(next_help_heading = HEADING)]
 pub(crate) struct GlobalArgs {
     /// Configuration file [default: $XACMINH_CONFIG, then ~/.config/xacminh/client.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Cluster name
+    /// Name of the cluster; its certificates bear it
     #[arg(long, global = true, value_name = "NAME")]
     pub cluster: Option<String>,
     /// Client endpoint of a node, HOST:PORT; may be repeated
@@ -43,13 +47,13 @@ pub(crate) struct GlobalArgs {
     pub ca: Option<PathBuf>,
     #[command(flatten)]
     pub log: LogArgs,
-    /// JSON for machines instead of text
+    /// JSON for machines instead of text; docs/FORMATS.md tells its shape
     #[arg(long, global = true)]
     pub json: bool,
     /// Language of texts [default: vi if LANG starts with vi, else en]
     #[arg(long, global = true, value_enum)]
     pub lang: Option<Lang>,
-    /// Results only: no remarks, no progress
+    /// Results and errors only: no remarks, no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
 }
@@ -87,7 +91,7 @@ pub(super) struct OurFiles {
 impl GlobalArgs {
     pub(super) fn screen(&self) -> Screen {
         let lang = self.lang.unwrap_or_else(Lang::of_environment);
-        Screen { lang, json: self.json, quiet: self.quiet }
+        Screen::new(lang, self.json, self.quiet)
     }
 
     /// A client as flags and file say. Needs a tokio runtime around it.

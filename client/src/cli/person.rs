@@ -15,7 +15,7 @@ use super::{
 /// Act on what is kept about one person (role operator)
 #[derive(Debug, Args)]
 pub(crate) struct PersonArgs {
-    /// How long to wait
+    /// How long to wait for the answer, e.g. 5s
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "10s")]
     deadline: Duration,
     #[command(subcommand)]

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::receipt::Place;
+
 /// A language of the clerk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Lang {
@@ -20,6 +22,8 @@ pub(super) struct Screen {
     pub(super) lang: Lang,
     pub(super) json: bool,
     pub(super) quiet: bool,
+    /// Standard output has something else, so that results go to standard error.
+    aside: bool,
 }
 
 impl Lang {
@@ -40,9 +44,18 @@ impl Lang {
 }
 
 impl Screen {
+    pub(super) const fn new(lang: Lang, json: bool, quiet: bool) -> Self {
+        Self { lang, json, quiet, aside: false }
+    }
+
+    /// The same beside a file that is written: where that is standard output, it stands there alone.
+    pub(super) fn beside(self, place: &Place) -> Self {
+        Self { aside: place.is_standard(), ..self }
+    }
+
     /// A line of the result.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{text}")
+        if self.aside { writeln!(io::stderr().lock(), "{text}") } else { writeln!(io::stdout().lock(), "{text}") }
     }
 
     /// One JSON document on one line.

@@ -66,7 +66,7 @@ pub(super) fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
     match verdict {
         Verdict::Match => lang.say("KHỚP", "MATCH"),
         Verdict::NoMatch => lang.say("KHÔNG KHỚP", "NO MATCH"),
-        Verdict::Undetermined(_) => lang.say("KHÔNG XÁC ĐỊNH", "UNDETERMINED"),
+        Verdict::Undetermined(_) => lang.say("KHÔNG XÁC ĐỊNH ĐƯỢC", "CANNOT BE TOLD"),
     }
 }
 
@@ -219,6 +219,23 @@ pub(super) fn fault(fault: ReceiptError, lang: Lang) -> String {
         Lang::Vi => format!("{} ({fault})", fault_vi(fault)),
         Lang::En => fault.to_string(),
     }
+}
+
+/// Where an entry stands in its year's log: an index counts from 0, as in RFC 9162 (`leaf_index`, `tree_size`) and C2SP
+/// tlog-proof, so that nobody takes it for the so-manieth of so many.
+pub(super) fn place_in_log(index: u64, size: u64, lang: Lang) -> String {
+    match lang {
+        Lang::Vi => format!("chỉ số {index} trong nhật ký {size} mục (đếm từ 0)"),
+        Lang::En => {
+            let entries = if size == 1 { "entry" } else { "entries" };
+            format!("index {index} in a log of {size} {entries} (counted from 0)")
+        }
+    }
+}
+
+/// Who cosigned, if none did whom the policy counts.
+pub(super) const fn no_witness(lang: Lang) -> &'static str {
+    lang.say("chưa có nhân chứng nào mà chính sách nêu tên", "no witness that the policy names")
 }
 
 /// What was claimed, for people; nothing if the kind says it all.

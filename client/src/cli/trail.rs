@@ -1,6 +1,6 @@
 //! `xacminh audit trail`: who asked about one person, verified before it is shown.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -17,7 +17,7 @@ use super::{
     config::GlobalArgs,
     exit::{CliError, Exit},
     question::number_or_env,
-    receipt::place,
+    receipt::{bytes, name_of, place},
     report::moment,
     screen::{Lang, Screen, table},
 };
@@ -32,7 +32,7 @@ pub(super) struct TrailArgs {
     /// input [default: $XACMINH_NUMBER]
     #[arg(long)]
     number: Option<String>,
-    /// Keep the trail in this file, for `verify`
+    /// Keep the trail in this new file, for `verify`; `-` is standard output, and the table goes to standard error then
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -41,7 +41,7 @@ pub(super) struct TrailArgs {
 enum TrailCommand {
     /// Verify a trail in a file, without a network
     Verify {
-        /// The trail
+        /// The trail; `-` reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -49,15 +49,10 @@ enum TrailCommand {
 
 /// Runs `audit trail` or `audit trail verify`.
 pub(super) async fn run(global: &GlobalArgs, args: TrailArgs, deadline: Duration) -> Result<Exit, CliError> {
-    let screen = global.screen();
+    let mut screen = global.screen();
     let policy = global.trust()?;
     if let Some(TrailCommand::Verify { file }) = args.what {
-        let length = fs::metadata(&file).map_err(|error| CliError::file(&file, error))?.len();
-        if usize::try_from(length).is_ok_and(|length| length > TRAIL_BYTES_MAX) {
-            return Err(CliError::file(&file, format!("more than {TRAIL_BYTES_MAX} bytes")));
-        }
-        let bytes = fs::read(&file).map_err(|error| CliError::file(&file, error))?;
-        let verified = verified(&bytes, &policy, &file.display().to_string())?;
+        let verified = verified(&bytes(&file, TRAIL_BYTES_MAX)?, &policy, &name_of(&file))?;
         return show(screen, &verified, &[]);
     }
     let typed = number_or_env(args.number)?;
@@ -77,6 +72,7 @@ pub(super) async fn run(global: &GlobalArgs, args: TrailArgs, deadline: Duration
         return Err(CliError::Internal("the node gave the trail of another person".into()));
     }
     if let Some(place) = place {
+        screen = screen.beside(&place);
         place.write(fetched.text.as_bytes())?;
     }
     show(screen, &verified, &fetched.glosses)
@@ -204,7 +200,7 @@ fn outcome(lang: Lang, verdict: LeafVerdict) -> &'static str {
         LeafVerdict::None => "-",
         LeafVerdict::Match => lang.say("khớp", "match"),
         LeafVerdict::NoMatch => lang.say("không khớp", "no match"),
-        LeafVerdict::Undetermined => lang.say("không xác định", "cannot tell"),
+        LeafVerdict::Undetermined => lang.say("không xác định được", "cannot tell"),
         LeafVerdict::Refused => lang.say("từ chối", "refused"),
     }
 }

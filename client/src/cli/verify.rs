@@ -27,8 +27,8 @@ pub(crate) struct VerifyArgs {
     /// With --card-qr: which of the card's fields are checked, by the names of claims [default: all of them]
     #[arg(long, value_name = "NAMES", value_parser = claims::kinds, requires = "card_qr")]
     card_claims: Option<claims::Kinds>,
-    /// Values asked for besides, by name, separated by commas
-    #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
+    /// Values to be told besides, by name, separated by commas: full_name,permanent_residence
+    #[arg(long, value_name = "NAMES", value_parser = claims::attributes, help_heading = None::<&str>)]
     attributes: Option<AttributeSet>,
     #[command(flatten)]
     receipt: KeepReceipt,
@@ -37,8 +37,9 @@ pub(crate) struct VerifyArgs {
 /// Where the receipt goes.
 #[derive(Debug, Args)]
 struct KeepReceipt {
-    /// Write the receipt, which is evidence instead of a paper copy, to a new file (.tlog-proof)
-    #[arg(long, value_name = "FILE")]
+    /// Write the receipt, which is filed instead of a paper copy, to a new file (.tlog-proof); `-` is standard output, and
+    /// the answer goes to standard error then
+    #[arg(long, value_name = "FILE", help_heading = None::<&str>)]
     receipt: Option<PathBuf>,
 }
 
@@ -51,8 +52,8 @@ pub(crate) struct LookupArgs {
     purpose: PurposeArgs,
     #[command(flatten)]
     request: RequestArgs,
-    /// Values asked for, by name, separated by commas
-    #[arg(long, value_name = "NAMES", value_parser = claims::attributes)]
+    /// Values to be told, by name, separated by commas: full_name,permanent_residence
+    #[arg(long, value_name = "NAMES", value_parser = claims::attributes, help_heading = None::<&str>)]
     attributes: AttributeSet,
     #[command(flatten)]
     receipt: KeepReceipt,
@@ -109,6 +110,7 @@ async fn run(
     let answer = client.ask(ask, deadline).await;
     client.close().await;
     let answer = answer?;
+    let screen = place.as_ref().map_or(screen, |place| screen.beside(place));
     let exit = report::show(screen, &answer)?;
     if let (Some(place), Some(receipt)) = (place, &answer.receipt) {
         place.write(receipt.as_bytes()).inspect_err(|_| {

@@ -37,7 +37,7 @@ Exit codes:
 
 /// Cosign the checkpoints of transparency logs (C2SP tlog-witness)
 #[derive(Debug, Parser)]
-#[command(name = "xacminh-witness", version, about, after_help = EXIT_CODES, subcommand_required = true)]
+#[command(name = "xacminh-witness", version, after_help = EXIT_CODES, subcommand_required = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

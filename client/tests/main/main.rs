@@ -11,6 +11,7 @@ mod corpus;
 mod export;
 mod fake;
 mod log;
+mod newcomer;
 mod page;
 mod paper;
 mod receipts;

@@ -73,22 +73,23 @@ fn a_clerk_reads_what_a_receipt_proves() {
     let told = text(&output.stdout);
     assert!(told.starts_with("PHIẾU HỢP LỆ · KHỚP: hoa.tlog-proof\n"), "{told}");
     for line in [
-        "Trả lời  số, họ tên và ngày sinh là của một người",
-        "Họ tên   Trần Thị Hoa: KHỚP (đúng như đã ghi)",
-        "Đủ tuổi  ≥ 18 vào ngày 2026-05-29: KHỚP (đủ tuổi)",
-        "Về ai        048190000017",
+        "\n  Trả lời      số, họ tên và ngày sinh là của một người",
+        "\n  Họ tên       Trần Thị Hoa: KHỚP (đúng như đã ghi)",
+        "\n  Đủ tuổi      ≥ 18 vào ngày 2026-05-29: KHỚP (đủ tuổi)",
+        "\n  Về ai        048190000017",
         "Ai hỏi       cổng 17 · cán bộ (mã ẩn danh) a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
         "Để làm gì    mục đích 3 · thủ tục số 4222 · danh mục bản 5",
         "Hỏi gì       Họ tên?, Đủ tuổi?",
         "Dữ liệu lúc  2026-05-29T03:26:40+07:00",
-        "Nhật ký      xacminh.example/da-nang/2026 · mục 41 trong 300",
+        "Nhật ký      xacminh.example/da-nang/2026 · chỉ số 41 trong nhật ký 300 mục (đếm từ 0)",
         "Nhân chứng   W1 (2026-05-29T03:26:50+07:00), W2 (2026-05-29T03:26:50+07:00)",
     ] {
         assert!(told.contains(line), "{line} in {told}");
     }
     let told = text(&drawer.run(&["verify", "hoa.tlog-proof", "--log-key", &vkey(), "--lang", "en"]).stdout);
     assert!(told.starts_with("RECEIPT VERIFIES · MATCH: hoa.tlog-proof\n"), "{told}");
-    assert!(told.contains("Cosigned by  none that the policy knows"), "{told}");
+    assert!(told.contains("· index 41 in a log of 300 entries (counted from 0)\n"), "{told}");
+    assert!(told.contains("Cosigned by  no witness that the policy names"), "{told}");
 }
 
 #[test]
@@ -394,7 +395,7 @@ fn a_page_to_file_holds_the_facts_and_the_code() {
         ">Nguyễn Thị Ánh Tuyết<",
         "&lt;b&gt; &amp; &quot;ngõ&quot; 3",
         ">048190000017<",
-        "mục 41 trong 300",
+        "chỉ số 41 trong",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -410,6 +411,12 @@ fn a_page_to_file_holds_the_facts_and_the_code() {
     assert!(!drawer.0.path().join("few.svg").exists());
     let told = text(&drawer.run(&["print", "whole", "--log-policy", "policy", "--lang", "en"]).stdout);
     assert!(told.contains(">VERIFICATION RECEIPT<"));
+    // What the page tells to run is what the program takes: `--key` is the caller's private key.
+    for page in [page, told] {
+        let page = page.split(">").map(|part| part.split('<').next().unwrap()).collect::<Vec<_>>().join(" ");
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(page.contains("xacminh receipt verify - --log-key K"), "{page}");
+    }
 }
 
 /// The figures of docs/RECEIPTS.md.

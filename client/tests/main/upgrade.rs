@@ -178,7 +178,7 @@ async fn a_receipt_gains_the_cosignatures_that_a_policy_wants() {
         let output = office.upgrade(place);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let said = text(&output.stdout);
-        assert!(said.contains("position 41 in a log of 700, cosigned by: W1, W3"), "{said}");
+        assert!(said.contains("index 41 in a log of 700 entries (counted from 0); cosigned by: W1, W3"), "{said}");
         assert_eq!(office.verify("upgraded", &policy), Ok(COSIGNED));
         // A receipt is personal data, and the only one there is: its owner's alone, and never written over unasked.
         let mode = fs::metadata(office.path("upgraded")).unwrap().permissions().mode();

@@ -42,13 +42,14 @@ const REMARK_EVERY: u64 = 1 << 18;
 /// Options of `check`
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A checkpoint that the log must agree with; may be repeated
+    /// A checkpoint that the log must agree with; may be repeated; `-` reads standard input
     #[arg(long = "checkpoint", value_name = "FILE", num_args = 1..)]
     checkpoints: Vec<PathBuf>,
-    /// A receipt that the log must agree with; may be repeated
+    /// A receipt that the log must agree with; may be repeated; `-` reads standard input
     #[arg(long = "receipt", value_name = "FILE", num_args = 1..)]
     receipts: Vec<PathBuf>,
-    /// Keep the node's newest checkpoint in this file, to check against the next time
+    /// Keep the node's newest checkpoint in this file, to check against the next time; `-` is standard output, and the
+    /// result goes to standard error then
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
 }
@@ -90,8 +91,11 @@ pub(super) async fn check(
     one_log(&held)?;
     held.iter().for_each(|held| wanted.head(&held.source, held.year, held.checkpoint.size(), *held.checkpoint.root()));
     let walked = recompute(screen, client, wanted, deadline).await?;
+    let mut screen = screen;
     if let Some(path) = &args.keep {
-        std::fs::write(path, newest.to_string()).map_err(|error| CliError::file(path, error))?;
+        let place = receipt::place_over(path)?;
+        screen = screen.beside(&place);
+        place.write(newest.to_string().as_bytes())?;
     }
     remark_uncosigned(screen, &held);
     let unsigned = held.iter().filter(|held| !held.signed).count();
@@ -185,9 +189,10 @@ async fn page(client: &Client, from: u64, leaves: u64, deadline: Duration) -> Re
 }
 
 fn checkpoint_of(path: &std::path::Path, policy: Option<&Policy>) -> Result<Held, CliError> {
-    let bytes = bounded(path, NOTE_BYTES_MAX)?;
-    let note = Note::parse(&bytes).map_err(|error| CliError::file(path, error))?;
-    held_of(path.display().to_string(), &note, policy)
+    let name = receipt::name_of(path);
+    let bytes = receipt::bytes(path, NOTE_BYTES_MAX)?;
+    let note = Note::parse(&bytes).map_err(|error| CliError::file(std::path::Path::new(&name), error))?;
+    held_of(name, &note, policy)
 }
 
 /// The head of a receipt, once the receipt proves its leaf against it; the leaf is wanted, too.
@@ -198,7 +203,7 @@ fn receipt_of(path: &std::path::Path, policy: Option<&Policy>, wanted: &mut Want
         None => receipt.check(),
     }
     .map_err(receipt::refused(path))?;
-    let held = held_of(path.display().to_string(), receipt.checkpoint(), policy)?;
+    let held = held_of(receipt::name_of(path), receipt.checkpoint(), policy)?;
     wanted.leaf(&held.source, held.year, receipt.index(), receipt.leaf().to_vec());
     Ok(held)
 }
@@ -229,15 +234,6 @@ fn one_log(held: &[Held]) -> Result<(), CliError> {
             other.checkpoint.origin()
         ))),
         Some(_) => Err(CliError::Internal("windows of two have two".into())),
-    }
-}
-
-fn bounded(path: &std::path::Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
-    let length = std::fs::metadata(path).map_err(|error| CliError::file(path, error))?.len();
-    if usize::try_from(length).is_ok_and(|length| length <= bytes_max) {
-        std::fs::read(path).map_err(|error| CliError::file(path, error))
-    } else {
-        Err(CliError::file(path, "larger than anything of its kind"))
     }
 }
 

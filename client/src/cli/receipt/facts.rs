@@ -96,14 +96,7 @@ fn circumstances(verified: &Verified, lang: Lang) -> Vec<Fact> {
         fact(lang.say("Sự việc", "Entry"), kind(verified.kind(), lang)),
         fact(
             lang.say("Nhật ký", "Log"),
-            format!(
-                "{} · {} {} {} {}",
-                verified.origin(),
-                lang.say("mục", "entry"),
-                verified.position(),
-                lang.say("trong", "of"),
-                verified.log_size(),
-            ),
+            format!("{} · {}", verified.origin(), texts::place_in_log(verified.position(), verified.log_size(), lang)),
         ),
         fact(lang.say("Nhân chứng", "Cosigned by"), cosigners(verified, lang)),
     ]);
@@ -177,7 +170,7 @@ fn cosigners(verified: &Verified, lang: Lang) -> String {
     let one = |name: &str, time_s: u64| format!("{name} ({})", moment(time_s.saturating_mul(1000)));
     let all: Vec<String> = verified.cosigners().iter().map(|it| one(&it.name, it.time_s)).collect();
     if all.is_empty() {
-        return lang.say("không có trong chính sách", "none that the policy knows").to_owned();
+        return texts::no_witness(lang).to_owned();
     }
     all.join(", ")
 }

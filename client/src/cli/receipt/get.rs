@@ -19,7 +19,7 @@ pub(crate) struct GetArgs {
     /// Id of the request, as `verify` showed it
     #[arg(long, value_name = "ID", value_parser = |text: &str| RequestId::parse(text).map_err(|error| error.to_string()))]
     request_id: RequestId,
-    /// How long to wait
+    /// How long to wait for the answer, e.g. 5s
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     deadline: Duration,
     #[command(flatten)]

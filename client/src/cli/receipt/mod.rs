@@ -82,6 +82,11 @@ pub(super) fn place(path: &Path) -> Result<Place, CliError> {
     source::OutArgs::new_file(path).place()
 }
 
+/// As [`place`], over what is there.
+pub(super) fn place_over(path: &Path) -> Result<Place, CliError> {
+    source::OutArgs::any_file(path).place()
+}
+
 /// Says that a receipt that has just been issued lacks the cosignatures that the policy wants: no witness has seen it yet.
 pub(super) fn remark_uncosigned(screen: Screen, policy: Option<&Policy>, receipt: &str) {
     let uncosigned = |policy: &Policy| {

@@ -109,8 +109,8 @@ fn how_to_verify(verified: &Verified, lang: Lang) -> [String; 3] {
         )
         .to_owned(),
         lang.say(
-            "Quét mã, dán nội dung vào trang verify.html, hoặc chạy: xacminh receipt verify - --key KHÓA",
-            "Scan the code and paste its text into the page verify.html, or run: xacminh receipt verify - --key KEY",
+            "Quét mã, dán nội dung vào trang verify.html, hoặc chạy: xacminh receipt verify - --log-key KHÓA",
+            "Scan the code and paste its text into the page verify.html, or run: xacminh receipt verify - --log-key KEY",
         )
         .to_owned(),
         format!(

@@ -30,10 +30,11 @@ pub(super) struct OutArgs {
     hint: &'static str,
 }
 
-/// Where a result will be: the file is begun, and appears whole or not at all.
+/// Where a result will be: a file is begun, and appears whole or not at all.
 pub(in crate::cli) struct Place {
     path: PathBuf,
-    draft: NamedTempFile,
+    /// None if it goes to standard output.
+    draft: Option<NamedTempFile>,
     force: bool,
     hint: &'static str,
 }
@@ -43,7 +44,7 @@ pub(in crate::cli) fn name_of(path: &Path) -> String {
     if is_standard(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// The bytes of a file that should hold a receipt, or a policy.
+/// The bytes of a file that should hold a receipt, a policy or the like; `-` is standard input.
 pub(in crate::cli) fn bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
     let wrong = |error: io::Error| CliError::file(Path::new(&name_of(path)), error);
     let source: Box<dyn Read> =
@@ -74,6 +75,11 @@ impl OutArgs {
         Self { out: path.to_owned(), force: false, hint: "name another file" }
     }
 
+    /// A file whose content of before is replaced.
+    pub(super) fn any_file(path: &Path) -> Self {
+        Self { out: path.to_owned(), force: true, hint: "" }
+    }
+
     /// Whether the result goes to standard output.
     pub(super) fn is_standard(&self) -> bool {
         is_standard(&self.out)
@@ -86,33 +92,39 @@ impl OutArgs {
 
     /// Writes the whole result or nothing of it. Receipts are personal data: the file is its owner's alone.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<Exit, CliError> {
-        if self.is_standard() {
-            io::stdout().lock().write_all(bytes)?;
-            return Ok(Exit::Good);
-        }
         self.place()?.write(bytes)?;
         Ok(Exit::Good)
     }
 
     /// Begins the file, so that whatever keeps it from being written shows before there is a result.
     pub(super) fn place(&self) -> Result<Place, CliError> {
+        let place = |draft| Place { path: self.out.clone(), draft, force: self.force, hint: self.hint };
+        if self.is_standard() {
+            return Ok(place(None));
+        }
         let folder = self.out.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         if !self.force && self.out.symlink_metadata().is_ok() {
             return Err(is_there(&self.out, self.hint));
         }
         let draft = NamedTempFile::new_in(folder).map_err(|error| CliError::file(&self.out, error))?;
-        Ok(Place { path: self.out.clone(), draft, force: self.force, hint: self.hint })
+        Ok(place(Some(draft)))
     }
 }
 
 impl Place {
-    /// Writes the whole result or nothing of it.
-    pub(in crate::cli) fn write(mut self, bytes: &[u8]) -> Result<(), CliError> {
+    /// Whether it is standard output.
+    pub(in crate::cli) const fn is_standard(&self) -> bool {
+        self.draft.is_none()
+    }
+
+    /// Writes the whole result or nothing of it; to standard output as it is.
+    pub(in crate::cli) fn write(self, bytes: &[u8]) -> Result<(), CliError> {
+        let Some(mut draft) = self.draft else { return Ok(io::stdout().lock().write_all(bytes)?) };
         let wrong = |error: io::Error| CliError::file(&self.path, error);
-        self.draft.write_all(bytes).map_err(wrong)?;
-        self.draft.as_file().sync_all().map_err(wrong)?;
+        draft.write_all(bytes).map_err(wrong)?;
+        draft.as_file().sync_all().map_err(wrong)?;
         // If we crash before this, the file is as it was; after it, the file is whole.
-        let placed = if self.force { self.draft.persist(&self.path) } else { self.draft.persist_noclobber(&self.path) };
+        let placed = if self.force { draft.persist(&self.path) } else { draft.persist_noclobber(&self.path) };
         placed.map(drop).map_err(|refused| match refused.error.kind() {
             io::ErrorKind::AlreadyExists => is_there(&self.path, self.hint),
             _ => CliError::file(&self.path, refused.error),

@@ -27,6 +27,7 @@ use crate::cli::{
     config::GlobalArgs,
     exit::{CliError, Exit, chain},
     question::duration,
+    texts,
 };
 
 /// Prove a receipt against a newer checkpoint that witnesses cosigned
@@ -201,14 +202,11 @@ fn show(global: &GlobalArgs, out: &Path, verified: &Verified) -> Result<Exit, Cl
     }
     let names: Vec<&str> = verified.cosigners().iter().map(|it| it.name.as_str()).collect();
     screen.line(&format!(
-        "{}: {} {} {} {}, {}: {}",
+        "{}: {}; {}: {}",
         out.display(),
-        screen.lang.say("vị trí", "position"),
-        verified.position(),
-        screen.lang.say("trong nhật ký cỡ", "in a log of"),
-        verified.log_size(),
-        screen.lang.say("đồng ký bởi", "cosigned by"),
-        if names.is_empty() { "–".to_owned() } else { names.join(", ") },
+        texts::place_in_log(verified.position(), verified.log_size(), screen.lang),
+        screen.lang.say("nhân chứng", "cosigned by"),
+        if names.is_empty() { texts::no_witness(screen.lang).to_owned() } else { names.join(", ") },
     ))?;
     Ok(Exit::Good)
 }

@@ -61,11 +61,11 @@ fn one(screen: Screen, file: &Path, policy: &Policy) -> Result<Exit, CliError> {
 fn show(screen: Screen, path: &str, verified: &Verified) -> Result<(), CliError> {
     let facts = Facts::of(verified, screen.lang);
     screen.line(&format!("{}: {path}", facts.headline))?;
-    for rows in [facts.statements, facts.circumstances] {
-        let rows: Vec<Vec<String>> = rows.into_iter().map(|fact| vec![fact.label, fact.text]).collect();
-        for line in table(&rows) {
-            screen.line(&format!("  {line}"))?;
-        }
+    // One table, so that everything said stands under the same margin.
+    let facts = facts.statements.into_iter().chain(facts.circumstances);
+    let rows: Vec<Vec<String>> = facts.map(|fact| vec![fact.label, fact.text]).collect();
+    for line in table(&rows) {
+        screen.line(&format!("  {line}"))?;
     }
     Ok(())
 }

@@ -16,7 +16,6 @@ mod dry_run;
 mod tally;
 
 use std::{
-    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,6 +27,7 @@ use super::{
     config::GlobalArgs,
     exit::{CliError, Exit},
     question::{bounded, duration},
+    receipt::{bytes, name_of},
 };
 
 pub(super) use apply::apply;
@@ -46,13 +46,13 @@ pub(crate) struct RegisterArgs {
 enum RegisterCommand {
     /// Whether a file is a register, and what its author may not have meant; reaches no cluster
     Check {
-        /// The register (TOML)
+        /// The register (TOML); `-` reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Put a register in force (role operator)
     Apply {
-        /// The register (TOML)
+        /// The register (TOML); `-` reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -60,10 +60,10 @@ enum RegisterCommand {
     Show,
     /// What each portal, official and procedure gains and loses; reaches no cluster if both files are given
     Diff {
-        /// The register of before; `-` for the one in force
+        /// The register of before; `-` stands for the one in force
         #[arg(value_name = "OLD")]
         old: PathBuf,
-        /// The register of after
+        /// The register of after; `-` reads standard input
         #[arg(value_name = "NEW")]
         new: PathBuf,
     },
@@ -113,11 +113,10 @@ pub(super) async fn run(global: &GlobalArgs, args: RegisterArgs) -> Result<Exit,
 
 /// Reads a register from a file; what is wrong with it is told by its line.
 fn read(path: &Path) -> Result<Document, CliError> {
-    let file = std::fs::File::open(path).map_err(|error| CliError::file(path, error))?;
-    let mut text = String::new();
-    let bytes_max = u64::try_from(REGISTER_BYTES_MAX).unwrap_or(u64::MAX);
-    file.take(bytes_max + 1).read_to_string(&mut text).map_err(|error| CliError::file(path, error))?;
-    let register = Register::parse(&text).map_err(|error| wrong(path.display().to_string(), &error))?;
+    let name = name_of(path);
+    let bytes = bytes(path, REGISTER_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|_| CliError::file(Path::new(&name), "not UTF-8"))?;
+    let register = Register::parse(&text).map_err(|error| wrong(name, &error))?;
     Ok(Document { text, register })
 }
 
