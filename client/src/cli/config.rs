@@ -215,6 +215,18 @@ async fn resolve(names: &[String]) -> Result<Vec<SocketAddr>, CliError> {
 mod tests {
     use super::*;
 
+    /// Found by a review: nothing was asked of the nodes whose names are known.
+    #[tokio::test]
+    async fn a_name_that_is_not_known_keeps_nobody_from_the_others() {
+        // RFC 6761, section 6.4: names below `invalid` are known nowhere.
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let found = resolve(&names(&["node-1.invalid:7400", "127.0.0.1:7400", "127.0.0.1:7400"])).await.unwrap();
+        assert_eq!(found, ["127.0.0.1:7400".parse().unwrap()]);
+        let none = resolve(&names(&["node-1.invalid:7400"])).await.unwrap_err();
+        assert!(none.to_string().contains("node-1.invalid:7400"), "{none}");
+        assert!(resolve(&names(&["127.0.0.1:7400", "no port"])).await.is_err(), "a mistake is told");
+    }
+
     #[test]
     fn an_unknown_key_is_refused_with_its_name_and_paths_follow_the_file() {
         let folder = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ use xacminh_proto::{
 };
 
 use super::Node;
-use crate::{serve::Trouble, verify::ErasureReason};
+use crate::{serve::Trouble, store::Cleared, verify::ErasureReason};
 
 /// How often the erasure is prepared again because somebody asked about the person in that very moment.
 const ROUNDS_MAX: usize = 8;
@@ -71,14 +71,16 @@ impl Node {
     }
 
     /// What was erased up to this entry of the log leaves the node's files.
-    async fn clear_files(&self, index: u64) -> Result<(), String> {
+    async fn clear_files(&self, index: u64) -> Result<Cleared, String> {
         let state = self.state.clone();
-        tokio::task::spawn_blocking(move || state.scrub())
+        let generation = tokio::task::spawn_blocking(move || state.scrub())
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
         // If we stop here, or before the end of it, nothing says that it was done, and the next start begins anew.
-        self.replication.forget(index, &self.state).await
+        let cleared = Cleared { index, generation };
+        self.replication.forget(cleared, &self.state).await?;
+        Ok(cleared)
     }
 }
 
@@ -107,25 +109,25 @@ fn position_of(
 }
 
 /// Clears the files of every node after each erasure, also of one that was stopped in between: a note beside the log, written
-/// last, tells what was done.
+/// last, tells what was done, and to which tables: a snapshot that is installed brings others, and they are cleared as well.
 pub(super) async fn keep(node: Arc<Node>) {
     let mut done = node.replication.forgotten().unwrap_or_else(|error| {
         tracing::error!(%error, "what was cleared is not known: it is done again");
-        0
+        Cleared::default()
     });
     loop {
-        match node.state.erased() {
-            Ok(erased) if erased > done => match node.clear_files(erased).await {
-                Ok(()) => {
+        match node.state.uncleared(done) {
+            Ok(Some(erased)) => match node.clear_files(erased).await {
+                Ok(cleared) => {
                     tracing::info!(erased, "what was erased has left the files");
-                    done = erased;
+                    done = cleared;
                 }
                 Err(error) => {
                     tracing::warn!(%error, erased, "what was erased is still in the files; it will be tried again");
                     sleep(RETRY_PAUSE).await;
                 }
             },
-            Ok(_) => {}
+            Ok(None) => {}
             Err(error) => tracing::error!(%error, "the state cannot be read"),
         }
         sleep(LOOK_INTERVAL).await;

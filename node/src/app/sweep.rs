@@ -51,12 +51,15 @@ pub(super) async fn keep(node: Arc<Node>, metrics: Arc<SweepMetrics>) {
         return;
     }
     let every_ms = u64::from(authority.sweep_every_hours) * HOUR_MS;
+    let mut begun: Option<Instant> = None;
     loop {
         sleep(LOOK_INTERVAL).await;
         if !node.replication.leads_with_all() {
             continue;
         }
-        let Ok(Some(from)) = node.desk.sweep_due(every_ms) else { continue };
+        let begun_here = begun.map(|at| at.elapsed());
+        let Ok(Some(from)) = node.desk.sweep_due(every_ms, begun_here) else { continue };
+        begun = Some(Instant::now());
         metrics.running(true);
         let outcome = sweep(&node, from, &metrics).await;
         metrics.running(false);

@@ -119,12 +119,15 @@ impl Searcher {
         found.map_err(io::Error::other)?
     }
 
-    /// Where the entry of a request is that the state does not remember any more.
+    /// Where the entry of a request is that the state does not remember any more; looked for as pages are, away from the threads
+    /// that serve and only so many at once.
     ///
     /// # Errors
     /// If a disk cannot be read or what is on it is damaged.
-    pub fn locate(&self, request: &RequestKey) -> io::Result<Located> {
-        locate(&self.index, &self.state, request)
+    pub async fn locate(&self, request: RequestKey) -> io::Result<Located> {
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
+        let (index, state) = (Arc::clone(&self.index), self.state.clone());
+        tokio::task::spawn_blocking(move || locate(&index, &state, &request)).await.map_err(io::Error::other)?
     }
 
     /// Leaves indexed so far.

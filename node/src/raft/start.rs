@@ -35,7 +35,7 @@ use super::{
 use crate::{
     env::Clock,
     quic::Door,
-    store::{LogStore, State, StateMachine, Store},
+    store::{Cleared, LogStore, State, StateMachine, Store},
     telemetry::{ExitCode, Metrics, RaftGauges},
 };
 
@@ -266,7 +266,8 @@ impl Replication {
     ///
     /// # Errors
     /// What openraft or the disk said; also if a snapshot of another node came into force meanwhile.
-    pub async fn forget(&self, index: u64, state: &State) -> Result<(), String> {
+    pub async fn forget(&self, cleared: Cleared, state: &State) -> Result<(), String> {
+        let index = cleared.index;
         let failed = |error: &dyn fmt::Display| error.to_string();
         let mut told = Instant::now();
         while !state.snapshot_is_clear(index).map_err(|error| failed(&error))? {
@@ -289,15 +290,15 @@ impl Replication {
             sleep(FORGET_TICK).await;
         }
         let log = self.log.clone();
-        let clearing = move || log.scrub().and_then(|()| log.note_cleared(index));
+        let clearing = move || log.scrub().and_then(|()| log.note_cleared(cleared));
         tokio::task::spawn_blocking(clearing).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
-    /// Index of the newest entry that [`Self::forget`] has finished with, in this process or one before; 0 if none.
+    /// What [`Self::forget`] has finished with, in this process or one before; of index 0 if nothing.
     ///
     /// # Errors
     /// If the disk cannot be read.
-    pub fn forgotten(&self) -> io::Result<u64> {
+    pub fn forgotten(&self) -> io::Result<Cleared> {
         self.log.cleared()
     }
 

@@ -27,6 +27,7 @@ use super::{
     floor::FlushedFloor,
     generation::Generation,
     hashes::TreeReader,
+    log::Cleared,
     mirror, rocks,
     snapshot::SnapshotDir,
     tables::{self, Head},
@@ -141,18 +142,29 @@ impl State {
     }
 
     /// Takes what was erased off the state's files: written out, and its tables compacted. Blocks for as long as that
-    /// takes, which is to read and write every record and trail once.
+    /// takes, which is to read and write every record and trail once. Gives the generation whose tables they are.
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn scrub(&self) -> io::Result<()> {
+    pub fn scrub(&self) -> io::Result<u64> {
         self.shared.flush()?;
         let generation = self.shared.generation.load_full();
         for name in tables::PERSONAL {
-            rocks::scrub(&generation.db, rocks::family(&generation.db, name), None);
+            rocks::scrub(&generation.db, name, None)?;
         }
         generation.scrubs.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        Ok(generation.number)
+    }
+
+    /// Raft index of the newest erasure that has not left the files yet, or has come back with the tables of another node's
+    /// snapshot; none if there is nothing to clear.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn uncleared(&self, cleared: Cleared) -> io::Result<Option<u64>> {
+        let erased = self.erased()?;
+        let is_cleared = erased == 0 || (erased <= cleared.index && self.generation().number == cleared.generation);
+        Ok((!is_cleared).then_some(erased))
     }
 
     /// Whether the only snapshot kept was made at or after an entry of the log and after [`Self::scrub`]: one that was made

@@ -72,7 +72,7 @@ pub(super) const FAMILIES: [&str; 14] =
     [META, RECORDS, REGISTER, LEAVES, ADDENDA, SEEN, BUDGETS, MARKS, PEOPLE, TRAILS, OWNERS, BATCHES, SHARDS, TILES];
 
 /// Families that an erasure removes from.
-pub(super) const PERSONAL: [&str; 4] = [RECORDS, PEOPLE, TRAILS, OWNERS];
+pub(super) const PERSONAL: [&str; 5] = [RECORDS, PEOPLE, TRAILS, OWNERS, META];
 
 pub(super) const APPLIED: &[u8] = b"applied";
 const MEMBERSHIP: &[u8] = b"membership";

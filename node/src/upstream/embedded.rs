@@ -300,6 +300,7 @@ mod tests {
         assert_eq!(page.people.len(), 1);
         let end = authority.page(page.last, 10, soon()).await.expect("read");
         assert!(end.last.is_none(), "the sweep ends");
+        assert_eq!((page.malformed, end.malformed), (0, 1), "and says whom it left out");
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ pub struct Page {
     pub people: Vec<Record>,
     /// The last number of the page, also of somebody left out; none if nobody was left.
     pub last: Option<CitizenNumber>,
-    /// Rows that are not understood.
+    /// Rows that are not understood; on the last page, where nobody is, those whose keys are nobody's number, in SQLite.
     pub malformed: u32,
 }
 
@@ -62,6 +62,10 @@ pub(super) fn start_of(after: Option<CitizenNumber>) -> i64 {
 const END: &str = "SELECT max(citizen_number) FROM (SELECT citizen_number FROM persons \
     WHERE citizen_number > $1 AND citizen_number <= 999999999999 ORDER BY 1 LIMIT $2)";
 
+/// How many keys are nobody's number, of which a sweep tells at its end; a million stands for more.
+const NOT_NUMBERS: &str = "SELECT count(*) FROM (SELECT 1 FROM persons \
+    WHERE citizen_number < 0 OR citizen_number > 999999999999 LIMIT 1000000) AS keys";
+
 /// Children in force of the people from the first parameter to the second, behind their fathers.
 ///
 /// One statement for each kind of relatives and page costs half of one for each kind and person.
@@ -92,7 +96,12 @@ impl Related {
         let mut rows = statement.query((from, to)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let (person, relative) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
-            self.0.entry(person).or_default().push(relative);
+            let numbers = self.0.entry(person).or_default();
+            numbers.push(relative);
+            // Whoever has a million relatives costs no more memory than others.
+            if numbers.len() >= 2 * RELATIVES_MAX {
+                cut(numbers);
+            }
         }
         Ok(())
     }
@@ -100,11 +109,16 @@ impl Related {
     /// In ascending order, each once.
     fn of(&mut self, person: i64) -> Result<Vec<CitizenNumber>, AuthorityError> {
         let mut numbers = self.0.remove(&person).unwrap_or_default();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers.truncate(RELATIVES_MAX);
+        cut(&mut numbers);
         numbers.into_iter().map(row::relative).collect()
     }
+}
+
+/// The smallest numbers, each once, as many as are read.
+fn cut(numbers: &mut Vec<i64>) {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.truncate(RELATIVES_MAX);
 }
 
 /// One read transaction, so that each person and the relatives are of the same moment.
@@ -114,7 +128,10 @@ pub(super) fn of_sqlite(connection: &Connection, after: i64, limit: u32) -> Resu
     let mut end = moment.prepare_cached(END).map_err(failed)?;
     let end: Option<i64> = end.query_row((after, limit), |row| row.get(0)).map_err(failed)?;
     let mut page = Page::default();
-    let Some(end) = end else { return Ok(page) };
+    let Some(end) = end else {
+        page.malformed = moment.query_row(NOT_NUMBERS, [], |row| row.get(0)).map_err(failed)?;
+        return Ok(page);
+    };
     let (mut children, mut wards, mut members) = (Related::default(), Related::default(), Related::default());
     children.read(&moment, CHILDREN_OF_FATHERS, after + 1, end)?;
     children.read(&moment, CHILDREN_OF_MOTHERS, after + 1, end)?;
@@ -149,4 +166,22 @@ pub(super) fn of_postgres(rows: &[Row]) -> Result<Page, AuthorityError> {
         page.add(citizen, found, postgres::relatives(found, PERSON_COLUMNS.len() + 1))?;
     }
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by a review: all numbers were kept until the page ended.
+    #[test]
+    fn a_million_relatives_take_the_memory_of_a_few() {
+        let connection = Connection::open_in_memory().expect("opened");
+        let text = "WITH RECURSIVE relatives(number) AS (SELECT ?2 UNION ALL SELECT number - 1 FROM relatives WHERE number > 1) \
+            SELECT ?1, number % 700000 FROM relatives";
+        let mut related = Related::default();
+        related.read(&connection, text, 7, 1_000_000).expect("read");
+        assert!(related.0[&7].capacity() <= 4 * RELATIVES_MAX);
+        let first: Vec<u64> = related.of(7).expect("numbers").into_iter().map(u64::from).collect();
+        assert_eq!(first, (0..64).collect::<Vec<u64>>());
+    }
 }

@@ -33,7 +33,7 @@ impl Desk {
         id: RequestId,
     ) -> Result<String, ErrorNumber> {
         let portal = self.holder_is_enrolled(holder)?;
-        let (position, asked_by) = self.entry_of(searcher, &RequestKey { id, portal })?;
+        let (position, asked_by) = self.entry_of(searcher, &RequestKey { id, portal }).await?;
         if let ReceiptHolder::Official(portal, official) = holder {
             // What another official asked is as unknown as what nobody asked.
             if asked_by != self.keyring.official_pseudonym(*portal, official) {
@@ -46,13 +46,13 @@ impl Desk {
 
     /// Where the entry of a request is, and the pseudonym of the official who asked: by the state's memory for as long as it
     /// may be sent again, then by the index.
-    fn entry_of(&self, searcher: &Searcher, request: &RequestKey) -> Result<(u64, [u8; 16]), ErrorNumber> {
+    async fn entry_of(&self, searcher: &Searcher, request: &RequestKey) -> Result<(u64, [u8; 16]), ErrorNumber> {
         if let Some(Seen { position, .. }) = self.state.seen(request).map_err(internal)? {
             let missing = || internal("a leaf that was seen is not in the state");
             let leaf = self.state.leaf(position).map_err(internal)?.ok_or_else(missing)?;
             return Ok((position, Leaf::decode(&leaf).map_err(internal)?.official));
         }
-        match searcher.locate(request).map_err(internal)? {
+        match searcher.locate(*request).await.map_err(internal)? {
             Located::At { position, official } => Ok((position, official)),
             Located::Pruned => Err(ErrorNumber::NoLongerKept),
             Located::Nowhere => Err(ErrorNumber::RequestUnknown),

@@ -1,6 +1,9 @@
 //! Sweeps: everybody's record is sealed and remembered before anybody asks.
 
+use std::time::Duration;
+
 use xacminh_core::{
+    apply::CLOCK_SKEW_MS_MAX,
     command::{RecordChange, SweepPage},
     record::{Known, Record},
 };
@@ -35,9 +38,12 @@ pub struct SweepMoment {
 impl Desk {
     /// Where a sweep is to go on or to begin now; none if the last one began less than `every_ms` ago and has ended.
     ///
+    /// When the last one began is what its leader's clock said. If that is still to come, the clock was ahead, and real time
+    /// may take years to get there: then what counts is `begun_here`, how long ago this process last began one, if it did.
+    ///
     /// # Errors
     /// [`ErrorNumber::Internal`].
-    pub fn sweep_due(&self, every_ms: u64) -> Result<Option<SweepPosition>, ErrorNumber> {
+    pub fn sweep_due(&self, every_ms: u64, begun_here: Option<Duration>) -> Result<Option<SweepPosition>, ErrorNumber> {
         let sweep = self.state.meta().sweep;
         let now_ms = self.clock.now_ms();
         // A later sweep needs a later name, also after a clock that was ahead.
@@ -46,7 +52,12 @@ impl Desk {
             return Ok(Some(begins));
         }
         if sweep.ended {
-            return Ok((now_ms >= sweep.begun_ms.saturating_add(every_ms)).then_some(begins));
+            let is_due = if sweep.begun_ms > now_ms.saturating_add(CLOCK_SKEW_MS_MAX) {
+                begun_here.is_none_or(|ago| ago >= Duration::from_millis(every_ms))
+            } else {
+                now_ms >= sweep.begun_ms.saturating_add(every_ms)
+            };
+            return Ok(is_due.then_some(begins));
         }
         let sealed = self.state.sweep_cursor().map_err(internal)?.unwrap_or_default();
         let Some(after) = self.keyring.open(Purpose::Local, CURSOR, &sealed).ok().and_then(|digits| {
@@ -83,7 +94,8 @@ impl Desk {
         };
         let sealed = page.people.iter().filter_map(|record| seal(record).transpose());
         let records = sealed.collect::<Result<Vec<RecordChange>, _>>()?;
-        let reached = page.last.or(at.after).map(|number| number.digits());
+        // Nobody goes on after the last page: nobody's number stays there.
+        let reached = page.last.map(|number| number.digits());
         let cursor = self
             .keyring
             .seal(Purpose::Local, CURSOR, reached.as_ref().map_or(&[], |digits| digits.as_slice()))

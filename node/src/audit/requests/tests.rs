@@ -1,14 +1,21 @@
 //! Requests that the state does not remember, over a real state and index.
 
+use std::time::Duration;
+
 use xacminh_core::command::RequestKey;
 use xacminh_proto::{
     transparency::merkle::leaf_hash,
     vocab::{PortalId, RequestId},
 };
 
+use tokio::time::timeout;
+
 use super::*;
 use crate::{
-    audit::search::tests::{BATCH_MS, Said, Scene, scene_said, stamp_of},
+    audit::{
+        SEARCHES_MAX, Searcher,
+        search::tests::{BATCH_MS, Said, Scene, scene_said, stamp_of},
+    },
     store::Progress,
 };
 
@@ -81,4 +88,18 @@ async fn an_index_that_lies_finds_nothing() {
     let lie = (Term::request(wanted.id, wanted.portal), 5);
     scene.index.add(&[lie], Progress { leaves: 7, last }).expect("added");
     assert_eq!(located(&scene, &wanted), Located::Nowhere);
+}
+
+/// Found by a review: every walk ran on a thread that serves, and any number of them at once.
+#[tokio::test]
+async fn a_request_is_looked_for_in_its_turn_and_away_from_those_who_serve() {
+    let scene = scene().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let searcher = Searcher::start(folder.path(), scene.state.clone()).expect("started");
+    let request = request(2, 1, 4);
+    let places = searcher.places.acquire_many(u32::try_from(SEARCHES_MAX).expect("few")).await.expect("open");
+    assert!(timeout(Duration::from_millis(50), searcher.locate(request)).await.is_err(), "others are looked for");
+    drop(places);
+    assert!(matches!(searcher.locate(request).await.expect("read"), Located::Nowhere | Located::Behind));
+    searcher.stop();
 }

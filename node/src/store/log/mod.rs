@@ -73,6 +73,16 @@ struct Inner {
     fatal: FatalHook,
 }
 
+/// What was erased and has left a node's files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// Raft index of the newest erasure that has.
+    pub index: u64,
+    /// The tables that were rewritten, counted by the snapshots installed before them: those of a snapshot that is installed
+    /// afterwards are another node's, and may be of before its own were rewritten.
+    pub generation: u64,
+}
+
 /// What is known of the log without reading it.
 #[derive(Default)]
 struct Index {
@@ -155,37 +165,40 @@ impl LogStore {
     /// before keep what was in them until they are written over. If we stop here, nothing says that it was done.
     ///
     /// # Errors
-    /// If the disk refuses; the node has then been told to stop.
+    /// If the disk refuses to write, and the node has then been told to stop; or if a table could not be rewritten.
     pub fn scrub(&self) -> io::Result<()> {
         let Some(purged) = self.inner.index().purged else { return Ok(()) };
         let log = self.inner.family(LOG);
         self.inner.db.flush_cf(log).map_err(|error| self.inner.fail(error))?;
-        rocks::scrub(&self.inner.db, log, Some(&(purged.index + 1).to_be_bytes()));
-        Ok(())
+        rocks::scrub(&self.inner.db, LOG, Some(&(purged.index + 1).to_be_bytes()))
     }
 
-    /// Index of the newest entry whose erasure has left all files of this node, as [`Self::note_cleared`] was told; 0 if
-    /// none. That the log was purged so far does not say it: an ordinary purge rewrites nothing.
+    /// What has left all files of this node, as [`Self::note_cleared`] was told; of index 0 if nothing has. That the log was
+    /// purged so far does not say it: an ordinary purge rewrites nothing.
     ///
     /// # Errors
     /// If the disk cannot be read, or what is on it is damaged.
-    pub fn cleared(&self) -> io::Result<u64> {
+    pub fn cleared(&self) -> io::Result<Cleared> {
         let meta = self.inner.family(META);
-        let Some(bytes) = self.inner.db.get_cf(meta, CLEARED).map_err(rocks::io_error)? else { return Ok(0) };
-        let index = <[u8; 8]>::try_from(bytes.as_slice()).map_err(|_| malformed("what was cleared"))?;
-        Ok(u64::from_be_bytes(index))
+        let Some(bytes) = self.inner.db.get_cf(meta, CLEARED).map_err(rocks::io_error)? else {
+            return Ok(Cleared::default());
+        };
+        let (index, generation) = bytes.split_first_chunk().ok_or_else(|| malformed("what was cleared"))?;
+        let generation = generation.try_into().map_err(|_| malformed("what was cleared"))?;
+        Ok(Cleared { index: u64::from_be_bytes(*index), generation: u64::from_be_bytes(generation) })
     }
 
-    /// Notes, durably, that what the entry at an index erased has left all files of this node. It is kept beside the log and
-    /// not in the state, which another node's snapshot may replace.
+    /// Notes, durably, that what an entry erased has left all files of this node, and of which tables that is true. It is kept
+    /// beside the log and not in the state, which another node's snapshot may replace.
     ///
     /// # Errors
     /// If the disk refuses; the node has then been told to stop.
-    pub fn note_cleared(&self, index: u64) -> io::Result<()> {
+    pub fn note_cleared(&self, cleared: Cleared) -> io::Result<()> {
         let mut durably = WriteOptions::default();
         durably.set_sync(true);
         let meta = self.inner.family(META);
-        let written = self.inner.db.put_cf_opt(meta, CLEARED, index.to_be_bytes(), &durably);
+        let bytes = [cleared.index.to_be_bytes(), cleared.generation.to_be_bytes()].concat();
+        let written = self.inner.db.put_cf_opt(meta, CLEARED, bytes, &durably);
         written.map_err(|error| self.inner.fail(error))
     }
 }

@@ -105,14 +105,15 @@ async fn what_was_erased_is_cleared_when_it_was_noted_and_not_when_it_was_purged
     let mut log = open(folder.path()).unwrap();
     append(&mut log, entries(1, 0..9, 100)).await.unwrap();
     log.purge(log_id(1, 7)).await.unwrap();
-    assert_eq!(log.cleared().unwrap(), 0, "an ordinary purge");
+    assert_eq!(log.cleared().unwrap(), Cleared::default(), "an ordinary purge");
     log.scrub().unwrap();
     drop(log);
     let log = open(folder.path()).unwrap();
-    assert_eq!((log.cleared().unwrap(), log.bounds()[0]), (0, Some(log_id(1, 7))), "stopped before it was noted");
-    log.note_cleared(5).unwrap();
+    assert_eq!((log.cleared().unwrap().index, log.bounds()[0]), (0, Some(log_id(1, 7))), "stopped before it was noted");
+    let cleared = Cleared { index: 5, generation: 3 };
+    log.note_cleared(cleared).unwrap();
     drop(log);
-    assert_eq!(open(folder.path()).unwrap().cleared().unwrap(), 5);
+    assert_eq!(open(folder.path()).unwrap().cleared().unwrap(), cleared);
 }
 
 #[tokio::test]

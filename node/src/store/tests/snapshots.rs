@@ -231,8 +231,17 @@ async fn a_snapshot_of_tables_that_were_not_scrubbed_is_made_again() {
     let (_, same) = snapshot_of(&mut store).await;
     assert_eq!(same.path(), after.path(), "and not again");
 
-    // What another node sends was not scrubbed here.
+    // What another node sends was not scrubbed here: what was noted as cleared is not any more, also after a stop.
+    let cleared = Cleared { index: 2, generation: store.state.scrub().unwrap() };
+    assert_eq!(store.state.uncleared(cleared).unwrap(), None);
+    assert_eq!(store.state.uncleared(Cleared::default()).unwrap(), Some(2));
     let received = send(&after, &store.incoming(), |_, _| ()).unwrap();
     store.machine.install_snapshot(&again, received).await.unwrap();
     assert!(store.state.snapshot_is_clear(2).is_err());
+    assert_eq!(store.state.uncleared(cleared).unwrap(), Some(2));
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(store.state.uncleared(cleared).unwrap(), Some(2));
+    let cleared = Cleared { index: 2, generation: store.state.scrub().unwrap() };
+    assert_eq!(store.state.uncleared(cleared).unwrap(), None);
 }

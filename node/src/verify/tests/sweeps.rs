@@ -3,6 +3,7 @@
 use xacminh_core::command::SweepPage;
 
 use super::*;
+use crate::upstream::Page;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -10,7 +11,7 @@ const HOUR_MS: u64 = 3_600_000;
 async fn what_was_remembered_since_a_page_was_read_is_left_out_of_it() {
     let office = office(3, Vec::new()).await;
     let soon = Instant::now() + Duration::from_secs(20);
-    let at = office.desk.sweep_due(HOUR_MS).expect("read").expect("the first is due");
+    let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
     let moment = office.desk.sweep_moment();
     let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
     assert_eq!(page.people.len(), 3);
@@ -31,7 +32,7 @@ async fn what_was_remembered_since_a_page_was_read_is_left_out_of_it() {
 async fn a_sweep_of_a_clock_that_ran_ahead_gives_way_to_what_the_authority_says() {
     let office = office(3, Vec::new()).await;
     let soon = Instant::now() + Duration::from_secs(20);
-    let at = office.desk.sweep_due(HOUR_MS).expect("read").expect("the first is due");
+    let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
     let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
     let mut moment = office.desk.sweep_moment();
     moment.read_at_ms += 20 * HOUR_MS;
@@ -44,19 +45,48 @@ async fn a_sweep_of_a_clock_that_ran_ahead_gives_way_to_what_the_authority_says(
 async fn a_sweep_goes_on_where_it_was_and_comes_again() {
     let office = office(3, Vec::new()).await;
     let soon = Instant::now() + Duration::from_secs(20);
-    let at = office.desk.sweep_due(HOUR_MS).expect("read").expect("the first is due");
+    let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
     assert!((at.page, at.after) == (0, None));
     let first = office.desk.upstream.page(None, 2, soon).await.expect("read");
     let sealed = office.desk.sweep_page(at, &first, office.desk.sweep_moment()).expect("sealed");
     office.log.apply(&Command::Sweep(sealed)).await;
-    let next = office.desk.sweep_due(HOUR_MS).expect("read").expect("it has not ended");
+    let next = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("it has not ended");
     assert!(next == SweepPosition { page: 1, after: first.last, ..at });
     let end = office.desk.upstream.page(Some(first.people[1].number), 0, soon).await.expect("read");
     let sealed = office.desk.sweep_page(next, &end, office.desk.sweep_moment()).expect("sealed");
     assert!(sealed.last);
     office.log.apply(&Command::Sweep(sealed)).await;
-    assert!(office.desk.sweep_due(HOUR_MS).expect("read").is_none(), "it has ended");
+    assert!(office.desk.sweep_due(HOUR_MS, None).expect("read").is_none(), "it has ended");
     office.clock.advance_ms(HOUR_MS);
-    let again = office.desk.sweep_due(HOUR_MS).expect("read").expect("an hour later");
+    let again = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("an hour later");
     assert!(again.begun_ms > at.begun_ms && (again.page, again.after) == (0, None));
+}
+
+/// Found by a review: after a clock that was ahead no sweep came until real time had got there.
+#[tokio::test]
+async fn a_sweep_of_a_clock_that_ran_ahead_is_not_waited_for() {
+    let office = office(1, Vec::new()).await;
+    let due = |ago: Option<u64>| office.desk.sweep_due(HOUR_MS, ago.map(Duration::from_millis)).expect("read");
+    let mut at = due(None).expect("the first is due");
+    at.begun_ms += 1_000 * HOUR_MS;
+    let sealed = office.desk.sweep_page(at, &Page::default(), office.desk.sweep_moment()).expect("sealed");
+    office.log.apply(&Command::Sweep(sealed)).await;
+    let next = due(None).expect("nobody knows when it was");
+    assert!(next.begun_ms > at.begun_ms, "a later name");
+    assert!(due(Some(HOUR_MS - 1)).is_none(), "this process knows");
+    assert!(due(Some(HOUR_MS)).is_some());
+}
+
+/// Found by a review: the number that the last page ended with stayed in the state, also when that person was erased.
+#[tokio::test]
+async fn a_sweep_that_has_ended_keeps_nobodys_number() {
+    let office = office(3, Vec::new()).await;
+    let soon = Instant::now() + Duration::from_secs(20);
+    let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
+    let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
+    let length = |page: &Page, at: SweepPosition| {
+        office.desk.sweep_page(at, page, office.desk.sweep_moment()).expect("sealed").cursor.len()
+    };
+    let ended = length(&Page::default(), SweepPosition { page: 1, after: page.last, ..at });
+    assert_eq!(length(&page, at) - ended, 12, "digits");
 }
