@@ -18,14 +18,14 @@ const NUMBER: &str = "048190000017";
 const REQUEST_ID: &str = "0197a1b2-0000-7000-8000-000000000029";
 
 /// A cluster of one fake node, and a folder with the user's files.
-struct Desk {
-    authority: Authority,
-    node: FakeNode,
-    folder: tempfile::TempDir,
+pub(crate) struct Desk {
+    pub(crate) authority: Authority,
+    pub(crate) node: FakeNode,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new(script: impl Fn(usize, &Request) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(script: impl Fn(usize, &Request) -> Act + Send + Sync + 'static) -> Self {
         let authority = Authority::new();
         let node = authority.node(script);
         let folder = tempfile::tempdir().unwrap();
@@ -33,8 +33,14 @@ impl Desk {
         Self { authority, node, folder }
     }
 
-    fn run(&self, args: &[&str]) -> Output {
-        program(self.folder.path()).args(args).output().unwrap()
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(self.folder.path());
+        command.current_dir(self.folder.path()).args(args);
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
     }
 
     fn verify(&self, more: &[&str]) -> Output {

@@ -7,43 +7,19 @@ use std::{
 
 use xacminh_proto::{
     vocab::{Cause, ClaimVerdict, ErrorNumber, Outcome, Reason, RequestId, Verdict},
-    wire::{Failure, Reply, Request, Status},
+    wire::{Failure, Reply, Status},
 };
 
 use crate::{
-    commands::{program, text},
-    fake::{AT_MS, Act, Authority, FakeNode, answer, failure, yes},
+    commands::{Desk, text},
+    fake::{AT_MS, Act, answer, failure, yes},
     paper::Paper,
 };
 
 const REQUEST_ID: &str = "0197a1b2-0000-7000-8000-000000000029";
 const WHY: [&str; 6] = ["--procedure", "1.004222", "--official", "clerk-01", "--dossier", "H48.1"];
 
-struct Desk {
-    authority: Authority,
-    node: FakeNode,
-    folder: tempfile::TempDir,
-}
-
 impl Desk {
-    fn new(script: impl Fn(usize, &Request) -> Act + Send + Sync + 'static) -> Self {
-        let authority = Authority::new();
-        let node = authority.node(script);
-        let folder = tempfile::tempdir().unwrap();
-        authority.files(folder.path(), &[node.addr]);
-        Self { authority, node, folder }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = program(self.folder.path());
-        command.current_dir(self.folder.path()).args(args);
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
     fn piped(&self, args: &[&str], input: &str) -> Output {
         let mut command = self.command(args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -55,7 +31,7 @@ impl Desk {
         std::fs::write(self.folder.path().join(name), content).unwrap();
     }
 
-    fn verify(&self, birth: &str, more: &[&str]) -> Output {
+    fn verify_born(&self, birth: &str, more: &[&str]) -> Output {
         let person = ["verify", "--number", "048190000017", "--name", "Trần Thị Hoa", "--birth", birth];
         self.run(&[&person[..], &WHY, more].concat())
     }
@@ -135,7 +111,7 @@ async fn a_receipt_goes_to_standard_output_and_the_answer_beside_it() {
     for (more, begins) in [(&["--lang", "en"][..], "CONFIRMED"), (&["--json"], "{\"request_id\"")] {
         let claims = ["--full-name", "--age-at-least", "18", "--on", "2026-05-29"];
         let args = [&claims[..], &["--request-id", REQUEST_ID, "--receipt", "-"], more].concat();
-        let output = desk.verify("1990", &args);
+        let output = desk.verify_born("1990", &args);
         assert_eq!((code(&output), text(&output.stdout)), (0, receipt.clone()), "{}", text(&output.stderr));
         assert!(text(&output.stderr).starts_with(begins), "{}", text(&output.stderr));
     }
@@ -214,9 +190,9 @@ async fn a_wrong_birth_date_is_told_with_what_is_right() {
         ("1990/05/17", "not a date"),
         ("1790", "no such day"),
     ] {
-        let output = desk.verify(typed, &["--full-name"]);
+        let output = desk.verify_born(typed, &["--full-name"]);
         assert_eq!((code(&output), text(&output.stderr)), (2, format!("error: birth: {why}; {accepted}")), "{typed}");
-        let output = desk.verify("1990", &["--birth-date", typed]);
+        let output = desk.verify_born("1990", &["--birth-date", typed]);
         assert_eq!((code(&output), text(&output.stderr)), (2, format!("error: birth-date: {why}; {accepted}")));
     }
     assert!(desk.node.asked().is_empty());
