@@ -157,7 +157,7 @@ pub(crate) fn item(
         ticket: Ticket { node: 1, boot: 1, seq },
         decided_at_ms: NOW_MS,
         remember: None,
-        read: Some(RecordRead { key, version: 0 }),
+        read: Some(RecordRead { key, as_of: 0 }),
         entry: Entry {
             leaf,
             envelope,
@@ -200,5 +200,6 @@ pub(crate) fn meta() -> Meta {
         entries_days: 0,
         shard: Shard { year: 2026, first: 0 },
         sweep: Sweep::default(),
+        erased: 0,
     }
 }

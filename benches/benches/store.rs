@@ -111,7 +111,7 @@ fn apply(criterion: &mut Criterion, runtime: &Runtime, store: Store) {
                 |first| first + seq,
             );
             let id = RequestId::new(template.at_ms, *chance.last_chunk().expect("32 bytes"));
-            renew(item, id, template.at_ms, number, first.is_some());
+            renew(item, (index, id, template.at_ms), number, first.is_some());
         }
         entry(index, &Command::Batch(template.clone()))
     };
@@ -120,7 +120,7 @@ fn apply(criterion: &mut Criterion, runtime: &Runtime, store: Store) {
         runtime.block_on(machine.apply(stream::iter([Ok((entry, None))]))).expect("applied");
         begun.elapsed()
     };
-    // The people become known, so that later batches find the versions they read.
+    // The people become known, so that later batches are about somebody.
     for first in (0..PEOPLE).step_by(256) {
         run(next(Some(first)));
     }
@@ -143,7 +143,7 @@ fn apply(criterion: &mut Criterion, runtime: &Runtime, store: Store) {
 }
 
 /// The same item as a fresh question about the `number`-th person: apply would turn the old one away as a duplicate.
-fn renew(item: &mut Item, id: RequestId, at_ms: u64, number: u64, first: bool) {
+fn renew(item: &mut Item, (index, id, at_ms): (u64, RequestId, u64), number: u64, first: bool) {
     let mut leaf = Leaf::decode(&item.entry.leaf).expect("a leaf");
     leaf.request_id = id;
     leaf.time_ms = at_ms;
@@ -153,8 +153,9 @@ fn renew(item: &mut Item, id: RequestId, at_ms: u64, number: u64, first: bool) {
     let key = row_key(number);
     // Entries from 1 on made everybody's record and own key, 256 people each.
     let created = if first { 0 } else { number / 256 + 1 };
-    item.read = Some(RecordRead { key, version: created });
-    item.remember = first.then(|| RecordChange { key, before: 0, sealed: vec![9; 400] });
+    let as_of = index - 1;
+    item.read = Some(RecordRead { key, as_of });
+    item.remember = first.then(|| RecordChange { key, as_of, sealed: vec![9; 400] });
     let own_key = if first { OwnKey::New { chain: key, sealed: vec![8; 60] } } else { OwnKey::Known { created } };
     item.entry.person = Some(Person { key, own_key });
 }

@@ -89,7 +89,7 @@ pub struct Item {
     pub decided_at_ms: u64,
     /// The record the decision was made from, to be remembered.
     pub remember: Option<RecordChange>,
-    /// The version of the record that was read, to be checked again.
+    /// The record that was read, to be checked again.
     pub read: Option<RecordRead>,
     /// The audit entry.
     pub entry: Entry,
@@ -161,21 +161,22 @@ pub struct RecordChange {
     /// The person's row key.
     #[serde(with = "slices::array")]
     pub key: RecordKey,
-    /// Version expected before the change; 0 if nothing was remembered.
-    pub before: u64,
+    /// The moment it takes the place of what was remembered at, as [`RecordRead::as_of`].
+    pub as_of: u64,
     /// The sealed record.
     #[serde(with = "slices::bytes")]
     pub sealed: Vec<u8>,
 }
 
-/// A record that was read.
+/// A record that was read, or found missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordRead {
     /// The person's row key.
     #[serde(with = "slices::array")]
     pub key: RecordKey,
-    /// The version read; 0 if nothing was remembered.
-    pub version: u64,
+    /// Raft index of an entry that the state had applied when the record was read: it is as it was if no entry after this
+    /// one changed it.
+    pub as_of: u64,
 }
 
 /// An audit entry on its way into the log.
@@ -278,8 +279,21 @@ pub struct SweepPage {
     /// The citizen number it ends with, sealed: where the next page goes on.
     #[serde(with = "slices::bytes")]
     pub cursor: Vec<u8>,
+    /// Raft index of an entry that the state had applied before the authority was asked: what changed after it stays.
+    pub as_of: u64,
     /// At most [`PAGE_RECORDS_MAX`].
-    pub records: Vec<RecordChange>,
+    pub records: Vec<SweptRecord>,
+}
+
+/// A record of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweptRecord {
+    /// The person's row key.
+    #[serde(with = "slices::array")]
+    pub key: RecordKey,
+    /// The sealed record.
+    #[serde(with = "slices::bytes")]
+    pub sealed: Vec<u8>,
 }
 
 /// The budgets of misses a question is answered within.

@@ -116,8 +116,8 @@ pub(super) async fn keep(node: Arc<Node>) {
         Cleared::default()
     });
     loop {
-        match node.state.uncleared(done) {
-            Ok(Some(erased)) => match node.clear_files(erased).await {
+        if let Some(erased) = node.state.uncleared(done) {
+            match node.clear_files(erased).await {
                 Ok(cleared) => {
                     tracing::info!(erased, "what was erased has left the files");
                     done = cleared;
@@ -126,9 +126,7 @@ pub(super) async fn keep(node: Arc<Node>) {
                     tracing::warn!(%error, erased, "what was erased is still in the files; it will be tried again");
                     sleep(RETRY_PAUSE).await;
                 }
-            },
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "the state cannot be read"),
+            }
         }
         sleep(LOOK_INTERVAL).await;
     }

@@ -76,7 +76,7 @@ struct Told {
     moment: SweepMoment,
 }
 
-/// Pages proposed, in their order, each with what becomes of it.
+/// Pages proposed, in their order, each with what becomes of it: an error if it did not become part of the sweep.
 type UnderWay = VecDeque<BoxFuture<'static, Result<(), String>>>;
 
 /// Carries out a sweep from a position to its end.
@@ -118,7 +118,8 @@ async fn propose_all(
         {
             oldest.await?;
         }
-        under_way.push_back(node.replication.propose_page(sealed).await?);
+        let applied = node.replication.propose_page(sealed).await?;
+        under_way.push_back(Box::pin(took(Arc::clone(node), at, applied)));
         metrics.page(count, malformed);
         records += count;
         at = SweepPosition { page: at.page + 1, after: last.or(at.after), ..at };
@@ -129,6 +130,16 @@ async fn propose_all(
         sleep_until(begun + pace(records, node.config.authority.sweep_records_per_second)).await;
     }
     Ok(())
+}
+
+/// Waits until a page is applied; an error if it did not become part of the sweep.
+async fn took(
+    node: Arc<Node>,
+    at: SweepPosition,
+    applied: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
+    applied.await?;
+    if node.desk.sweep_took(at) { Ok(()) } else { Err("a page was turned away".to_owned()) }
 }
 
 /// When so many records are due at the latest, after the beginning; at once without a limit.

@@ -243,8 +243,7 @@ impl Applier {
                 head.frontier = std::mem::take(&mut changes.growth.frontier);
                 put_changes(&generation, &mut batch, &changes);
                 if changes.erased.is_some() {
-                    let family = rocks::family(&generation.db, tables::META);
-                    batch.put_cf(family, tables::ERASED, tables::count_bytes(index));
+                    head.put_erased(&generation.db, &mut batch);
                 }
                 if head.meta.last_at_ms / HOUR_MS != before / HOUR_MS {
                     forgotten = Some(forget_old(&generation, &mut batch, head.meta.last_at_ms));

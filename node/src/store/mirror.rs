@@ -6,14 +6,15 @@
 //!
 //! ```text
 //! requests   every one of a later time than a horizon: one that is not here is nowhere
-//! people     version of the record, trail: of those asked about last, two halves that take turns
+//! records    every one that was changed after a horizon, and by which entry: one that is not here is as it was
+//! trails     of the people asked about last, two halves that take turns
 //! budgets    those asked for last, until the hour is over
 //! ```
 //!
 //! Nothing in it is about what anybody answered: keys are keyed hashes, and a trail is a number of leaves with a hash.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     hash::BuildHasherDefault,
     io,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -22,7 +23,7 @@ use std::{
 use rocksdb::IteratorMode;
 use xacminh_core::{
     apply::{BudgetKey, Changes, KeyedMap, Loaded, Seen, Trail, Wanted},
-    command::{RecordKey, RequestKey},
+    command::{RecordKey, RecordRead, RequestKey},
 };
 
 use super::{encoding::malformed, generation::Generation, rocks, tables};
@@ -32,17 +33,20 @@ use super::{encoding::malformed, generation::Generation, rocks, tables};
 pub(super) struct Bounds {
     /// Requests.
     pub(super) requests: usize,
-    /// People in each half.
-    pub(super) people: usize,
+    /// Changes of records.
+    pub(super) records: usize,
+    /// Trails in each half.
+    pub(super) trails: usize,
     /// Budgets.
     pub(super) budgets: usize,
 }
 
 impl Bounds {
     /// 100 MiB at the most: 20 of requests, those of ten seconds at full speed, in which a caller asks again if it does;
-    /// 70 of people, as many as twice 262,144 places of a hash table hold; a few of budgets, each official of an hour
-    /// having two.
-    pub(super) const DEFAULT: Self = Self { requests: 256 * 1024, people: 229_376, budgets: 32 * 1024 };
+    /// 10 of records, of seconds at full speed too, where what was read is some milliseconds old; 60 of trails, as many as
+    /// twice 262,144 places of a hash table hold; a few of budgets, each official of an hour having two.
+    pub(super) const DEFAULT: Self =
+        Self { requests: 256 * 1024, records: 100_000, trails: 229_376, budgets: 32 * 1024 };
 }
 
 /// The newest rows that apply knows, as they are in the tables.
@@ -51,14 +55,13 @@ pub(super) struct Mirror {
     /// Whose rows these are; none at first.
     generation: Option<u64>,
     requests: Requests,
-    people: People,
+    records: Records,
+    trails: Trails,
 }
 
 /// What is known of a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Held<T> {
     /// Nothing: the table has to be asked.
-    #[default]
     Unknown,
     /// The table has no such row.
     Absent,
@@ -66,15 +69,10 @@ enum Held<T> {
     Row(T),
 }
 
-impl<T> Held<T> {
-    fn of(found: Option<T>) -> Self {
-        found.map_or(Self::Absent, Self::Row)
-    }
-}
-
 impl Mirror {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, generation: None, requests: Requests::default(), people: People::with_room(bounds.people) }
+        let (requests, records) = (Requests::default(), Records::default());
+        Self { bounds, generation: None, requests, records, trails: Trails::with_room(bounds.trails) }
     }
 
     /// Gives the rows that the rules want to see, from the tables as far as they are not held.
@@ -91,35 +89,34 @@ impl Mirror {
         if self.generation != Some(generation.number) {
             *self = Self::new(self.bounds);
             self.requests.after_ms = newest_request_ms(generation)?;
+            self.records.after = generation.head.load().applied.map_or(0, |applied| applied.index);
             self.generation = Some(generation.number);
         }
         Ok(())
     }
 
-    fn load_records(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
+    /// What has changed since it was read; of what has not, nothing.
+    fn load_records(&self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
         let mut unknown = Vec::new();
-        for key in &wanted.records {
-            match self.people.get(key, self.bounds.people).version {
-                Held::Unknown => unknown.push(*key),
+        for read in &wanted.records {
+            match self.records.changed(read) {
+                Held::Unknown => unknown.push(read.key),
                 Held::Absent => {}
-                Held::Row(version) => drop(loaded.records.insert(*key, version)),
+                Held::Row(version) => drop(loaded.records.insert(read.key, version)),
             }
         }
+        unknown.sort_unstable();
+        unknown.dedup();
         let read = rows(generation, tables::RECORDS, &unknown, |bytes| Ok(tables::record_of(bytes)?.0))?;
-        for (key, version) in unknown.iter().zip(read) {
-            loaded.records.extend(version.map(|version| (*key, version)));
-            // A sweep goes through everybody, and must not drive out those who are asked about.
-            if wanted.trails.binary_search(key).is_ok() {
-                self.people.put(*key, self.bounds.people, |person| person.version = Held::of(version));
-            }
-        }
+        let read = unknown.into_iter().zip(read);
+        loaded.records.extend(read.filter_map(|(key, version)| Some((key, version?))));
         Ok(())
     }
 
     fn load_trails(&mut self, generation: &Generation, wanted: &Wanted, loaded: &mut Loaded) -> io::Result<()> {
         let mut unknown = Vec::new();
         for key in &wanted.trails {
-            match self.people.get(key, self.bounds.people).trail {
+            match self.trails.get(key, self.bounds.trails) {
                 Held::Unknown => unknown.push(*key),
                 Held::Absent => {}
                 Held::Row(trail) => drop(loaded.trails.insert(*key, trail)),
@@ -128,7 +125,7 @@ impl Mirror {
         let read = rows(generation, tables::TRAILS, &unknown, tables::trail_of)?;
         for (key, trail) in unknown.iter().zip(read) {
             loaded.trails.extend(trail.map(|trail| (*key, trail)));
-            self.people.put(*key, self.bounds.people, |person| person.trail = Held::of(trail));
+            self.trails.put(*key, trail, self.bounds.trails);
         }
         Ok(())
     }
@@ -168,13 +165,14 @@ impl Mirror {
         requests_forgotten_before_ms: Option<u64>,
     ) {
         if let Some(erased) = &changes.erased {
-            self.people.forget(&erased.person);
+            self.records.forget(&erased.person);
+            self.trails.forget(&erased.person);
         }
         for (key, version, _) in &changes.records {
-            self.people.change(key, |person| person.version = Held::Row(*version));
+            self.records.add(*key, *version, self.bounds.records);
         }
         for (key, trail) in &changes.trails {
-            self.people.change(key, |person| person.trail = Held::Row(*trail));
+            self.trails.change(key, *trail);
         }
         generation.budgets.change(&changes.budgets);
         self.requests.add(&changes.requests, self.bounds.requests);
@@ -329,57 +327,92 @@ const fn ms_of(id: u128) -> u64 {
     (id >> 80) as u64
 }
 
-/// The people asked about last: one half fills, and takes the place of the other when it is full.
-struct People {
+/// The newest changes of records.
+#[derive(Default)]
+struct Records {
+    /// Whatever an entry of a later index changed is in `versions`; of what others changed it is not known.
+    after: u64,
+    versions: KeyedMap<RecordKey, u64>,
+    /// The same in the order of the log; of a record that was changed again only the last is in `versions`.
+    order: VecDeque<(u64, RecordKey)>,
+}
+
+impl Records {
+    /// The entry that changed a record since it was read.
+    fn changed(&self, read: &RecordRead) -> Held<u64> {
+        match self.versions.get(&read.key) {
+            Some(version) => Held::Row(*version),
+            None if read.as_of >= self.after => Held::Absent,
+            None => Held::Unknown,
+        }
+    }
+
+    fn add(&mut self, key: RecordKey, version: u64, records_max: usize) {
+        self.versions.insert(key, version);
+        self.order.push_back((version, key));
+        while self.order.len() > records_max
+            && let Some((version, key)) = self.order.pop_front()
+        {
+            self.after = version;
+            if self.versions.get(&key) == Some(&version) {
+                self.versions.remove(&key);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &RecordKey) {
+        self.versions.remove(key);
+    }
+}
+
+/// The trails of the people asked about last, none where the table has none: one half fills, and takes the place of the
+/// other when it is full.
+struct Trails {
     young: Half,
     old: Half,
 }
 
-type Half = KeyedMap<RecordKey, Person>;
+type Half = KeyedMap<RecordKey, Option<Trail>>;
 
 fn half(half_max: usize) -> Half {
     Half::with_capacity_and_hasher(half_max, BuildHasherDefault::default())
 }
 
-#[derive(Clone, Copy, Default)]
-struct Person {
-    version: Held<u64>,
-    trail: Held<Trail>,
-}
-
-impl People {
+impl Trails {
     /// All of the room at once: a table that doubles moves everybody, and the questions of an entry wait.
     fn with_room(half_max: usize) -> Self {
         Self { young: half(half_max), old: Half::default() }
     }
 
     /// What is held of somebody, who is young again.
-    fn get(&mut self, key: &RecordKey, half_max: usize) -> Person {
-        if let Some(person) = self.young.get(key) {
-            return *person;
+    fn get(&mut self, key: &RecordKey, half_max: usize) -> Held<Trail> {
+        let held = self.young.get(key).copied().or_else(|| {
+            let held = self.old.remove(key)?;
+            self.put(*key, held, half_max);
+            Some(held)
+        });
+        match held {
+            Some(Some(trail)) => Held::Row(trail),
+            Some(None) => Held::Absent,
+            None => Held::Unknown,
         }
-        let held = self.old.remove(key);
-        if let Some(person) = held {
-            self.put(*key, half_max, |young| *young = person);
-        }
-        held.unwrap_or_default()
     }
 
-    /// Changes what is held of somebody, who is held from now on.
-    fn put(&mut self, key: RecordKey, half_max: usize, change: impl FnOnce(&mut Person)) {
+    /// Holds what the table has of somebody who is not held yet.
+    fn put(&mut self, key: RecordKey, trail: Option<Trail>, half_max: usize) {
         if half_max == 0 {
             return;
         }
-        if self.young.len() >= half_max && !self.young.contains_key(&key) {
+        if self.young.len() >= half_max {
             self.old = std::mem::replace(&mut self.young, half(half_max));
         }
-        change(self.young.entry(key).or_insert_with(|| self.old.remove(&key).unwrap_or_default()));
+        self.young.insert(key, trail);
     }
 
     /// Changes what is held of somebody, if anything is.
-    fn change(&mut self, key: &RecordKey, change: impl FnOnce(&mut Person)) {
-        if let Some(person) = self.young.get_mut(key).or_else(|| self.old.get_mut(key)) {
-            change(person);
+    fn change(&mut self, key: &RecordKey, trail: Trail) {
+        if let Some(held) = self.young.get_mut(key).or_else(|| self.old.get_mut(key)) {
+            *held = Some(trail);
         }
     }
 

@@ -133,14 +133,6 @@ impl State {
         found.map(|bytes| tables::cursor_of(&bytes).map(<[u8]>::to_vec)).transpose()
     }
 
-    /// Raft index of the newest entry that erased somebody; 0 if none did.
-    ///
-    /// # Errors
-    /// As [`Self::record`].
-    pub fn erased(&self) -> io::Result<u64> {
-        self.generation().get(tables::META, tables::ERASED)?.map_or(Ok(0), |bytes| tables::counted(&bytes, "erased"))
-    }
-
     /// Takes what was erased off the state's files: written out, and its tables compacted. Blocks for as long as that
     /// takes, which is to read and write every record and trail once. Gives the generation whose tables they are.
     ///
@@ -158,13 +150,12 @@ impl State {
 
     /// Raft index of the newest erasure that has not left the files yet, or has come back with the tables of another node's
     /// snapshot; none if there is nothing to clear.
-    ///
-    /// # Errors
-    /// As [`Self::record`].
-    pub fn uncleared(&self, cleared: Cleared) -> io::Result<Option<u64>> {
-        let erased = self.erased()?;
-        let is_cleared = erased == 0 || (erased <= cleared.index && self.generation().number == cleared.generation);
-        Ok((!is_cleared).then_some(erased))
+    #[must_use]
+    pub fn uncleared(&self, cleared: Cleared) -> Option<u64> {
+        let generation = self.generation();
+        let erased = generation.head.load().meta.erased;
+        let is_cleared = erased == 0 || (erased <= cleared.index && generation.number == cleared.generation);
+        (!is_cleared).then_some(erased)
     }
 
     /// Whether the only snapshot kept was made at or after an entry of the log and after [`Self::scrub`]: one that was made

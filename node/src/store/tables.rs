@@ -78,7 +78,7 @@ pub(super) const APPLIED: &[u8] = b"applied";
 const MEMBERSHIP: &[u8] = b"membership";
 const STATE: &[u8] = b"state";
 const TREE: &[u8] = b"tree";
-pub(super) const ERASED: &[u8] = b"erased";
+const ERASED: &[u8] = b"erased";
 const PRUNED: &[u8] = b"pruned";
 pub(super) const CURSOR: &[u8] = b"cursor";
 const VERSION: u8 = 1;
@@ -135,7 +135,10 @@ impl Head {
             frontier,
             applied: get(APPLIED)?.map(|bytes| encoding::log_id_of(&bytes)).transpose()?,
             membership: get(MEMBERSHIP)?.map(|bytes| encoding::membership_of(&bytes)).transpose()?.unwrap_or_default(),
-            meta: get(STATE)?.map(|bytes| meta_of(&bytes)).transpose()?.unwrap_or_default(),
+            meta: Meta {
+                erased: get(ERASED)?.map(|bytes| counted(&bytes, "erased")).transpose()?.unwrap_or_default(),
+                ..get(STATE)?.map(|bytes| meta_of(&bytes)).transpose()?.unwrap_or_default()
+            },
             pruned: get(PRUNED)?.map(|bytes| counted(&bytes, "pruned")).transpose()?.unwrap_or_default(),
         })
     }
@@ -147,6 +150,11 @@ impl Head {
             batch.put_cf(family, APPLIED, encoding::log_id_bytes(applied));
         }
         batch.put_cf(family, STATE, meta_bytes(&self.meta));
+    }
+
+    /// What changes when somebody is erased.
+    pub(super) fn put_erased(&self, db: &DB, batch: &mut WriteBatch) {
+        batch.put_cf(rocks::family(db, META), ERASED, count_bytes(self.meta.erased));
     }
 
     /// What changes with every leaf.
@@ -411,6 +419,8 @@ fn meta_of(bytes: &[u8]) -> io::Result<Meta> {
         entries_days: u32::from_be_bytes(body[24..28].try_into().expect("four bytes of a fixed layout")),
         shard: Shard { year, first: number_at(body, 30) },
         sweep,
+        // In a row of its own.
+        erased: 0,
     })
 }
 
@@ -430,7 +440,8 @@ mod tests {
     fn version_1_stays_as_it_is() {
         let shard = Shard { year: 2027, first: 5 };
         let sweep = Sweep { begun_ms: 6, pages: 7, ended: true };
-        let meta = Meta { leaves: 258, last_at_ms: 3, register_revision: 4, entries_days: 730, shard, sweep };
+        let meta =
+            Meta { leaves: 258, last_at_ms: 3, register_revision: 4, entries_days: 730, shard, sweep, erased: 0 };
         let numbers = b"\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04";
         let shard_and_sweep = b"\0\0\x02\xda\x07\xeb\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x07\x01";
         assert_eq!(meta_bytes(&meta), [numbers.as_slice(), shard_and_sweep].concat());

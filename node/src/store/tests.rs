@@ -110,7 +110,7 @@ fn item(number: u64, at_ms: u64) -> Item {
     Item {
         ticket: Ticket { node: 1, boot: 1, seq: number },
         decided_at_ms: at_ms,
-        remember: Some(RecordChange { key, before: 0, sealed: format!("sealed record {number}").into_bytes() }),
+        remember: Some(RecordChange { key, as_of: 0, sealed: format!("sealed record {number}").into_bytes() }),
         read: None,
         entry: command::Entry {
             leaf: leaf(request, at_ms),
@@ -248,7 +248,7 @@ async fn every_replica_tells_the_same_outcomes_and_repeats_them_after_a_crash() 
     let folder = tempfile::tempdir().unwrap();
     let notes = Arc::new(Notes::default());
     let mut store = try_open(folder.path(), 1, Arc::clone(&notes) as Arc<dyn ApplySink>, unexpected()).unwrap();
-    let twice = vec![batch_entry(0, START_MS, 1..3), batch_entry(1, START_MS + 1, 3..4)];
+    let twice = vec![batch_entry(1, START_MS, 1..3), batch_entry(2, START_MS + 1, 3..4)];
     apply(&mut store.machine, twice).await;
     // The same request again, under a later stamp: its leaf stays where it is.
     let mut again = item(2, START_MS);
@@ -256,15 +256,15 @@ async fn every_replica_tells_the_same_outcomes_and_repeats_them_after_a_crash() 
     again.remember = None;
     Leaf::stamp(&mut again.entry.leaf, START_MS + 2);
     let again = batch(START_MS + 2, vec![again]);
-    apply(&mut store.machine, vec![command_entry(2, &again)]).await;
+    apply(&mut store.machine, vec![command_entry(3, &again)]).await;
     let outcomes = notes.outcomes.lock().unwrap();
     assert_eq!(
         *outcomes,
         [
-            (0, ItemOutcome::Appended { position: 0 }),
-            (0, ItemOutcome::Appended { position: 1 }),
-            (1, ItemOutcome::Appended { position: 2 }),
-            (2, ItemOutcome::Duplicate { position: 1 }),
+            (1, ItemOutcome::Appended { position: 0 }),
+            (1, ItemOutcome::Appended { position: 1 }),
+            (2, ItemOutcome::Appended { position: 2 }),
+            (3, ItemOutcome::Duplicate { position: 1 }),
         ]
     );
     assert_eq!(store.state.meta().leaves, 3);
@@ -274,15 +274,15 @@ async fn every_replica_tells_the_same_outcomes_and_repeats_them_after_a_crash() 
 async fn the_past_is_forgotten_by_the_clock_of_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
-    apply(&mut store.machine, vec![batch_entry(0, START_MS, 1..4)]).await;
+    apply(&mut store.machine, vec![batch_entry(1, START_MS, 1..4)]).await;
     let budgets: Vec<apply::BudgetKey> = apply::BudgetKey::all(START_MS, [1; 16], PortalId(1)).collect();
     let old = item(1, START_MS).entry.request;
     assert_eq!(store.state.points(&budgets).unwrap(), [15; 6]);
-    apply(&mut store.machine, vec![batch_entry(1, START_MS + HOUR_MS, 4..5)]).await;
+    apply(&mut store.machine, vec![batch_entry(2, START_MS + HOUR_MS, 4..5)]).await;
     // Windows of hours are over; those of the day go on with the fourth miss.
     assert_eq!(store.state.points(&budgets).unwrap(), [0, 20, 0, 20, 0, 20]);
     assert!(store.state.seen(&old).unwrap().is_some());
-    apply(&mut store.machine, vec![batch_entry(2, START_MS + REQUEST_WINDOW_MS + HOUR_MS, 5..6)]).await;
+    apply(&mut store.machine, vec![batch_entry(3, START_MS + REQUEST_WINDOW_MS + HOUR_MS, 5..6)]).await;
     assert!(store.state.seen(&old).unwrap().is_none());
     assert_eq!(store.state.points(&budgets).unwrap(), [0; 6]);
     assert!(store.state.leaf(0).unwrap().is_some(), "leaves are for ever");

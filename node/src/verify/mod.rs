@@ -19,6 +19,7 @@ mod crowd;
 mod entry;
 mod erasure;
 mod lineage;
+mod memory;
 mod receipts;
 mod sights;
 mod sweep;
@@ -223,7 +224,7 @@ impl Desk {
         }
         watch.lap(Stage::Register, &self.metrics);
         let key = marks.person;
-        let (version, remembered) = self.recall(&key)?;
+        let (as_of, remembered) = self.recall(&key)?;
         watch.lap(Stage::Store, &self.metrics);
         loop {
             let now_ms = self.clock.now_ms();
@@ -232,8 +233,8 @@ impl Desk {
                 Next::Answer(decision) => {
                     self.count_cache(asked, remembered.is_some());
                     let basis = match learnt.newer_than(remembered.as_ref(), now_ms) {
-                        Some(said) => Basis::Said(self.change(key, version, said)?),
-                        None => Basis::Read(RecordRead { key, version }),
+                        Some(said) => Basis::Said(RecordChange { key, as_of, sealed: self.sealed(&key, said)? }),
+                        None => Basis::Read(RecordRead { key, as_of }),
                     };
                     let household = sights::household(&decision, question.person.number, known);
                     let (grounds, misses, granted_until_ms) =
@@ -261,14 +262,6 @@ impl Desk {
         let parsed = Arc::new(Register::parse(&document.text).map_err(internal)?);
         self.register.store(Some(Arc::clone(&parsed)));
         Ok(parsed)
-    }
-
-    /// Step ②: version 0 and nothing, if nothing is remembered.
-    fn recall(&self, key: &RecordKey) -> Result<(u64, Option<Known>), ErrorNumber> {
-        let Some((version, sealed)) = self.state.record(key).map_err(internal)? else { return Ok((0, None)) };
-        let opened = self.keyring.open_record(key, &sealed).map_err(internal)?;
-        let known = Known::decode(&opened).map_err(internal)?;
-        Ok((version, Some(known)))
     }
 
     /// Step ③. Whatever the authority answers, the question goes on, with time left to commit what comes of it.
@@ -332,12 +325,6 @@ impl Desk {
             Some(seen) if seen.question == digest => Ok(Some(seen.position)),
             Some(_) => Err(ErrorNumber::RequestIdReused),
         }
-    }
-
-    fn change(&self, key: RecordKey, before: u64, said: &Known) -> Result<RecordChange, ErrorNumber> {
-        let plain = said.encode().map_err(internal)?;
-        let sealed = self.keyring.seal_record(&key, &plain).map_err(internal)?;
-        Ok(RecordChange { key, before, sealed })
     }
 
     /// A retry gets what the first one got: the addendum beside the only leaf holds it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use xacminh_core::{
     apply::CLOCK_SKEW_MS_MAX,
-    command::{RecordChange, SweepPage},
+    command::{SweepPage, SweptRecord},
     record::{Known, Record},
 };
 use xacminh_proto::vocab::{CitizenNumber, ErrorNumber, PersonNumber};
@@ -31,7 +31,7 @@ pub struct SweepPosition {
 pub struct SweepMoment {
     /// Unix milliseconds.
     pub read_at_ms: u64,
-    /// The last entry applied here: records of later versions are not older than the page.
+    /// The last entry applied here: what later ones remember is not older than the page.
     pub applied: u64,
 }
 
@@ -70,36 +70,37 @@ impl Desk {
         Ok(Some(SweepPosition { begun_ms: sweep.begun_ms, page: sweep.pages, after: Some(after) }))
     }
 
-    /// The moment before the authority is asked for a page.
-    pub fn sweep_moment(&self) -> SweepMoment {
-        let applied = self.state.applied().map_or(0, |id| id.index);
-        SweepMoment { read_at_ms: self.clock.now_ms(), applied }
+    /// Whether a page has become part of its sweep, once it was applied here: one that comes after another leader's does not,
+    /// nor one that was read before somebody was erased.
+    pub fn sweep_took(&self, at: SweepPosition) -> bool {
+        let sweep = self.state.meta().sweep;
+        sweep.begun_ms == at.begun_ms && sweep.pages > at.page
     }
 
-    /// Seals a page, to be proposed as the next one. Takes a millisecond or more, and reads the disk.
-    ///
-    /// A record that was remembered since the moment before the page was read is left out: what is in the page may be older.
+    /// The moment before the authority is asked for a page.
+    pub fn sweep_moment(&self) -> SweepMoment {
+        SweepMoment { read_at_ms: self.clock.now_ms(), applied: self.applied() }
+    }
+
+    /// Seals a page, to be proposed as the next one. Takes a millisecond or more.
     ///
     /// # Errors
     /// [`ErrorNumber::Internal`].
     pub fn sweep_page(&self, at: SweepPosition, page: &Page, moment: SweepMoment) -> Result<SweepPage, ErrorNumber> {
         let seal = |record: &Record| {
             let key = self.keyring.row_key(PersonNumber::Citizen(record.number));
-            let before = self.state.record(&key).map_err(internal)?.map_or(0, |(version, _)| version);
-            if before > moment.applied {
-                return Ok(None);
-            }
             let known = Known { people: vec![record.clone()], read_at_ms: moment.read_at_ms };
-            self.change(key, before, &known).map(Some)
+            Ok(SweptRecord { key, sealed: self.sealed(&key, &known)? })
         };
-        let sealed = page.people.iter().filter_map(|record| seal(record).transpose());
-        let records = sealed.collect::<Result<Vec<RecordChange>, _>>()?;
+        let records = page.people.iter().map(seal).collect::<Result<Vec<_>, _>>()?;
         // Nobody goes on after the last page: nobody's number stays there.
         let reached = page.last.map(|number| number.digits());
         let cursor = self
             .keyring
             .seal(Purpose::Local, CURSOR, reached.as_ref().map_or(&[], |digits| digits.as_slice()))
             .map_err(internal)?;
-        Ok(SweepPage { begun_ms: at.begun_ms, page: at.page, last: page.last.is_none(), cursor, records })
+        let SweepPosition { begun_ms, page: number, .. } = at;
+        let (last, as_of) = (page.last.is_none(), moment.applied);
+        Ok(SweepPage { begun_ms, page: number, last, cursor, as_of, records })
     }
 }

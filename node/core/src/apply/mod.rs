@@ -4,29 +4,26 @@
 
 mod budget;
 mod contradiction;
+mod loading;
 mod map;
 mod sweep;
 mod tree;
 
-use std::collections::HashMap;
-
 use xacminh_proto::transparency::{
     Hash, Leaf, LeafBytes, LeafKind,
-    merkle::Frontier,
     trail::{self, Chain, TrailId},
 };
 
 use crate::command::{
-    Batch, Command, Entry, Erasure, Item, OwnKey, Person, RecordKey, RegisterChange, RequestKey, Ticket,
+    Batch, Command, Entry, Erasure, Item, OwnKey, Person, RecordKey, RecordRead, RegisterChange, RequestKey, Ticket,
 };
 
 pub use budget::{BLIND_POINTS, Budget, BudgetKey, MISS_POINTS, spent};
 pub use contradiction::Contradiction;
+pub use loading::{Loaded, Wanted, wanted};
 pub use map::{KeyedHasher, KeyedMap};
 pub use sweep::Sweep;
 pub use tree::{Growth, Shard};
-
-use map::KeyedSet;
 
 /// How long a request id is remembered, and how old one may be when it arrives: a day, longer than any retry.
 pub const REQUEST_WINDOW_MS: u64 = 24 * 3_600_000;
@@ -52,40 +49,8 @@ pub struct Meta {
     pub shard: Shard,
     /// How far sweeps of the population have come.
     pub sweep: Sweep,
-}
-
-/// What must be loaded before a command can be applied.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Wanted {
-    /// Records whose version is needed.
-    pub records: Vec<RecordKey>,
-    /// Requests that may have been seen.
-    pub requests: Vec<RequestKey>,
-    /// Budgets to count against.
-    pub budgets: Vec<BudgetKey>,
-    /// People whose trails grow.
-    pub trails: Vec<RecordKey>,
-    /// A number of leaves whose root is claimed.
-    pub root_at: Option<u64>,
-}
-
-/// What was loaded; what is absent here is absent in the state.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Loaded {
-    /// The state about itself.
-    pub meta: Meta,
-    /// Versions of records.
-    pub records: KeyedMap<RecordKey, u64>,
-    /// Requests seen within the window.
-    pub requests: HashMap<RequestKey, Seen>,
-    /// Points counted against budgets.
-    pub budgets: KeyedMap<BudgetKey, u32>,
-    /// Trails.
-    pub trails: KeyedMap<RecordKey, Trail>,
-    /// The tree of the shard in force.
-    pub frontier: Frontier,
-    /// The root of the tree as it was at the number of leaves wanted; none if it never had so many.
-    pub root_at: Option<Hash>,
+    /// Raft index of the newest entry that erased somebody; 0 if none did.
+    pub erased: u64,
 }
 
 /// A request that has its leaf.
@@ -210,44 +175,6 @@ pub struct Applied {
     pub outcomes: Vec<(Ticket, ItemOutcome)>,
 }
 
-/// What [`apply`] needs to know about the state.
-#[must_use]
-pub fn wanted(command: &Command) -> Wanted {
-    let batch = match command {
-        Command::Batch(batch) => batch,
-        Command::Register(_) => return Wanted::default(),
-        Command::Erase(erasure) => return Wanted { trails: vec![erasure.person], ..Wanted::default() },
-        Command::Sweep(page) => {
-            let mut records: Vec<RecordKey> = page.records.iter().map(|record| record.key).collect();
-            records.sort_unstable();
-            return Wanted { records, ..Wanted::default() };
-        }
-    };
-    let mut wanted = Wanted { root_at: Some(batch.tree.leaves), ..Wanted::default() };
-    let mut counted = None;
-    for item in &batch.items {
-        wanted.records.extend(item.read.map(|read| read.key));
-        wanted.records.extend(item.remember.as_ref().map(|change| change.key));
-        wanted.requests.push(item.entry.request);
-        wanted.trails.extend(item.entry.person.as_ref().map(|person| person.key));
-        let counts = item.entry.miss.map(|miss| (miss.official, item.entry.request.portal));
-        // Questions of one official come together: their six windows are wanted once.
-        if let Some((official, portal)) = counts.filter(|_| counts != counted) {
-            wanted.budgets.extend(BudgetKey::all(batch.at_ms, official, portal));
-        }
-        counted = counts.or(counted);
-    }
-    wanted.records.sort_unstable();
-    wanted.records.dedup();
-    wanted.requests.sort_unstable();
-    wanted.requests.dedup();
-    wanted.budgets.sort_unstable();
-    wanted.budgets.dedup();
-    wanted.trails.sort_unstable();
-    wanted.trails.dedup();
-    wanted
-}
-
 /// Applies a committed command. `index` is its place in the Raft log and becomes the version of records it changes.
 ///
 /// The register document is not parsed here: nodes of two versions could disagree about it. Whoever proposes it has.
@@ -258,7 +185,7 @@ pub fn apply(index: u64, command: &Command, loaded: Loaded) -> Result<Applied, C
     match command {
         Command::Batch(batch) => apply_batch(index, batch, loaded),
         Command::Register(change) => apply_register(change, loaded),
-        Command::Erase(erasure) => apply_erasure(erasure, loaded),
+        Command::Erase(erasure) => apply_erasure(index, erasure, loaded),
         Command::Sweep(page) => Ok(sweep::apply_page(index, page, loaded)),
     }
 }
@@ -272,7 +199,7 @@ fn apply_batch(index: u64, batch: &Batch, mut loaded: Loaded) -> Result<Applied,
     let growth = Growth::of(std::mem::take(&mut loaded.frontier));
     let mut changes = Changes { growth, ..Changes::default() };
     changes.growth.leaves.reserve(batch.items.len());
-    let mut step = Step { index, batch, state: loaded, changes, remembered: KeyedSet::default() };
+    let mut step = Step { index, batch, state: loaded, changes };
     let mut outcomes = Vec::with_capacity(batch.items.len());
     for item in &batch.items {
         check_sound(item, batch.at_ms)?;
@@ -308,7 +235,7 @@ fn apply_register(change: &RegisterChange, loaded: Loaded) -> Result<Applied, Co
     Ok(Applied { changes, outcomes: vec![(change.ticket, ItemOutcome::Appended { position })] })
 }
 
-fn apply_erasure(erasure: &Erasure, loaded: Loaded) -> Result<Applied, Contradiction> {
+fn apply_erasure(index: u64, erasure: &Erasure, loaded: Loaded) -> Result<Applied, Contradiction> {
     administrative(&erasure.leaf, LeafKind::Erased, erasure.at_ms)?;
     let mut meta = loaded.meta;
     let mut growth = Growth::of(loaded.frontier);
@@ -322,7 +249,7 @@ fn apply_erasure(erasure: &Erasure, loaded: Loaded) -> Result<Applied, Contradic
     }
     let (position, _) =
         growth.append(&mut meta, erasure.at_ms, NewLeaf::administrative(erasure.leaf, &erasure.envelope));
-    meta.last_at_ms = erasure.at_ms;
+    (meta.last_at_ms, meta.erased) = (erasure.at_ms, index);
     let changes = Changes { meta, growth, erased: Some(erased), ..Changes::default() };
     Ok(Applied { changes, outcomes: vec![(erasure.ticket, ItemOutcome::Appended { position })] })
 }
@@ -380,8 +307,6 @@ struct Step<'a> {
     batch: &'a Batch,
     state: Loaded,
     changes: Changes,
-    /// Records written by this very batch: a second change of one would carry the same version.
-    remembered: KeyedSet<RecordKey>,
 }
 
 impl Step<'_> {
@@ -392,7 +317,6 @@ impl Step<'_> {
         self.count_miss(&item.entry);
         if let Some(change) = &item.remember {
             self.state.records.insert(change.key, self.index);
-            self.remembered.insert(change.key);
             self.changes.records.push((change.key, self.index, change.sealed.clone()));
         }
         self.append(&item.entry)
@@ -414,12 +338,9 @@ impl Step<'_> {
         if item.decided_at_ms.abs_diff(self.batch.clock_ms) > CLOCK_SKEW_MS_MAX {
             return Some(ItemOutcome::ClockSkewed);
         }
-        let version_of = |key: RecordKey| self.state.records.get(&key).copied().unwrap_or(0);
-        let read_changed = item.read.is_some_and(|read| version_of(read.key) != read.version);
-        let base_changed = item
-            .remember
-            .as_ref()
-            .is_some_and(|change| version_of(change.key) != change.before || self.remembered.contains(&change.key));
+        let changed = |key, as_of| self.state.has_changed(self.index, &RecordRead { key, as_of });
+        let read_changed = item.read.is_some_and(|read| changed(read.key, read.as_of));
+        let base_changed = item.remember.as_ref().is_some_and(|change| changed(change.key, change.as_of));
         let key_changed = entry.person.as_ref().is_some_and(|person| !self.has_key(person));
         let rules_changed = entry.register_revision != self.state.meta.register_revision;
         if read_changed || base_changed || key_changed || rules_changed {

@@ -5,7 +5,7 @@
 //! and the next leader goes on where the log ends.
 
 use super::{Applied, Changes, Growth, Loaded, map::KeyedSet};
-use crate::command::SweepPage;
+use crate::command::{RecordRead, SweepPage};
 
 /// How far sweeps have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -27,17 +27,19 @@ impl Sweep {
 }
 
 /// A record that changed since the page was read stays: whoever changed it asked the authority at about the same time.
-pub(super) fn apply_page(index: u64, page: &SweepPage, loaded: Loaded) -> Applied {
+///
+/// A page that was read before somebody was erased is not taken, since that somebody may be in it: it is read again.
+pub(super) fn apply_page(index: u64, page: &SweepPage, mut loaded: Loaded) -> Applied {
     let mut meta = loaded.meta;
-    let mut changes = Changes { growth: Growth::of(loaded.frontier), ..Changes::default() };
-    if meta.sweep.takes(page) {
+    let mut changes = Changes { growth: Growth::of(std::mem::take(&mut loaded.frontier)), ..Changes::default() };
+    if meta.sweep.takes(page) && meta.erased <= page.as_of {
         meta.sweep = Sweep { begun_ms: page.begun_ms, pages: page.page + 1, ended: page.last };
         changes.cursor = Some(page.cursor.clone());
         let mut written = KeyedSet::default();
         for record in &page.records {
-            let version = loaded.records.get(&record.key).copied().unwrap_or(0);
+            let read = RecordRead { key: record.key, as_of: page.as_of };
             // A second one of the same person would carry the same version.
-            if version == record.before && written.insert(record.key) {
+            if !loaded.has_changed(index, &read) && written.insert(record.key) {
                 changes.records.push((record.key, index, record.sealed.clone()));
             }
         }

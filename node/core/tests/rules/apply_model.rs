@@ -32,7 +32,10 @@ enum Happened {
         person: [u8; 32],
         index: u64,
     },
-    Erased([u8; 32]),
+    Erased {
+        person: [u8; 32],
+        index: u64,
+    },
     Register {
         revision: u64,
     },
@@ -55,7 +58,7 @@ impl Model {
                     return vec![ItemOutcome::Stale];
                 }
                 self.last_at_ms = erasure.at_ms;
-                self.happened.push(Happened::Erased(erasure.person));
+                self.happened.push(Happened::Erased { person: erasure.person, index });
                 vec![ItemOutcome::Appended { position: self.last_position() }]
             }
             Command::Sweep(_) => unreachable!("these histories have none; `apply_sweep` has"),
@@ -88,11 +91,9 @@ impl Model {
         if (now_ms - i128::from(item.decided_at_ms)).abs() > i128::from(CLOCK_SKEW_MS_MAX) {
             return ItemOutcome::ClockSkewed;
         }
-        let read_old = item.read.is_some_and(|read| self.version(read.key) != read.version);
-        let base_old = item
-            .remember
-            .as_ref()
-            .is_some_and(|change| self.version(change.key) != change.before || self.version(change.key) == index);
+        let old = |key, as_of| self.changed(key) > as_of || self.erased() > as_of || as_of >= index;
+        let read_old = item.read.is_some_and(|read| old(read.key, read.as_of));
+        let base_old = item.remember.as_ref().is_some_and(|change| old(change.key, change.as_of));
         let person = entry.person.as_ref().expect("questions are about somebody");
         let key_old = match person.own_key {
             OwnKey::Known { created } => self.created(person.key) != Some(created),
@@ -123,7 +124,7 @@ impl Model {
     fn revision(&self) -> u64 {
         let revision = |happened: &Happened| match happened {
             Happened::Register { revision } => Some(*revision),
-            Happened::Question { .. } | Happened::Erased(_) => None,
+            Happened::Question { .. } | Happened::Erased { .. } => None,
         };
         self.happened.iter().rev().find_map(revision).unwrap_or(0)
     }
@@ -134,7 +135,7 @@ impl Model {
             .happened
             .iter()
             .rev()
-            .take_while(|happened| !matches!(happened, Happened::Erased(erased) if *erased == who));
+            .take_while(|happened| !matches!(happened, Happened::Erased { person, .. } if *person == who));
         let indexes = questions.filter_map(|happened| match happened {
             Happened::Question { person, index, .. } if *person == who => Some(*index),
             _ => None,
@@ -142,13 +143,22 @@ impl Model {
         indexes.last()
     }
 
-    fn version(&self, key: [u8; 32]) -> u64 {
-        let version = |happened: &Happened| match happened {
-            Happened::Question { wrote: Some((written, version)), .. } if *written == key => Some(*version),
-            Happened::Erased(erased) if *erased == key => Some(0),
+    /// The entry that wrote a record last.
+    fn changed(&self, key: [u8; 32]) -> u64 {
+        let written = |happened: &Happened| match happened {
+            Happened::Question { wrote: Some((written, index)), .. } if *written == key => Some(*index),
             _ => None,
         };
-        self.happened.iter().rev().find_map(version).unwrap_or(0)
+        self.happened.iter().rev().find_map(written).unwrap_or(0)
+    }
+
+    /// The entry that erased somebody last.
+    fn erased(&self) -> u64 {
+        let erased = |happened: &Happened| match happened {
+            Happened::Erased { index, .. } => Some(*index),
+            _ => None,
+        };
+        self.happened.iter().rev().find_map(erased).unwrap_or(0)
     }
 
     /// The first budget with as many points as it allows, by walking over everything that was asked.
@@ -197,7 +207,7 @@ struct ItemPlan {
     asked_ago_ms: i64,
     question: u8,
     decided_ago_ms: i64,
-    /// Record, and how far from the present version: 0 is right.
+    /// Record, and how many entries ago it was read; 4 is to come.
     read: Option<(u8, u64)>,
     remember: Option<(u8, u64)>,
     revision_off: u64,
@@ -210,6 +220,7 @@ struct ItemPlan {
 fn plans() -> impl Strategy<Value = Vec<Plan>> {
     let mostly = |right: i64, wrong: Vec<i64>| prop_oneof![8 => Just(right), 1 => prop::sample::select(wrong)];
     let off = || prop_oneof![6 => Just(0_u64), 1 => 1..3_u64];
+    let ago = || prop_oneof![4 => Just(0_u64), 2 => 1..4_u64, 1 => Just(4)];
     let window = i64::try_from(REQUEST_WINDOW_MS).expect("small");
     let skew = i64::try_from(CLOCK_SKEW_MS_MAX).expect("small");
     // Each of them may be the one that is spent first.
@@ -222,7 +233,7 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
             prop_oneof![9 => Just(0_u8), 1 => Just(1)],
         ),
         mostly(0, vec![skew, skew + 1, -skew, -skew - 1]),
-        (prop::option::of((0..3_u8, off())), prop::option::of((0..3_u8, off())), off()),
+        (prop::option::of((0..3_u8, ago())), prop::option::of((0..3_u8, ago())), off()),
         (prop::option::of((0..3_u8, limits, prop::sample::select(vec![0, 1, MISS_POINTS]))), (0..4_u8, off())),
     )
         .prop_map(
@@ -277,14 +288,12 @@ fn planned(plan: &ItemPlan, at_ms: u64, disk: &Disk) -> Item {
     // Ids of one time for the life of a history, so that retries meet; a few from elsewhere in time.
     let asked_ms = if plan.asked_ago_ms == 0 { NOW_MS } else { at_ms.saturating_add_signed(-plan.asked_ago_ms) };
     let request = RequestKey { id: RequestId::new(asked_ms, [plan.which; 10]), portal: PortalId(plan.portal) };
-    let version = |(record, off): (u8, u64)| {
-        let key = [record; 32];
-        (key, disk.records.get(&key).copied().unwrap_or(0) + off)
-    };
+    let as_of = |ago: u64| if ago == 4 { disk.applied + 1 } else { disk.applied.saturating_sub(ago) };
     let mut item = item(request, at_ms, disk.meta.register_revision + plan.revision_off);
     item.decided_at_ms = at_ms.saturating_add_signed(-plan.decided_ago_ms);
-    item.read = plan.read.map(version).map(|(key, version)| RecordRead { key, version });
-    item.remember = plan.remember.map(version).map(|(key, before)| RecordChange { key, before, sealed: vec![1] });
+    item.read = plan.read.map(|(record, ago)| RecordRead { key: [record; 32], as_of: as_of(ago) });
+    let change = |(record, ago)| RecordChange { key: [record; 32], as_of: as_of(ago), sealed: vec![1] };
+    item.remember = plan.remember.map(change);
     let (who, off) = plan.person;
     item.entry.person = Some(match disk.trails.get(&[who; 32]) {
         Some(trail) if off < 2 => known_person(who, trail.created + off),

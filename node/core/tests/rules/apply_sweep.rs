@@ -3,19 +3,19 @@
 use proptest::prelude::*;
 use xacminh_core::{
     apply::{ItemOutcome, Sweep, apply, wanted},
-    command::{Command, CommandError, PAGE_RECORDS_MAX, RecordChange, RecordKey, RecordRead, SweepPage},
+    command::{Command, CommandError, PAGE_RECORDS_MAX, RecordChange, RecordKey, RecordRead, SweepPage, SweptRecord},
 };
 
 use crate::{
-    disk::{Disk, item, request},
+    disk::{Disk, erasure, item, request},
     fixtures::NOW_MS,
 };
 
-/// A page of the sweep `begun_ms`, with a record of each key, of which the version is thought to be this one.
-pub(crate) fn page(begun_ms: u64, page: u64, last: bool, records: &[(u8, u64)]) -> Command {
-    let record = |(which, before): &(u8, u64)| RecordChange { key: key(*which), before: *before, sealed: vec![*which] };
+/// A page of the sweep `begun_ms`, with a record of each key, read when nothing after the entry `as_of` was applied.
+pub(crate) fn page(begun_ms: u64, page: u64, last: bool, as_of: u64, records: &[u8]) -> Command {
+    let record = |which: &u8| SweptRecord { key: key(*which), sealed: vec![*which] };
     let cursor = vec![u8::try_from(page).expect("few")];
-    Command::Sweep(SweepPage { begun_ms, page, last, cursor, records: records.iter().map(record).collect() })
+    Command::Sweep(SweepPage { begun_ms, page, last, cursor, as_of, records: records.iter().map(record).collect() })
 }
 
 fn key(which: u8) -> RecordKey {
@@ -43,47 +43,64 @@ fn taken(disk: &mut Disk, command: &Command) -> bool {
 #[test]
 fn pages_chain() {
     let mut disk = Disk::default();
-    assert!(!taken(&mut disk, &page(7, 1, false, &[])), "a sweep begins with its first page");
-    assert!(taken(&mut disk, &page(7, 0, false, &[(1, 0)])));
-    assert!(!taken(&mut disk, &page(7, 0, false, &[(1, 0)])), "twice");
-    assert!(!taken(&mut disk, &page(7, 2, false, &[(3, 0)])), "one is left out");
-    assert!(!taken(&mut disk, &page(6, 0, false, &[(3, 0)])), "an earlier sweep's");
-    assert!(!taken(&mut disk, &page(6, 1, false, &[(3, 0)])), "an earlier sweep's");
-    assert!(taken(&mut disk, &page(7, 1, true, &[(2, 0)])));
-    assert!(!taken(&mut disk, &page(7, 2, false, &[(3, 0)])), "after the end");
-    assert!(!taken(&mut disk, &page(8, 2, false, &[(3, 0)])), "a later sweep begins with its first page, too");
-    assert!(taken(&mut disk, &page(8, 0, false, &[(1, 2)])), "a later sweep, over what the last one left");
-    assert!(taken(&mut disk, &page(9, 0, true, &[])), "one that begins anew before the end");
+    assert!(!taken(&mut disk, &page(7, 1, false, 0, &[])), "a sweep begins with its first page");
+    assert!(taken(&mut disk, &page(7, 0, false, 0, &[1])));
+    assert!(!taken(&mut disk, &page(7, 0, false, 0, &[1])), "twice");
+    assert!(!taken(&mut disk, &page(7, 2, false, 0, &[3])), "one is left out");
+    assert!(!taken(&mut disk, &page(6, 0, false, 0, &[3])), "an earlier sweep's");
+    assert!(!taken(&mut disk, &page(6, 1, false, 0, &[3])), "an earlier sweep's");
+    assert!(taken(&mut disk, &page(7, 1, true, 0, &[2])));
+    assert!(!taken(&mut disk, &page(7, 2, false, 0, &[3])), "after the end");
+    assert!(!taken(&mut disk, &page(8, 2, false, 0, &[3])), "a later sweep begins with its first page, too");
+    assert!(taken(&mut disk, &page(8, 0, false, 2, &[1])), "a later sweep, over what the last one left");
+    assert!(taken(&mut disk, &page(9, 0, true, 0, &[])), "one that begins anew before the end");
     assert_eq!(disk.records.keys().copied().collect::<Vec<_>>(), [key(1), key(2)]);
 }
 
 #[test]
 fn what_changed_meanwhile_stays() {
     let mut disk = Disk::default();
-    assert!(taken(&mut disk, &page(7, 0, false, &[(1, 0), (2, 0)])));
+    assert!(taken(&mut disk, &page(7, 0, false, 0, &[1, 2])));
     assert_eq!([disk.records[&key(1)], disk.records[&key(2)]], [1, 1]);
-    // One that another entry wrote since it was read, one as it was read, one that is twice in the page.
-    assert!(taken(&mut disk, &page(7, 1, false, &[(1, 0), (2, 1), (3, 0), (3, 0)])));
-    assert_eq!([disk.records[&key(1)], disk.records[&key(2)], disk.records[&key(3)]], [1, 2, 2]);
+    let mut remembering = item(request(1), NOW_MS, 0);
+    remembering.remember = Some(RecordChange { key: key(1), as_of: 1, sealed: vec![9] });
+    assert_eq!(disk.commit_batch(NOW_MS, vec![remembering]), [ItemOutcome::Appended { position: 0 }]);
+    // One that another entry wrote since the page was read, one as it was, one that is twice in the page.
+    assert!(taken(&mut disk, &page(7, 1, false, 1, &[1, 2, 3, 3])));
+    assert_eq!([disk.records[&key(1)], disk.records[&key(2)], disk.records[&key(3)]], [2, 3, 3]);
+    // Nobody has read what is still to come.
+    assert!(taken(&mut disk, &page(7, 2, false, 4, &[1])));
+    assert_eq!(disk.records[&key(1)], 2);
 }
 
 #[test]
 fn a_question_that_read_an_older_record_is_decided_again() {
     let mut disk = Disk::default();
-    let read = |which: u8, version| {
+    let read = |which: u8, as_of| {
         let mut item = item(request(which), NOW_MS + u64::from(which), 0);
-        item.read = Some(RecordRead { key: key(1), version });
+        item.read = Some(RecordRead { key: key(1), as_of });
         item
     };
     assert_eq!(disk.commit_batch(NOW_MS + 1, vec![read(1, 0)]), [ItemOutcome::Appended { position: 0 }]);
-    assert!(taken(&mut disk, &page(7, 0, true, &[(1, 0)])));
-    assert_eq!(disk.commit_batch(NOW_MS + 2, vec![read(2, 0)]), [ItemOutcome::Stale]);
+    assert!(taken(&mut disk, &page(7, 0, true, 0, &[1])));
+    assert_eq!(disk.commit_batch(NOW_MS + 2, vec![read(2, 1)]), [ItemOutcome::Stale]);
     assert_eq!(disk.commit_batch(NOW_MS + 3, vec![read(3, 2)]), [ItemOutcome::Appended { position: 1 }]);
+}
+
+/// Whoever is in it may be the one who was erased, and the authority may have been told to forget them too.
+#[test]
+fn a_page_that_was_read_before_somebody_was_erased_is_read_again() {
+    let mut disk = Disk::default();
+    assert!(taken(&mut disk, &page(7, 0, false, 0, &[1])));
+    assert_eq!(disk.commit(&erasure(NOW_MS, 2, 0, 0)), [ItemOutcome::Appended { position: 0 }]);
+    assert!(!taken(&mut disk, &page(7, 1, false, 1, &[2])));
+    assert!(taken(&mut disk, &page(7, 1, false, 2, &[3])));
+    assert_eq!(disk.records.keys().copied().collect::<Vec<_>>(), [key(1), key(3)]);
 }
 
 #[test]
 fn a_page_too_long_is_an_error() {
-    let bytes = page(7, 0, false, &vec![(1, 0); PAGE_RECORDS_MAX + 1]).encode().expect("it fits");
+    let bytes = page(7, 0, false, 0, &vec![1; PAGE_RECORDS_MAX + 1]).encode().expect("it fits");
     assert_eq!(Command::decode(&bytes), Err(CommandError::TooManyRecords(PAGE_RECORDS_MAX + 1)));
 }
 
@@ -99,8 +116,8 @@ proptest! {
                 continue;
             }
             let first = u8::try_from(was.pages).expect("few").saturating_mul(width);
-            let records: Vec<_> = (first..people.min(first.saturating_add(width))).map(|which| (which, 0)).collect();
-            let command = page(7, was.pages, first >= people, &records);
+            let records: Vec<_> = (first..people.min(first.saturating_add(width))).collect();
+            let command = page(7, was.pages, first >= people, 0, &records);
             let current = was.pages == disk.meta.sweep.pages && !disk.meta.sweep.ended;
             prop_assert_eq!(taken(&mut disk, &command), current);
             taken_pages += u64::from(current);

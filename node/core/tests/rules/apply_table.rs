@@ -22,12 +22,12 @@ const KEY: [u8; 32] = [4; 32];
 /// The person of request 1, whose key the second entry made.
 const BEFORE: u8 = 1 ^ 1 << 4;
 
-/// A state at revision 1, with request 1 at position 1 and one record of version 2.
+/// A state at revision 1, with request 1 at position 1 and one record, which entry 2 wrote.
 fn before() -> Disk {
     let mut disk = Disk::default();
     disk.commit(&register(NOW_MS - 20, 0, 1));
     let mut first = item(request(1), NOW_MS - 10, 1);
-    first.remember = Some(RecordChange { key: KEY, before: 0, sealed: vec![1] });
+    first.remember = Some(RecordChange { key: KEY, as_of: 0, sealed: vec![1] });
     assert_eq!(disk.commit_batch(NOW_MS - 10, vec![first]), [ItemOutcome::Appended { position: 1 }]);
     disk
 }
@@ -39,13 +39,13 @@ const ITEMS: &str = "
     the request of before, other question  | Conflict
     the request of before, other portal    | Appended { position: 2 }
 
-    read version 2                         | Appended { position: 2 }
-    read version 1                         | Stale
-    read version 0                         | Stale
-    read version 3                         | Stale
-    remember over version 2                | Appended { position: 2 }
-    remember over version 0                | Stale
-    remember over version 3                | Stale
+    read as of 2                           | Appended { position: 2 }
+    read as of 1                           | Stale
+    read as of 0                           | Stale
+    read as of 3                           | Stale
+    remember as of 2                       | Appended { position: 2 }
+    remember as of 0                       | Stale
+    remember as of 3                       | Stale
     register revision 0                    | Stale
     register revision 2                    | Stale
     the person of before, key of entry 2   | Appended { position: 2 }
@@ -137,11 +137,11 @@ fn fresh(different: &str) -> Item {
         "a miss of at most 0" => fresh.entry.miss = miss(0, true),
         "a hit of at most 0" => fresh.entry.miss = miss(0, false),
         other => {
-            let (what, version) = other.rsplit_once(' ').expect("a version");
-            let version = version.parse().expect("a version");
+            let (what, as_of) = other.rsplit_once(' ').expect("an entry");
+            let as_of = as_of.parse().expect("an entry");
             match what {
-                "read version" => fresh.read = Some(RecordRead { key: KEY, version }),
-                _ => fresh.remember = Some(RecordChange { key: KEY, before: version, sealed: vec![2] }),
+                "read as of" => fresh.read = Some(RecordRead { key: KEY, as_of }),
+                _ => fresh.remember = Some(RecordChange { key: KEY, as_of, sealed: vec![2] }),
             }
         }
     }
@@ -151,19 +151,35 @@ fn fresh(different: &str) -> Item {
 #[test]
 fn items_of_one_batch_see_each_other() {
     let mut disk = before();
-    let remember = |which, before| {
+    let remember = |which, as_of| {
         let mut item = item(request(which), NOW_MS, 1);
-        item.remember = Some(RecordChange { key: KEY, before, sealed: vec![which] });
+        item.remember = Some(RecordChange { key: KEY, as_of, sealed: vec![which] });
         item
     };
     let mut read = item(request(5), NOW_MS, 1);
-    read.read = Some(RecordRead { key: KEY, version: 2 });
-    // The last one guesses the version that this very entry gives.
+    read.read = Some(RecordRead { key: KEY, as_of: 2 });
+    // The last one says that it has seen this very entry.
     let items = vec![remember(2, 2), remember(3, 2), item(request(2), NOW_MS, 1), read, remember(6, 3)];
     let found = disk.commit_batch(NOW_MS, items);
     use ItemOutcome::{Appended, Duplicate, Stale};
     assert_eq!(found, [Appended { position: 2 }, Stale, Duplicate { position: 2 }, Stale, Stale]);
     assert_eq!(disk.records[&KEY], 3);
+}
+
+/// Nothing of who was erased is left to tell by, not even that there was a record.
+#[test]
+fn what_was_read_before_an_erasure_is_read_again() {
+    let mut disk = before();
+    let reads = |which, key, as_of| {
+        let mut item = item(request(which), NOW_MS + u64::from(which), 1);
+        item.read = Some(RecordRead { key, as_of });
+        item
+    };
+    assert_eq!(disk.commit(&erasure(NOW_MS, 4, 0, 1)), [ItemOutcome::Appended { position: 2 }]);
+    assert!(!disk.records.contains_key(&KEY));
+    assert_eq!(disk.commit_batch(NOW_MS + 2, vec![reads(2, KEY, 2)]), [ItemOutcome::Stale]);
+    assert_eq!(disk.commit_batch(NOW_MS + 3, vec![reads(3, [7; 32], 2)]), [ItemOutcome::Stale], "nobody is told apart");
+    assert_eq!(disk.commit_batch(NOW_MS + 4, vec![reads(4, KEY, 3)]), [ItemOutcome::Appended { position: 3 }]);
 }
 
 #[test]

@@ -56,7 +56,10 @@ impl Disk {
 
     pub(crate) fn load(&self, wanted: &Wanted) -> Loaded {
         let mut all = self.load_everything();
-        all.records.retain(|key, _| wanted.records.contains(key));
+        // What has not changed since it was read need not be told, and is not here.
+        let tells =
+            |key: &RecordKey, version: u64| wanted.records.iter().any(|read| read.key == *key && version > read.as_of);
+        all.records.retain(|key, version| tells(key, *version));
         all.requests.retain(|key, _| wanted.requests.contains(key));
         all.budgets.retain(|key, _| wanted.budgets.contains(key));
         all.trails.retain(|key, _| wanted.trails.contains(key));

@@ -24,18 +24,18 @@ fn batch(at_ms: u64, items: Vec<Item>) -> Command {
 
 fn a_batch() -> Command {
     let mut remembering = item(request(1), NOW_MS, 7);
-    remembering.remember = Some(RecordChange { key: [4; 32], before: 3, sealed: vec![1, 2, 3] });
+    remembering.remember = Some(RecordChange { key: [4; 32], as_of: 3, sealed: vec![1, 2, 3] });
     remembering.entry.miss = miss(20, true);
     remembering.entry.granted_until_ms = Some(NOW_MS + 1);
     let mut reading = item(request(2), NOW_MS, 7);
-    reading.read = Some(RecordRead { key: [5; 32], version: 300 });
+    reading.read = Some(RecordRead { key: [5; 32], as_of: 300 });
     reading.entry.person = Some(known_person(18, 300));
     batch(NOW_MS, vec![remembering, reading])
 }
 
 #[test]
 fn commands_keep_their_bytes() {
-    let sweep = page(NOW_MS, 3, false, &[(4, 0), (5, 300)]);
+    let sweep = page(NOW_MS, 3, false, 300, &[4, 5]);
     for (command, golden) in
         [(a_batch(), BATCH), (register(NOW_MS, 7, 8), REGISTER), (erasure(NOW_MS, 3, 9, 7), ERASURE), (sweep, SWEEP)]
     {

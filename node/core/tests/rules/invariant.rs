@@ -17,7 +17,7 @@ fn sound() -> Disk {
     let mut disk = Disk::default();
     disk.commit(&register(NOW_MS, 0, 1));
     let mut first = item(request(1), NOW_MS + 1, 1);
-    first.remember = Some(RecordChange { key: [4; 32], before: 0, sealed: vec![1] });
+    first.remember = Some(RecordChange { key: [4; 32], as_of: 0, sealed: vec![1] });
     disk.commit_batch(NOW_MS + 1, vec![first, item(request(2), NOW_MS + 1, 1)]);
     disk.commit_batch(NOW_MS + 2, vec![item(request(3), NOW_MS + 2, 1)]);
     disk

@@ -3,7 +3,7 @@
 
 use openraft::SnapshotMeta;
 use proptest::prelude::*;
-use xacminh_core::apply::{Loaded, Trail, Wanted, wanted};
+use xacminh_core::apply::{KeyedMap, Loaded, Trail, Wanted, wanted};
 
 use super::*;
 use crate::store::{
@@ -12,8 +12,8 @@ use crate::store::{
 };
 
 /// So few that halves take turns and horizons move within a history; and none at all.
-const TINY: Bounds = Bounds { requests: 3, people: 2, budgets: 9 };
-const NONE: Bounds = Bounds { requests: 0, people: 0, budgets: 0 };
+const TINY: Bounds = Bounds { requests: 3, records: 3, trails: 2, budgets: 9 };
+const NONE: Bounds = Bounds { requests: 0, records: 0, trails: 0, budgets: 0 };
 
 /// What happens next, before it is known in which state it does.
 #[derive(Clone, Debug)]
@@ -25,6 +25,11 @@ enum Step {
     Erase {
         later_ms: u64,
         who: u8,
+    },
+    /// A page of a sweep, of these people, read so many entries ago.
+    Page {
+        people: Vec<u8>,
+        read_ago: u64,
     },
     /// The process begins anew.
     Restart,
@@ -42,6 +47,8 @@ struct Plan {
     question: u8,
     who: u8,
     remember: bool,
+    /// Entries that were applied here since the record was read.
+    read_ago: u64,
     official: Option<u8>,
     points: u32,
 }
@@ -49,24 +56,24 @@ struct Plan {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let item = (
         (0..8_u8, 1..3_u32, prop::sample::select(vec![0_u64, 0, 0, 1, 1_000, HOUR_MS, REQUEST_WINDOW_MS - 1])),
-        (prop_oneof![9 => Just(0_u8), 1 => Just(1)], 0..6_u8, any::<bool>()),
+        (
+            prop_oneof![9 => Just(0_u8), 1 => Just(1)],
+            0..6_u8,
+            any::<bool>(),
+            prop_oneof![3 => Just(0_u64), 1 => 1..6_u64],
+        ),
         (prop::option::of(0..3_u8), 0..2_u32),
     );
-    let item = item.prop_map(|((which, portal, asked_ago_ms), (question, who, remember), (official, points))| Plan {
-        which,
-        portal,
-        asked_ago_ms,
-        question,
-        who,
-        remember,
-        official,
-        points,
-    });
+    let item =
+        item.prop_map(|((which, portal, asked_ago_ms), (question, who, remember, read_ago), (official, points))| {
+            Plan { which, portal, asked_ago_ms, question, who, remember, read_ago, official, points }
+        });
     let later = || prop_oneof![12 => 1..1500_u64, 2 => Just(HOUR_MS / 2), 1 => Just(REQUEST_WINDOW_MS)];
     let batch = (later(), prop::collection::vec(item, 1..6));
     let step = prop_oneof![
         12 => batch.prop_map(|(later_ms, items)| Step::Batch { later_ms, items }),
         2 => (later(), 0..6_u8).prop_map(|(later_ms, who)| Step::Erase { later_ms, who }),
+        3 => (prop::collection::vec(0..6_u8, 0..5), 0..4_u64).prop_map(|(people, read_ago)| Step::Page { people, read_ago }),
         1 => Just(Step::Restart),
         1 => Just(Step::Snapshot),
         1 => Just(Step::Install),
@@ -123,6 +130,21 @@ impl World {
                 let tree = self.state().head().tree();
                 self.apply(&Command::Batch(Batch { at_ms, clock_ms: at_ms, tree, items }));
             }
+            Step::Page { people, read_ago } => {
+                let meta = self.state().meta();
+                let as_of = self.state().applied().map_or(0, |applied| applied.index).saturating_sub(*read_ago);
+                let record = |who: &u8| command::SweptRecord { key: [*who; 32], sealed: vec![*who] };
+                let records = people.iter().map(record).collect();
+                let (page, cursor) = (meta.sweep.pages, vec![1]);
+                self.apply(&Command::Sweep(command::SweepPage {
+                    begun_ms: 1,
+                    page,
+                    last: false,
+                    cursor,
+                    as_of,
+                    records,
+                }));
+            }
             Step::Erase { later_ms, who } => {
                 let at_ms = self.next_ms(*later_ms);
                 let person = [*who; 32];
@@ -150,10 +172,10 @@ impl World {
         let asked_ms = if plan.asked_ago_ms == 0 { at_ms - at_ms % 10_000 } else { at_ms - plan.asked_ago_ms };
         let request = RequestKey { id: RequestId::new(asked_ms, [plan.which; 10]), portal: PortalId(plan.portal) };
         let key = [plan.who; 32];
-        let before = self.state().record(&key).unwrap().map_or(0, |(version, _)| version);
+        let as_of = self.state().applied().map_or(0, |applied| applied.index).saturating_sub(plan.read_ago);
         let mut item = item(self.index, at_ms);
-        item.remember = plan.remember.then(|| RecordChange { key, before, sealed: vec![plan.which] });
-        item.read = Some(command::RecordRead { key, version: before });
+        item.remember = plan.remember.then(|| RecordChange { key, as_of, sealed: vec![plan.which] });
+        item.read = Some(command::RecordRead { key, as_of });
         item.entry.leaf = leaf(request, at_ms);
         item.entry.request = request;
         item.entry.question = [plan.question; 16];
@@ -178,7 +200,10 @@ impl World {
         let mut head = Head::clone(&generation.head());
         let held = load(&generation, applier.mirror(), &mut head, &wanted).unwrap();
         let Loaded { records, requests, budgets, trails, .. } = as_the_tables_say(&store.state, &wanted);
-        assert_eq!(held.records, records, "entry {}", self.index);
+        for read in &wanted.records {
+            let changed = |records: &KeyedMap<_, u64>| records.get(&read.key).copied().filter(|at| *at > read.as_of);
+            assert_eq!(changed(&held.records), changed(&records), "entry {}", self.index);
+        }
         assert_eq!(held.requests, requests, "entry {}", self.index);
         assert_eq!(held.budgets, budgets, "entry {}", self.index);
         let points: Vec<u32> = wanted.budgets.iter().map(|key| budgets.get(key).copied().unwrap_or(0)).collect();
@@ -196,7 +221,7 @@ fn as_the_tables_say(state: &State, wanted: &Wanted) -> Loaded {
         Some(tables::budget_of(&bytes).unwrap())
     };
     Loaded {
-        records: wanted.records.iter().filter_map(|key| Some((*key, version(key)?))).collect(),
+        records: wanted.records.iter().filter_map(|read| Some((read.key, version(&read.key)?))).collect(),
         requests: wanted.requests.iter().filter_map(|key| Some((*key, state.seen(key).unwrap()?))).collect(),
         budgets: wanted.budgets.iter().filter_map(|key| Some((*key, points(key)?))).collect(),
         trails: wanted.trails.iter().filter_map(|key| Some((*key, state.trail(key).unwrap()?))).collect(),

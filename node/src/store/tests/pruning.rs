@@ -55,7 +55,7 @@ fn commands(entries_days: u32) -> Vec<Command> {
     commands.push(retention(policy_ms, entries_days));
     let late_ms = START_MS + (u64::from(KEPT_DAYS) + 30) * DAY_MS;
     for hour in 0..4 {
-        commands.push(again(late_ms + hour * HOUR_MS, hour * 20..hour * 20 + 20, |number| number / 50));
+        commands.push(again(late_ms + hour * HOUR_MS, hour * 20..hour * 20 + 20, |number| number / 50 + 1));
     }
     commands
 }
@@ -75,7 +75,7 @@ fn stamp(command: &mut Command) {
 
 async fn applied(root: &Path, commands: &[Command]) -> Store {
     let mut store = open(root);
-    let entries = (0..).zip(commands).map(|(index, command)| command_entry(index, command));
+    let entries = (1..).zip(commands).map(|(index, command)| command_entry(index, command));
     apply(&mut store.machine, entries.collect()).await;
     store
 }
@@ -86,7 +86,7 @@ async fn what_is_older_than_the_register_keeps_goes_by_and_by() {
     let all = commands(KEPT_DAYS);
     let mut seen = Vec::new();
     let mut store = open(folder.path());
-    for (index, command) in (0..).zip(&all) {
+    for (index, command) in (1..).zip(&all) {
         apply(&mut store.machine, vec![command_entry(index, command)]).await;
         seen.push(store.state.pruned());
     }
@@ -102,7 +102,7 @@ async fn what_is_older_than_the_register_keeps_goes_by_and_by() {
 async fn pruned(root: &Path) -> (Store, Vec<LeafBytes>) {
     let mut store = open(root);
     let mut kept = Vec::new();
-    let mut index = 0;
+    let mut index = 1;
     let mut commit = async |store: &mut Store, command: &Command| {
         let before = store.state.meta().leaves;
         apply(&mut store.machine, vec![command_entry(index, command)]).await;
@@ -119,7 +119,7 @@ async fn pruned(root: &Path) -> (Store, Vec<LeafBytes>) {
     let late_ms = START_MS + (u64::from(KEPT_DAYS) + 30) * DAY_MS;
     for hour in 0..3 {
         // Everybody of the first hundred is asked about once more, each hour.
-        commit(&mut store, &again(late_ms + hour * HOUR_MS, 0..100, |_| 0)).await;
+        commit(&mut store, &again(late_ms + hour * HOUR_MS, 0..100, |_| 1)).await;
     }
     (store, kept)
 }

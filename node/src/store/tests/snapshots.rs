@@ -172,7 +172,7 @@ fn erasure(index: u64, number: u64) -> Entry {
     leaf.kind = LeafKind::Erased;
     let person = item.entry.person.unwrap().key;
     let (leaf, envelope) = (leaf.encode(), b"sealed ground".to_vec());
-    command_entry(index, &Command::Erase(Erasure { ticket: item.ticket, at_ms, person, created: 0, leaf, envelope }))
+    command_entry(index, &Command::Erase(Erasure { ticket: item.ticket, at_ms, person, created: 1, leaf, envelope }))
 }
 
 /// Whether bytes stand in a table below a folder.
@@ -203,45 +203,45 @@ async fn a_snapshot_of_tables_that_were_not_scrubbed_is_made_again() {
         item
     };
     let asked = batch(START_MS, (0..9).map(remembered).collect());
-    apply(&mut store.machine, vec![command_entry(0, &asked), batch_entry(1, START_MS + 1, 9..19)]).await;
+    apply(&mut store.machine, vec![command_entry(1, &asked), batch_entry(2, START_MS + 1, 9..19)]).await;
     store.state.flush().unwrap();
-    apply(&mut store.machine, vec![erasure(2, 7)]).await;
-    assert_eq!(store.state.erased().unwrap(), 2);
+    apply(&mut store.machine, vec![erasure(3, 7)]).await;
+    assert_eq!(store.state.meta().erased, 3);
     let (meta, before) = snapshot_of(&mut store).await;
-    assert!(meta.last_log_id.is_some_and(|log_id| log_id.index == 2));
+    assert!(meta.last_log_id.is_some_and(|log_id| log_id.index == 3));
     assert!(in_tables(&snapshots, &gone), "the tables are those of before");
-    assert!(store.state.snapshot_is_clear(2).is_err(), "nothing was scrubbed");
+    assert!(store.state.snapshot_is_clear(3).is_err(), "nothing was scrubbed");
 
     // As after a stop in between: everything begins anew, with the snapshot that there is.
     drop((store, before));
     let mut store = open(folder.path());
-    assert!(store.state.snapshot_is_clear(2).is_err());
+    assert!(store.state.snapshot_is_clear(3).is_err());
     store.state.scrub().unwrap();
-    assert!(!store.state.snapshot_is_clear(2).unwrap());
+    assert!(!store.state.snapshot_is_clear(3).unwrap());
     assert!(in_tables(&snapshots, &gone));
     let sent = store.machine.get_current_snapshot().await.unwrap().unwrap().snapshot;
     let (again, after) = snapshot_of(&mut store).await;
     assert_eq!(again, meta);
-    assert!(sent.path() != after.path() && !store.state.snapshot_is_clear(2).unwrap(), "somebody sends the old one");
+    assert!(sent.path() != after.path() && !store.state.snapshot_is_clear(3).unwrap(), "somebody sends the old one");
     drop(sent);
-    assert!(store.state.snapshot_is_clear(2).unwrap());
-    assert!(!store.state.snapshot_is_clear(3).unwrap(), "of an erasure to come");
+    assert!(store.state.snapshot_is_clear(3).unwrap());
+    assert!(!store.state.snapshot_is_clear(4).unwrap(), "of an erasure to come");
     assert!(!in_tables(&snapshots, &gone) && in_tables(&snapshots, &kept));
     assert!(!in_tables(&folder.path().join("state"), &gone));
     let (_, same) = snapshot_of(&mut store).await;
     assert_eq!(same.path(), after.path(), "and not again");
 
     // What another node sends was not scrubbed here: what was noted as cleared is not any more, also after a stop.
-    let cleared = Cleared { index: 2, generation: store.state.scrub().unwrap() };
-    assert_eq!(store.state.uncleared(cleared).unwrap(), None);
-    assert_eq!(store.state.uncleared(Cleared::default()).unwrap(), Some(2));
+    let cleared = Cleared { index: 3, generation: store.state.scrub().unwrap() };
+    assert_eq!(store.state.uncleared(cleared), None);
+    assert_eq!(store.state.uncleared(Cleared::default()), Some(3));
     let received = send(&after, &store.incoming(), |_, _| ()).unwrap();
     store.machine.install_snapshot(&again, received).await.unwrap();
-    assert!(store.state.snapshot_is_clear(2).is_err());
-    assert_eq!(store.state.uncleared(cleared).unwrap(), Some(2));
+    assert!(store.state.snapshot_is_clear(3).is_err());
+    assert_eq!(store.state.uncleared(cleared), Some(3));
     drop(store);
     let store = open(folder.path());
-    assert_eq!(store.state.uncleared(cleared).unwrap(), Some(2));
-    let cleared = Cleared { index: 2, generation: store.state.scrub().unwrap() };
-    assert_eq!(store.state.uncleared(cleared).unwrap(), None);
+    assert_eq!(store.state.uncleared(cleared), Some(3));
+    let cleared = Cleared { index: 3, generation: store.state.scrub().unwrap() };
+    assert_eq!(store.state.uncleared(cleared), None);
 }

@@ -37,7 +37,7 @@ async fn every_proof_can_be_made_from_what_a_start_finds() {
         let mut store = open(folder.path());
         let starts = (0..LEAVES).step_by(250);
         let commands =
-            (0_u64..).zip(starts).map(|(index, from)| batch_entry(index, START_MS + index, from..from + 250));
+            (1_u64..).zip(starts).map(|(index, from)| batch_entry(index, START_MS + index, from..from + 250));
         for chunk in commands.collect::<Vec<_>>().chunks(32) {
             apply(&mut store.machine, chunk.to_vec()).await;
         }
@@ -128,9 +128,9 @@ async fn a_new_year_begins_a_tree_and_the_old_one_stays() {
     let next_year = START_MS + 90 * DAY_MS;
     {
         let mut store = open(folder.path());
-        let old = (0..3).map(|index| batch_entry(index, START_MS + index, index * 100..index * 100 + 100));
+        let old = (0..3).map(|index| batch_entry(index + 1, START_MS + index, index * 100..index * 100 + 100));
         apply(&mut store.machine, old.collect()).await;
-        let new = (3..6).map(|index| batch_entry(index, next_year + index, index * 100..index * 100 + 100));
+        let new = (3..6).map(|index| batch_entry(index + 1, next_year + index, index * 100..index * 100 + 100));
         apply(&mut store.machine, new.collect()).await;
     }
     let store = open(folder.path());

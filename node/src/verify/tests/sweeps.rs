@@ -1,14 +1,12 @@
 //! What a sweep seals, and what it leaves alone.
 
-use xacminh_core::command::SweepPage;
-
 use super::*;
 use crate::upstream::Page;
 
 const HOUR_MS: u64 = 3_600_000;
 
 #[tokio::test]
-async fn what_was_remembered_since_a_page_was_read_is_left_out_of_it() {
+async fn what_was_remembered_since_a_page_was_read_stays() {
     let office = office(3, Vec::new()).await;
     let soon = Instant::now() + Duration::from_secs(20);
     let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
@@ -17,14 +15,39 @@ async fn what_was_remembered_since_a_page_was_read_is_left_out_of_it() {
     assert_eq!(page.people.len(), 3);
     // Somebody asks meanwhile: the authority may have said something newer than the page has.
     assert!(is_match(&office.ask(&office.question(2, "clerk-01")).await.expect("answered")));
-    let keys_in = |sealed: &SweepPage| sealed.records.iter().map(|record| record.key).collect::<Vec<_>>();
-    let row_key = |person| office.desk.keyring.row_key(keys(person).number);
+    let remembered = |person| {
+        let key = office.desk.keyring.row_key(keys(person).number);
+        office.desk.state.record(&key).expect("read")
+    };
+    let asked = remembered(2).expect("remembered");
     let sealed = office.desk.sweep_page(at, &page, moment).expect("sealed");
-    assert_eq!(keys_in(&sealed), [row_key(1), row_key(3)]);
+    office.log.apply(&Command::Sweep(sealed)).await;
+    assert!(office.desk.sweep_took(at));
+    assert_eq!(remembered(2), Some(asked.clone()));
+    assert!(remembered(1).is_some() && remembered(3).is_some());
     // A page that is read after that has all of them.
-    let sealed = office.desk.sweep_page(at, &page, office.desk.sweep_moment()).expect("sealed");
-    assert_eq!(keys_in(&sealed), [row_key(1), row_key(2), row_key(3)]);
-    assert!(sealed.records[1].before > 0 && sealed.records[0].before == 0);
+    let next = SweepPosition { page: 1, ..at };
+    assert!(!office.desk.sweep_took(next));
+    let sealed = office.desk.sweep_page(next, &page, office.desk.sweep_moment()).expect("sealed");
+    office.log.apply(&Command::Sweep(sealed)).await;
+    assert!(office.desk.sweep_took(next) && remembered(2) != Some(asked));
+}
+
+/// The authority may have been told to forget them too: the leader sees that, and reads the page again.
+#[tokio::test]
+async fn a_page_that_was_read_before_somebody_was_erased_is_turned_away() {
+    let office = office(3, Vec::new()).await;
+    let soon = Instant::now() + Duration::from_secs(20);
+    assert!(is_match(&office.ask(&office.question(2, "clerk-01")).await.expect("answered")));
+    let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
+    let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
+    let before = office.desk.sweep_page(at, &page, office.desk.sweep_moment()).expect("sealed");
+    assert!(office.erase(2).await);
+    office.log.apply(&Command::Sweep(before)).await;
+    assert!(!office.desk.sweep_took(at));
+    let key = office.desk.keyring.row_key(keys(2).number);
+    assert_eq!(office.desk.state.record(&key).expect("read"), None);
+    assert!(office.desk.sweep_due(HOUR_MS, None).expect("read").expect("it has not begun").page == 0);
 }
 
 /// Found by a review: what the authority said just now lost to it, so that nobody could be told until that time came.

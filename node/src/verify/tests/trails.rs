@@ -267,9 +267,9 @@ async fn what_was_erased_leaves_the_files() {
     let ([gone, kept], folder) = ([sealed(1), sealed(2)], office.folder.path());
     state.flush().expect("flushed");
     assert!(gone.iter().chain(&kept).all(|bytes| is_in_files(folder, bytes)), "the test sees what is there");
-    assert_eq!(state.erased().expect("read"), 0);
+    assert_eq!(state.meta().erased, 0);
     assert!(office.erase(1).await);
-    assert!(state.erased().expect("read") > 0);
+    assert!(state.meta().erased > 0);
     state.flush().expect("flushed");
     assert!(is_in_files(folder, &gone[0]), "until it is scrubbed, the key is still in a file");
     state.scrub().expect("scrubbed");
