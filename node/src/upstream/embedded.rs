@@ -19,11 +19,9 @@ use super::page::{self, Page};
 use super::row::{self, Cells, RELATIVES, RELATIVES_MAX, Relatives};
 use super::{Authority, AuthorityError, Change, EmbeddedConfig, Fetched, StartError, soundness};
 
-/// Statements kept prepared by each connection: two for people, three for relatives, six for a page, changes, health.
+/// Statements kept prepared by each connection: two ways to find a person, three kinds of relatives, a page in
+/// six steps, changes, health.
 const STATEMENTS_MAX: usize = 16;
-
-/// Memory in which each connection keeps pages of the file, KiB.
-const CACHE_KIB: i32 = 16 * 1024;
 
 /// A SQLite population database.
 pub struct Embedded {
@@ -128,13 +126,13 @@ fn open_pool(path: &Path, connections: usize) -> Result<Pool, StartError> {
 }
 
 pub(super) fn open_one(path: &Path) -> Result<Connection, StartError> {
-    let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags);
     let connection = opened.map_err(|source| StartError::Open { path: path.into(), source })?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     // Without it every number bound to a statement has its plan made anew, because of the partial indexes.
-    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
-    let set = set.and_then(|_| connection.pragma_update(None, "cache_size", -CACHE_KIB));
-    set.map_err(|source| StartError::Open { path: path.into(), source })?;
+    let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.map_err(|source| StartError::Open { path: path.into(), source })?;
     Ok(connection)
 }
 

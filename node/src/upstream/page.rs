@@ -85,6 +85,9 @@ const MEMBERS: &str = "SELECT p.citizen_number, r.citizen_number FROM persons p 
     JOIN persons r ON r.household_id = p.household_id \
     WHERE p.citizen_number BETWEEN $1 AND $2 AND r.citizen_number <> p.citizen_number AND r.number_status = 1";
 
+/// Memory in which a connection that reads pages of people keeps pages of the file, KiB: relatives are all over it.
+const CACHE_KIB: i32 = 16 * 1024;
+
 /// Numbers of relatives by the person's number.
 #[derive(Default)]
 struct Related(HashMap<i64, Vec<i64>>);
@@ -124,6 +127,8 @@ fn cut(numbers: &mut Vec<i64>) {
 /// One read transaction, so that each person and the relatives are of the same moment.
 pub(super) fn of_sqlite(connection: &Connection, after: i64, limit: u32) -> Result<Page, AuthorityError> {
     let failed = embedded::failed;
+    // Here and not where it is opened: it reads the file, which may be locked then.
+    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     let moment = connection.unchecked_transaction().map_err(failed)?;
     let mut end = moment.prepare_cached(END).map_err(failed)?;
     let end: Option<i64> = end.query_row((after, limit), |row| row.get(0)).map_err(failed)?;
