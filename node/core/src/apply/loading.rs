@@ -51,7 +51,7 @@ impl Loaded {
     }
 }
 
-/// What [`apply`] needs to know about the state.
+/// What [`apply`](fn@super::apply) needs to know about the state.
 #[must_use]
 pub fn wanted(command: &Command) -> Wanted {
     let batch = match command {
