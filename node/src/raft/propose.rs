@@ -10,7 +10,10 @@
 use std::{
     collections::HashSet,
     future::Future,
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    sync::{
+        Arc, Mutex as SyncMutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -80,12 +83,14 @@ pub struct Stamp<'a> {
 pub struct Proposer {
     queue: mpsc::Sender<Arc<Item>>,
     here: Here,
+    coming: Coming,
 }
 
 /// The half of a proposer that runs.
 pub struct ProposerTask {
     queue: mpsc::Receiver<Arc<Item>>,
     here: Here,
+    coming: Coming,
     /// Received and not yet proposed.
     items: Vec<Arc<Item>>,
 }
@@ -93,6 +98,10 @@ pub struct ProposerTask {
 /// Tickets of items that wait or are under way.
 #[derive(Clone, Default)]
 struct Here(Arc<SyncMutex<HashSet<Ticket>>>);
+
+/// Counts items that were taken and have not been handed to Raft yet: the log is about to grow by them.
+#[derive(Clone, Default)]
+pub struct Coming(Arc<AtomicUsize>);
 
 impl Stamps {
     /// Stamps by a clock; `applied` gives that of the last applied command, and the tree after it.
@@ -136,8 +145,15 @@ impl Proposer {
     #[must_use]
     pub fn new() -> (Self, ProposerTask) {
         let (sender, queue) = mpsc::channel(QUEUE_ITEMS_MAX);
-        let here = Here::default();
-        (Self { queue: sender, here: here.clone() }, ProposerTask { queue, here, items: Vec::new() })
+        let (here, coming) = (Here::default(), Coming::default());
+        let task = ProposerTask { queue, here: here.clone(), coming: coming.clone(), items: Vec::new() };
+        (Self { queue: sender, here, coming }, task)
+    }
+
+    /// What the log is about to grow by.
+    #[must_use]
+    pub fn coming(&self) -> Coming {
+        self.coming.clone()
     }
 
     /// Offers an item; false if there is no room for it, and its node has to send it again.
@@ -146,8 +162,11 @@ impl Proposer {
         if !self.here.lock().insert(ticket) {
             return true;
         }
+        // Counted first: it may be on its way before this call returns.
+        self.coming.more(1);
         let taken = self.queue.try_send(item).is_ok();
         if !taken {
+            self.coming.gone(1);
             self.here.lock().remove(&ticket);
         }
         taken
@@ -165,6 +184,7 @@ impl ProposerTask {
             let tickets: Vec<Ticket> = items.iter().map(|item| item.ticket).collect();
             let proposed = Instant::now();
             let Ok(written) = write(&log, &stamps, items).await else { return };
+            self.coming.gone(tickets.len());
             let (here, metrics) = (self.here.clone(), Arc::clone(&metrics));
             tokio::spawn(async move {
                 let Some(Written { settled, applied }) = written else { return here.forget(&tickets) };
@@ -256,6 +276,22 @@ impl Room {
         let eager = appends_in_flight.clamp(1, EAGER_APPENDS_MAX);
         let full = appends_in_flight.saturating_sub(eager);
         Self { eager: Arc::new(Semaphore::new(eager)), full: Arc::new(Semaphore::new(full)) }
+    }
+}
+
+impl Coming {
+    /// Whether there are any.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn more(&self, items: usize) {
+        self.0.fetch_add(items, Ordering::Relaxed);
+    }
+
+    pub(super) fn gone(&self, items: usize) {
+        self.0.fetch_sub(items, Ordering::Relaxed);
     }
 }
 

@@ -27,7 +27,9 @@ use xacminh_proto::transparency::Leaf;
 
 use super::{
     CommandBytes, Member, TypeConfig,
-    network::{ForwardRefused, ForwardSink, Forwarder, PeerBook, PeerBookError, PeerNetwork, Peers, serve_peers},
+    network::{
+        ForwardRefused, ForwardSink, Forwarder, PeerBook, PeerBookError, PeerNetwork, Peers, Upcoming, serve_peers,
+    },
     propose::{Proposer, Stamps},
     snapshots::Spool,
     submit::{self, LeaderLink, Pump},
@@ -153,11 +155,13 @@ impl Replication {
         let spool = Arc::new(Spool { incoming: store.incoming() });
         let state = store.state.clone();
         let log = store.log.clone();
-        let raft = Raft::new(node, Arc::new(config), PeerNetwork::new(Arc::clone(&peers)), store.log, store.machine)
+        let (proposer, proposing) = Proposer::new();
+        let upcoming = Upcoming { coming: proposer.coming(), end: log.end() };
+        let network = PeerNetwork::new(Arc::clone(&peers)).with_upcoming(upcoming);
+        let raft = Raft::new(node, Arc::new(config), network, store.log, store.machine)
             .await
             .map_err(|error| StartError::Raft(error.to_string()))?;
 
-        let (proposer, proposing) = Proposer::new();
         let stamps = Arc::new(Stamps::new(clock, move || {
             let head = state.head();
             (head.meta.last_at_ms, head.tree())

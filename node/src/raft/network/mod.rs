@@ -15,6 +15,7 @@ mod forward;
 mod link;
 mod messages;
 mod peer_book;
+mod ride;
 mod server;
 mod snapshot;
 
@@ -44,6 +45,7 @@ pub use forward::{ForwardError, Forwarder};
 pub use link::Peers;
 pub use messages::{FORWARD_BYTES_MAX, SnapshotFile};
 pub use peer_book::{PeerBook, PeerBookError};
+pub use ride::Upcoming;
 pub use server::{ForwardRefused, ForwardSink, serve_peers};
 pub use snapshot::{SnapshotSink, SnapshotSource, SnapshotSpool};
 
@@ -66,12 +68,15 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// Makes openraft's ways to the peers; `D` is the store's snapshot.
 pub struct PeerNetwork<D> {
     peers: Arc<Peers>,
+    upcoming: Option<Upcoming>,
     snapshot: PhantomData<fn() -> D>,
 }
 
 /// openraft's way to one peer.
 pub struct PeerClient<D> {
     peers: Arc<Peers>,
+    /// None where nothing is known of it, and where it is of no use.
+    upcoming: Option<Upcoming>,
     link: Arc<Link>,
     /// Whether this client carries heartbeats only.
     heartbeat: bool,
@@ -91,11 +96,19 @@ impl<D> PeerNetwork<D> {
     /// The network of this node.
     #[must_use]
     pub fn new(peers: Arc<Peers>) -> Self {
-        Self { peers, snapshot: PhantomData }
+        Self { peers, upcoming: None, snapshot: PhantomData }
+    }
+
+    /// The same, told what will be appended next.
+    #[must_use]
+    pub fn with_upcoming(self, upcoming: Upcoming) -> Self {
+        Self { upcoming: Some(upcoming), ..self }
     }
 
     fn client(&self, link: Arc<Link>, heartbeat: bool) -> PeerClient<D> {
-        PeerClient { peers: Arc::clone(&self.peers), link, heartbeat, snapshot: PhantomData }
+        let peers = Arc::clone(&self.peers);
+        let upcoming = self.upcoming.clone().filter(|_| !heartbeat);
+        PeerClient { peers, upcoming, link, heartbeat, snapshot: PhantomData }
     }
 }
 
@@ -212,7 +225,11 @@ impl<D: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerClient<D> {
             let exchange = self.open(&Opening::Append, option.soft_ttl()).await?;
             let time = if self.heartbeat { option.soft_ttl() } else { option.soft_ttl().max(APPEND_TIME_MIN) };
             let silence = self.silence(RPCTypes::AppendEntries, time);
-            let answers: BoxStream<'s, _> = append::pipeline(exchange, input, Arc::clone(&self.link), silence);
+            let link = Arc::clone(&self.link);
+            let answers: BoxStream<'s, _> = match &self.upcoming {
+                Some(upcoming) => append::pipeline(exchange, upcoming.riding(input), link, silence),
+                None => append::pipeline(exchange, input, link, silence),
+            };
             Ok(answers)
         })
     }

@@ -150,6 +150,43 @@ async fn a_copy_of_an_item_that_is_under_way_is_not_proposed() {
 }
 
 #[tokio::test]
+async fn what_is_coming_is_what_was_taken_and_is_not_proposed_yet() {
+    let (proposer, task) = Proposer::new();
+    let coming = proposer.coming();
+    assert!(!coming.any());
+    assert!(proposer.offer(numbered(1, 100)));
+    assert!(coming.any());
+    let mut notes = run(task, 1);
+    let (_, settle) = notes.recv().await.expect("a batch");
+    gone(&coming).await;
+    // One that waits for the batch before it, and a copy of it.
+    assert!(proposer.offer(numbered(2, 100)) && proposer.offer(numbered(2, 100)));
+    tokio::task::yield_now().await;
+    assert!(coming.any());
+    drop(settle);
+    let (_, settle) = notes.recv().await.expect("a batch");
+    gone(&coming).await;
+    // One that never fits comes to nothing, and one that finds no room is not coming either.
+    assert!(proposer.offer(numbered(3, COMMAND_BYTES_MAX)));
+    drop(settle);
+    gone(&coming).await;
+    let (proposer, _task) = Proposer::new();
+    let taken = (0..).take_while(|seq| proposer.offer(numbered(*seq, 1))).count();
+    proposer.coming().gone(taken);
+    assert!(!proposer.coming().any());
+}
+
+/// Waits until nothing is coming.
+async fn gone(coming: &Coming) {
+    let mut turns = 0;
+    while coming.any() {
+        tokio::task::yield_now().await;
+        turns += 1;
+        assert!(turns < 1_000_000, "something is coming for ever");
+    }
+}
+
+#[tokio::test]
 async fn batches_that_are_turned_away_give_their_places_back() {
     let (proposer, task) = Proposer::new();
     let mut notes = run(task, 2);

@@ -78,6 +78,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             }
             index.last = entries.last().map_or(index.last, |entry| Some(entry.log_id));
             entries.into_iter().for_each(|entry| index.cache.push(entry));
+            self.inner.end.set(index.last.map_or(0, |last| last.index));
         }
         // If we crash here, the entries may be kept, or their end torn: nobody was told of them.
         self.inner.sync.enqueue(Waiter::Append(callback));
@@ -97,6 +98,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut index = self.inner.index();
         index.cache.truncate(from);
         index.last = index.last.min(last).max(index.purged);
+        self.inner.end.set(index.last.map_or(0, |last| last.index));
         Ok(())
     }
 
@@ -121,6 +123,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         index.purged = Some(upto);
         index.first = end;
         index.last = index.last.max(Some(upto));
+        self.inner.end.set(index.last.map_or(0, |last| last.index));
         index.cache.purge(upto.index);
         Ok(())
     }

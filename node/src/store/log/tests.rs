@@ -52,6 +52,36 @@ async fn append(log: &mut LogStore, entries: Vec<Entry>) -> io::Result<()> {
 }
 
 #[tokio::test]
+async fn the_end_is_told_as_it_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = open(folder.path()).unwrap();
+    let growth = log.end().growth();
+    let is_behind = |index| {
+        let mut context = std::task::Context::from_waker(futures::task::noop_waker_ref());
+        growth.poll_behind(index, &mut context).is_ready()
+    };
+    assert!(!is_behind(0));
+    append(&mut log, entries(1, 0..10, 100)).await.unwrap();
+    assert!(is_behind(8) && !is_behind(9));
+    log.truncate_after(Some(log_id(1, 5))).await.unwrap();
+    assert!(is_behind(4) && !is_behind(5));
+    append(&mut log, entries(2, 6..8, 100)).await.unwrap();
+    let waited = std::future::poll_fn(|context| growth.poll_behind(7, context));
+    let appended = append(&mut log, entries(2, 8..9, 100));
+    let (appended, ()) = tokio::join!(appended, waited);
+    appended.unwrap();
+    drop(log);
+    assert!(
+        open(folder.path())
+            .unwrap()
+            .end()
+            .growth()
+            .poll_behind(7, &mut std::task::Context::from_waker(futures::task::noop_waker_ref()))
+            .is_ready()
+    );
+}
+
+#[tokio::test]
 async fn votes_and_entries_survive_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = open(folder.path()).unwrap();
