@@ -3,6 +3,7 @@
 //! ```text
 //! Peers ── Link ──► peer       dialled in the background, introduced by a hello, dialled again when silent
 //!   PeerNetwork                openraft's calls become streams: append (pipelined), vote, snapshot, …
+//!     Upcoming                 what is about to be appended: a commit waits for it, and rides along
 //!   Forwarder                  leaves of this node to the leader, one way, in order
 //! serve_peers                  the other end of all of these
 //! ```
