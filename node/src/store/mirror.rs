@@ -265,7 +265,7 @@ fn rows<K: AsRef<[u8]> + Ord, T>(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    // The rules give every kind of key in ascending order: one sweep.
+    // Keys come in ascending order, and are looked up in one sweep.
     let found = generation.db.batched_multi_get_cf(rocks::family(&generation.db, table), keys, keys.is_sorted());
     let value_of = |bytes: Option<rocksdb::DBPinnableSlice<'_>>| bytes.map(|bytes| value_of(&bytes)).transpose();
     found.into_iter().map(|found| value_of(found.map_err(rocks::io_error)?)).collect()
