@@ -23,7 +23,8 @@ pub const PAGE_RECORDS_MAX: usize = 512;
 /// Largest encoded command: 256 items of sealed record and addendum, or a register document.
 pub const COMMAND_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-const VERSION: u8 = 1;
+/// 1, which no release has written, gave the version of a record that was read where 2 gives an entry of the log.
+const VERSION: u8 = 2;
 
 /// The content of one Raft entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -369,7 +370,7 @@ pub struct RegisterChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// Another version.
-    #[error("command version {0} is not known here: upgrade this node")]
+    #[error("command version {0} is not known here, but {VERSION}: the log is of another build")]
     Version(u8),
     /// Not a command.
     #[error("command: {0}")]

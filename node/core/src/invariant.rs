@@ -120,6 +120,14 @@ pub enum Violation {
         /// The last index applied.
         applied: u64,
     },
+    /// An erasure by an entry that was not applied: whatever is read would be old for ever.
+    #[error("entry {erased} erased somebody, and the last entry applied is {applied}")]
+    ErasedInFuture {
+        /// The erasure's index.
+        erased: u64,
+        /// The last index applied.
+        applied: u64,
+    },
     /// A record without a version.
     #[error("a record has version 0, which means that there is none")]
     RecordUnversioned,
@@ -251,6 +259,10 @@ fn check_requests(state: &impl StateView, answered: &BTreeMap<RequestKey, u64>, 
 
 fn check_records(state: &impl StateView, found: &mut Found) {
     let applied = state.applied_index();
+    let erased = state.meta().erased;
+    if erased > applied {
+        found.report(Violation::ErasedInFuture { erased, applied });
+    }
     for (_, version) in state.records() {
         if version > applied {
             found.report(Violation::RecordFromFuture { version, applied });

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use xacminh_proto::transparency::{Hash, merkle::Frontier};
 
 use super::{BudgetKey, KeyedMap, Meta, Seen, Trail};
-use crate::command::{Command, RecordKey, RecordRead, RequestKey};
+use crate::command::{Command, OwnKey, Person, RecordKey, RecordRead, RequestKey};
 
 /// What must be loaded before a command can be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -43,11 +43,22 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether the entry at `index` meets another record than was read. After an erasure nobody's record is taken for
-    /// unchanged, since nothing of the person who was erased is left to tell by; and nobody reads what is still to come.
+    /// Whether the entry at `index` meets another record than was read, but for erasures. Nobody has read what is still to
+    /// come.
     pub(super) fn has_changed(&self, index: u64, read: &RecordRead) -> bool {
         let version = self.records.get(&read.key).copied().unwrap_or(0);
-        version > read.as_of || self.meta.erased > read.as_of || read.as_of >= index
+        version > read.as_of || read.as_of >= index
+    }
+
+    /// Whether the record may have been erased since it was read: of a person who was erased nothing is left to tell by, so
+    /// that any erasure counts, but for a person whose own key is the one they had when it was read.
+    ///
+    /// `person` is whom the item is about, if their key is found to be the one that it names.
+    pub(super) fn may_be_erased(&self, read: &RecordRead, person: Option<&Person>) -> bool {
+        let had_key = |person: &Person| {
+            person.key == read.key && matches!(person.own_key, OwnKey::Known { created } if created <= read.as_of)
+        };
+        self.meta.erased > read.as_of && !person.is_some_and(had_key)
     }
 }
 

@@ -338,12 +338,15 @@ impl Step<'_> {
         if item.decided_at_ms.abs_diff(self.batch.clock_ms) > CLOCK_SKEW_MS_MAX {
             return Some(ItemOutcome::ClockSkewed);
         }
-        let changed = |key, as_of| self.state.has_changed(self.index, &RecordRead { key, as_of });
-        let read_changed = item.read.is_some_and(|read| changed(read.key, read.as_of));
-        let base_changed = item.remember.as_ref().is_some_and(|change| changed(change.key, change.as_of));
-        let key_changed = entry.person.as_ref().is_some_and(|person| !self.has_key(person));
+        let person = entry.person.as_ref();
         let rules_changed = entry.register_revision != self.state.meta.register_revision;
-        if read_changed || base_changed || key_changed || rules_changed {
+        if rules_changed || person.is_some_and(|person| !self.has_key(person)) {
+            return Some(ItemOutcome::Stale);
+        }
+        let base = item.remember.as_ref().map(|change| RecordRead { key: change.key, as_of: change.as_of });
+        let is_old =
+            |read: RecordRead| self.state.has_changed(self.index, &read) || self.state.may_be_erased(&read, person);
+        if item.read.is_some_and(is_old) || base.is_some_and(is_old) {
             return Some(ItemOutcome::Stale);
         }
         // By the stamp, which is the same on every node: no answer is given after the last day of a grant.

@@ -28,11 +28,12 @@ impl Sweep {
 
 /// A record that changed since the page was read stays: whoever changed it asked the authority at about the same time.
 ///
-/// A page that was read before somebody was erased is not taken, since that somebody may be in it: it is read again.
+/// A page that was read before somebody was erased is not taken, since that somebody may be in it: it is read again. Nor is
+/// one that says it was read at or after its own entry: nobody honest has.
 pub(super) fn apply_page(index: u64, page: &SweepPage, mut loaded: Loaded) -> Applied {
     let mut meta = loaded.meta;
     let mut changes = Changes { growth: Growth::of(std::mem::take(&mut loaded.frontier)), ..Changes::default() };
-    if meta.sweep.takes(page) && meta.erased <= page.as_of {
+    if meta.sweep.takes(page) && (meta.erased..index).contains(&page.as_of) {
         meta.sweep = Sweep { begun_ms: page.begun_ms, pages: page.page + 1, ended: page.last };
         changes.cursor = Some(page.cursor.clone());
         let mut written = KeyedSet::default();

@@ -5,7 +5,9 @@ use xacminh_core::{
     apply::{
         Budget, CLOCK_SKEW_MS_MAX, ItemOutcome, MISS_POINTS, REQUEST_AHEAD_MS, REQUEST_WINDOW_MS, Trail, apply, wanted,
     },
-    command::{Batch, Command, Item, Miss, MissLimits, OwnKey, RecordChange, RecordRead, RequestKey},
+    command::{
+        Batch, Command, Item, Miss, MissLimits, OwnKey, RecordChange, RecordRead, RequestKey, SweepPage, SweptRecord,
+    },
     invariant::check,
 };
 use xacminh_proto::vocab::{PortalId, RequestId};
@@ -20,6 +22,8 @@ use crate::{
 struct Model {
     happened: Vec<Happened>,
     last_at_ms: u64,
+    /// Pages that were taken, and the records that each of them wrote, by which entry.
+    pages: Vec<(Vec<[u8; 32]>, u64)>,
 }
 
 enum Happened {
@@ -61,7 +65,14 @@ impl Model {
                 self.happened.push(Happened::Erased { person: erasure.person, index });
                 vec![ItemOutcome::Appended { position: self.last_position() }]
             }
-            Command::Sweep(_) => unreachable!("these histories have none; `apply_sweep` has"),
+            Command::Sweep(page) => {
+                let is_next = page.page == u64::try_from(self.pages.len()).expect("few");
+                if is_next && (self.erased()..index).contains(&page.as_of) {
+                    let keys = page.records.iter().map(|record| record.key);
+                    self.pages.push((keys.filter(|key| self.changed(*key) <= page.as_of).collect(), index));
+                }
+                Vec::new()
+            }
             Command::Batch(batch) if batch.at_ms <= self.last_at_ms => vec![ItemOutcome::Stale; batch.items.len()],
             Command::Batch(batch) => {
                 let outcomes: Vec<_> = batch.items.iter().map(|item| self.item(index, batch, item)).collect();
@@ -91,10 +102,13 @@ impl Model {
         if (now_ms - i128::from(item.decided_at_ms)).abs() > i128::from(CLOCK_SKEW_MS_MAX) {
             return ItemOutcome::ClockSkewed;
         }
-        let old = |key, as_of| self.changed(key) > as_of || self.erased() > as_of || as_of >= index;
+        let person = entry.person.as_ref().expect("questions are about somebody");
+        // Whoever has had their key since before was not erased in between; of others any erasure may have been theirs.
+        let kept = |key, as_of| key == person.key && self.created(key).is_some_and(|created| created <= as_of);
+        let old =
+            |key, as_of| self.changed(key) > as_of || (self.erased() > as_of && !kept(key, as_of)) || as_of >= index;
         let read_old = item.read.is_some_and(|read| old(read.key, read.as_of));
         let base_old = item.remember.as_ref().is_some_and(|change| old(change.key, change.as_of));
-        let person = entry.person.as_ref().expect("questions are about somebody");
         let key_old = match person.own_key {
             OwnKey::Known { created } => self.created(person.key) != Some(created),
             OwnKey::New { .. } => self.created(person.key).is_some(),
@@ -149,7 +163,8 @@ impl Model {
             Happened::Question { wrote: Some((written, index)), .. } if *written == key => Some(*index),
             _ => None,
         };
-        self.happened.iter().rev().find_map(written).unwrap_or(0)
+        let swept = self.pages.iter().rev().find(|(keys, _)| keys.contains(&key)).map_or(0, |(_, index)| *index);
+        self.happened.iter().rev().find_map(written).unwrap_or(0).max(swept)
     }
 
     /// The entry that erased somebody last.
@@ -195,9 +210,26 @@ impl Model {
 /// An entry to come, before it is known in which state it meets.
 #[derive(Clone, Debug)]
 enum Plan {
-    Batch { later_ms: i64, items: Vec<ItemPlan> },
-    Register { later_ms: i64, ahead: u64, by: u64 },
-    Erase { later_ms: i64, who: u8, off: u64 },
+    Batch {
+        later_ms: i64,
+        items: Vec<ItemPlan>,
+    },
+    Register {
+        later_ms: i64,
+        ahead: u64,
+        by: u64,
+    },
+    Erase {
+        later_ms: i64,
+        who: u8,
+        off: u64,
+    },
+    /// A page of one sweep, so many pages off, with these people, read so many entries ago; 4 is to come.
+    Page {
+        off: u64,
+        people: Vec<u8>,
+        ago: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -262,6 +294,7 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
         6 => (later(), prop::collection::vec(item, 0..8)).prop_map(|(later_ms, items)| Plan::Batch { later_ms, items }),
         1 => (later(), off(), 0..3_u64).prop_map(|(later_ms, ahead, by)| Plan::Register { later_ms, ahead, by }),
         1 => (later(), 0..4_u8, off()).prop_map(|(later_ms, who, off)| Plan::Erase { later_ms, who, off }),
+        2 => (off(), prop::collection::vec(0..4_u8, 0..4), ago()).prop_map(|(off, people, ago)| Plan::Page { off, people, ago }),
     ];
     prop::collection::vec(plan, 1..24)
 }
@@ -277,6 +310,12 @@ fn command(plan: &Plan, disk: &Disk) -> Command {
             let created = disk.trails.get(&[*who; 32]).map_or(0, |trail| trail.created);
             erasure(now_ms(*later_ms), *who, created + off, disk.meta.register_revision)
         }
+        Plan::Page { off, people, ago } => {
+            let record = |who: &u8| SweptRecord { key: [*who; 32], sealed: vec![*who] };
+            let (page, as_of) = (disk.meta.sweep.pages + off, as_of(*ago, disk));
+            let records = people.iter().map(record).collect();
+            Command::Sweep(SweepPage { begun_ms: 1, page, last: false, cursor: vec![1], as_of, records })
+        }
         Plan::Batch { later_ms, items } => {
             let at_ms = now_ms(*later_ms);
             disk.batch(at_ms, items.iter().map(|plan| planned(plan, at_ms, disk)).collect())
@@ -288,7 +327,7 @@ fn planned(plan: &ItemPlan, at_ms: u64, disk: &Disk) -> Item {
     // Ids of one time for the life of a history, so that retries meet; a few from elsewhere in time.
     let asked_ms = if plan.asked_ago_ms == 0 { NOW_MS } else { at_ms.saturating_add_signed(-plan.asked_ago_ms) };
     let request = RequestKey { id: RequestId::new(asked_ms, [plan.which; 10]), portal: PortalId(plan.portal) };
-    let as_of = |ago: u64| if ago == 4 { disk.applied + 1 } else { disk.applied.saturating_sub(ago) };
+    let as_of = |ago| as_of(ago, disk);
     let mut item = item(request, at_ms, disk.meta.register_revision + plan.revision_off);
     item.decided_at_ms = at_ms.saturating_add_signed(-plan.decided_ago_ms);
     item.read = plan.read.map(|(record, ago)| RecordRead { key: [record; 32], as_of: as_of(ago) });
@@ -311,6 +350,11 @@ fn planned(plan: &ItemPlan, at_ms: u64, disk: &Disk) -> Item {
         Miss { official: [official; 16], limits, points }
     });
     item
+}
+
+/// The entry so many before the last one; 4 is one that is to come.
+fn as_of(ago: u64, disk: &Disk) -> u64 {
+    if ago == 4 { disk.applied + 1 } else { disk.applied.saturating_sub(ago) }
 }
 
 fn chain(applied: u64, who: u8) -> [u8; 32] {
@@ -379,7 +423,7 @@ fn step_is_sound(
     prop_assert!(before.budgets.iter().all(|(key, count)| after.budgets.get(key) >= Some(count)));
     let appended = outcomes.iter().filter(|outcome| matches!(outcome, ItemOutcome::Appended { .. })).count();
     prop_assert_eq!(after.meta.leaves - before.meta.leaves, u64::try_from(appended).expect("few"));
-    if appended == 0 {
+    if appended == 0 && !matches!(command, Command::Sweep(_)) {
         let same = Disk { applied: before.applied, ..after.clone() };
         prop_assert_eq!(&same, before);
     }

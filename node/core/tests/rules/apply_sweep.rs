@@ -68,9 +68,16 @@ fn what_changed_meanwhile_stays() {
     // One that another entry wrote since the page was read, one as it was, one that is twice in the page.
     assert!(taken(&mut disk, &page(7, 1, false, 1, &[1, 2, 3, 3])));
     assert_eq!([disk.records[&key(1)], disk.records[&key(2)], disk.records[&key(3)]], [2, 3, 3]);
-    // Nobody has read what is still to come.
-    assert!(taken(&mut disk, &page(7, 2, false, 4, &[1])));
-    assert_eq!(disk.records[&key(1)], 2);
+}
+
+#[test]
+fn a_page_of_what_is_still_to_come_is_not_taken() {
+    let mut disk = Disk::default();
+    for as_of in [1, 2, u64::MAX] {
+        assert!(!taken(&mut disk, &page(7, 0, false, as_of, &[1])), "it would be the first entry");
+        disk = Disk::default();
+    }
+    assert!(taken(&mut disk, &page(7, 0, false, 0, &[1])));
 }
 
 #[test]

@@ -182,6 +182,33 @@ fn what_was_read_before_an_erasure_is_read_again() {
     assert_eq!(disk.commit_batch(NOW_MS + 4, vec![reads(4, KEY, 3)]), [ItemOutcome::Appended { position: 3 }]);
 }
 
+/// Whoever has had their key since before was not erased: an operator's list of erasures does not stop everybody else.
+#[test]
+fn what_was_read_before_the_erasure_of_somebody_else_counts() {
+    use ItemOutcome::{Appended, Stale};
+    let mut disk = before();
+    let mut person = item(request(20), NOW_MS - 9, 1);
+    person.entry.person = Some(known_person(BEFORE, 2));
+    assert_eq!(disk.commit_batch(NOW_MS - 9, vec![person]), [Appended { position: 2 }]);
+    assert_eq!(disk.commit(&erasure(NOW_MS, 4, 0, 1)), [Appended { position: 3 }]);
+    let own = [BEFORE; 32];
+    let mut ask = |which: u8, key, as_of, remembers: bool, person| {
+        let at_ms = NOW_MS + u64::from(which);
+        let mut item = item(request(which), at_ms, 1);
+        item.read = (!remembers).then_some(RecordRead { key, as_of });
+        item.remember = remembers.then(|| RecordChange { key, as_of, sealed: vec![1] });
+        item.entry.person = Some(person);
+        disk.commit_batch(at_ms, vec![item])[0]
+    };
+    assert_eq!(ask(2, own, 2, false, known_person(BEFORE, 2)), Appended { position: 4 });
+    assert_eq!(ask(3, own, 1, false, known_person(BEFORE, 2)), Stale, "when it was read they had no key yet");
+    assert_eq!(ask(4, KEY, 3, false, known_person(BEFORE, 2)), Stale, "another's record");
+    assert_eq!(ask(5, own, 3, true, known_person(BEFORE, 3)), Stale, "another key");
+    assert_eq!(ask(6, [9; 32], 3, true, new_person(9)), Stale, "nobody knows whether they had been remembered");
+    assert_eq!(ask(7, own, 3, true, known_person(BEFORE, 2)), Appended { position: 5 });
+    assert_eq!(ask(8, own, 9, false, known_person(BEFORE, 2)), Stale, "it changed, by the entry before");
+}
+
 #[test]
 fn a_spent_budget_stops_hits_and_misses_until_the_next_hour_but_not_refusals() {
     let mut disk = before();

@@ -12,10 +12,10 @@ use crate::{
     fixtures::{NOW_MS, an, known},
 };
 
-const BATCH: &str = include_str!("golden/command_v1_batch.hex");
-const REGISTER: &str = include_str!("golden/command_v1_register.hex");
-const ERASURE: &str = include_str!("golden/command_v1_erasure.hex");
-const SWEEP: &str = include_str!("golden/command_v1_sweep.hex");
+const BATCH: &str = include_str!("golden/command_v2_batch.hex");
+const REGISTER: &str = include_str!("golden/command_v2_register.hex");
+const ERASURE: &str = include_str!("golden/command_v2_erasure.hex");
+const SWEEP: &str = include_str!("golden/command_v2_sweep.hex");
 const KNOWN: &str = include_str!("golden/known_v1.hex");
 
 fn batch(at_ms: u64, items: Vec<Item>) -> Command {
@@ -59,7 +59,9 @@ fn other_versions_truncations_and_additions_are_errors() {
         assert!(Command::decode(&bytes[..length]).is_err(), "the first {length} bytes");
     }
     assert!(Command::decode(&[&bytes[..], &[0]].concat()).is_err());
-    assert_eq!(Command::decode(&[2, 0, 0]), Err(CommandError::Version(2)));
+    for version in [0, 1, 3] {
+        assert_eq!(Command::decode(&[&[version], &bytes[1..]].concat()), Err(CommandError::Version(version)));
+    }
     assert!(matches!(Known::decode(&[9, 0, 0]), Err(RecordError::Version(9))));
     assert!(Known::decode(&bytes_of(KNOWN)[..40]).is_err());
 }

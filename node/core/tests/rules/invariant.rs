@@ -178,6 +178,12 @@ fn records_from_the_future_or_without_a_version() {
 }
 
 #[test]
+fn an_erasure_from_the_future() {
+    assert_eq!(broken(|disk| disk.meta.erased = 3), []);
+    assert_eq!(broken(|disk| disk.meta.erased = 4), [Violation::ErasedInFuture { erased: 4, applied: 3 }]);
+}
+
+#[test]
 fn a_register_that_is_another_unreadable_or_missing() {
     let wrong = [Violation::RegisterWrong { revision: 1 }];
     assert_eq!(broken(|disk| disk.register = Some("[register]\nrevision = 2\n".to_owned())), wrong);
