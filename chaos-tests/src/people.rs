@@ -11,7 +11,7 @@ use xacminh_client::{
 };
 use xacminh_proto::{
     vocab::{Attribute, AttributeSet, Cause, Claim, ErrorNumber, FullName, Outcome},
-    wire::{Ask, ReceiptWish},
+    wire::{Ask, ErasureOrder, ReceiptWish},
 };
 
 use crate::postgres::PostgresServer;
@@ -145,6 +145,13 @@ pub fn right(person: &Sampled) -> Ask {
         deadline_ms: 4_000,
         receipt: ReceiptWish::Full,
     }
+}
+
+/// The erasure of a person.
+#[must_use]
+pub fn erasure(number: &str) -> ErasureOrder {
+    let (ground, ordered_by) = ("Luật 91/2025/QH15, Điều 16".to_owned(), "QĐ 12".to_owned());
+    ErasureOrder { number: number.to_owned(), ground, ordered_by }
 }
 
 /// A question for two values.

@@ -12,7 +12,6 @@ use xacminh_proto::{
         trail::{TrailProof, VerifiedTrail},
     },
     vocab::ErrorNumber,
-    wire::ErasureOrder,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -96,11 +95,7 @@ async fn a_node_that_was_killed_before_its_files_were_clear_clears_them() {
 
 /// Erases, and then finds nothing left to erase.
 async fn erase(operator: &Client, number: &str) -> Result<()> {
-    let order = ErasureOrder {
-        number: number.to_owned(),
-        ground: "Luật 91/2025/QH15, Điều 16".to_owned(),
-        ordered_by: "QĐ 12".to_owned(),
-    };
+    let order = people::erasure(number);
     operator.erase(order.clone(), PATIENCE).await?;
     let again = operator.erase(order, PATIENCE).await;
     ensure!(is_erased(&again.map(drop)), "a second erasure found something");

@@ -1,9 +1,10 @@
 //! A sweep remembers everybody, also when its leader is killed in the middle; nodes end with the same records, and with
 //! nobody's number in clear.
 
-use std::time::Duration;
+use std::{fs, sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
+use tokio::task::JoinSet;
 use xacminh_chaos::{Cluster, Options, cluster::Caller, http, people, plaintext::Needles, store_view, wait};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +48,64 @@ async fn a_sweep_outlives_its_leader_and_leaves_nobody_out() {
             ensure!(records == CITIZENS, "node {node} remembers {records}");
             let (_, found) = store_view::find_in_values(&cluster.files, node, &needles)?;
             ensure!(found.is_empty(), "node {node} has somebody in clear");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Found by a review: each erasure made every question under way be decided again, and turned away the pages of a sweep.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_erasures_stops_neither_clerks_nor_a_sweep() {
+    let test = "sweep::a_list_of_erasures_stops_neither_clerks_nor_a_sweep";
+    let options = Options { citizens: CITIZENS, authority: AUTHORITY.to_owned(), ..Options::default() };
+    Cluster::tell(test, options, async |cluster| {
+        let leader = cluster.leader().await?;
+        let (office, people) = (Arc::new(cluster.client(Caller::Office)?), cluster.people.people.clone());
+        let (first, rest) = people.split_at(40);
+        let mut lists = JoinSet::new();
+        // Before their page, beside it, and after it.
+        for list in first.chunks(10) {
+            let (operator, list) = (cluster.client(Caller::Operator)?, list.to_vec());
+            lists.spawn(async move {
+                for person in &list {
+                    operator.erase(people::erasure(&person.citizen_number.to_string()), PATIENCE).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        let mut clerks = JoinSet::new();
+        for list in rest.chunks(50).take(6) {
+            let (office, list) = (Arc::clone(&office), list.to_vec());
+            clerks.spawn(async move {
+                for person in &list {
+                    office.ask(people::right(person), PATIENCE).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(asked) = clerks.join_next().await {
+            asked??;
+        }
+        while let Some(erased) = lists.join_next().await {
+            erased??;
+        }
+        wait::until("the end of the sweep", PATIENCE, || async {
+            let records = metric(cluster, leader, "xacminh_sweep_records_total").await?;
+            let running = metric(cluster, leader, "xacminh_sweep_running").await?;
+            (records == CITIZENS && running == 0).then_some(()).ok_or_else(|| format!("{records} records"))
+        })
+        .await?;
+        for node in cluster.files.nodes.clone() {
+            let said = fs::read_to_string(cluster.files.stderr(node))?;
+            ensure!(!said.contains("a question met a change in every round"), "node {node} gave a question up");
+            ensure!(!said.contains("a sweep was cut off"), "node {node} paused in its sweep");
+        }
+        store_view::stop_and_compare(cluster).await?;
+        let erased = u64::try_from(first.len())?;
+        for node in cluster.files.nodes.clone() {
+            let records = store_view::rows(&cluster.files, node, "records")?;
+            ensure!((CITIZENS - erased..=CITIZENS).contains(&records), "node {node} remembers {records}");
         }
         Ok(())
     })

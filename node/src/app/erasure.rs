@@ -7,7 +7,10 @@
 
 use std::{io, ops::Range, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{Instant, sleep, sleep_until, timeout_at},
+};
 use xacminh_core::command::Erasure;
 use xacminh_proto::{
     transparency::{Leaf, LeafBytes, LeafKind},
@@ -15,7 +18,7 @@ use xacminh_proto::{
 };
 
 use super::Node;
-use crate::{serve::Trouble, store::Cleared, verify::ErasureReason};
+use crate::{config::Remember, serve::Trouble, store::Cleared, verify::ErasureReason};
 
 /// How often the erasure is prepared again because somebody asked about the person in that very moment.
 const ROUNDS_MAX: usize = 8;
@@ -32,16 +35,54 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after files could not be cleared.
 const RETRY_PAUSE: Duration = Duration::from_secs(30);
 
+/// Pause between two erasures: each makes questions about people who are new be decided once more, and a sweep read its last
+/// pages again. Many times what either takes, so that an operator's list stops neither.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Erasures come one after another, some time apart.
+pub(super) struct Turns {
+    pause: Duration,
+    ended: Mutex<Option<Instant>>,
+}
+
+/// The turn of one erasure. The pause begins when it is over, however it ends.
+struct Turn<'a>(MutexGuard<'a, Option<Instant>>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { pause: PAUSE, ended: Mutex::default() }
+    }
+}
+
+impl Turns {
+    async fn next(&self) -> Turn<'_> {
+        let ended = self.ended.lock().await;
+        if let Some(ended) = *ended {
+            sleep_until(ended + self.pause).await;
+        }
+        Turn(ended)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0 = Some(Instant::now());
+    }
+}
+
 impl Node {
     /// Erases a person and waits until this node has applied it; gives the position of the leaf that says so.
     pub(super) async fn erase_person(&self, number: PersonNumber, reason: &ErasureReason) -> Result<u64, Trouble> {
         let failure = |number, detail: &str| Trouble { number, detail: detail.to_owned() };
         let deadline = Instant::now() + ERASURE_MAX;
+        let waited_in_vain = |_| failure(ErrorNumber::Overloaded, "many erasures wait for their turn; send it again");
+        let _turn = timeout_at(deadline, self.erasures.next()).await.map_err(waited_in_vain)?;
+        let sweeps = self.config.authority.remember == Remember::Everybody;
         for _ in 0..ROUNDS_MAX {
             if !self.replication.leads() {
                 return Err(failure(ErrorNumber::NotReady, "this node does not lead; ask another"));
             }
-            let prepared = self.desk.erasure(number, reason).map_err(|number| failure(number, ""))?;
+            let prepared = self.desk.erasure(number, reason, sweeps).map_err(|number| failure(number, ""))?;
             let Some((erasure, id)) = prepared else {
                 return Err(failure(ErrorNumber::Erased, "nothing is kept about this number"));
             };
@@ -157,6 +198,22 @@ mod tests {
             previous: [0; 32],
         };
         leaf.encode()
+    }
+
+    /// Also behind one that was given up while it had its turn.
+    #[tokio::test]
+    async fn erasures_come_some_time_apart() {
+        let pause = Duration::from_millis(60);
+        let (turns, began) = (Turns { pause, ended: Mutex::default() }, Instant::now());
+        drop(turns.next().await);
+        drop(turns.next().await);
+        assert!(began.elapsed() >= pause);
+        let turn = turns.next().await;
+        assert!(timeout_at(Instant::now() + pause, turns.next()).await.is_err(), "one at a time");
+        drop(turn);
+        let given_up = Instant::now();
+        drop(turns.next().await);
+        assert!(given_up.elapsed() >= pause);
     }
 
     #[test]

@@ -73,6 +73,7 @@ struct Node {
     metrics: Arc<Metrics>,
     shelf: Shelf,
     witnesses: Arc<Witnesses>,
+    erasures: erasure::Turns,
 }
 
 /// Runs a node until it is told to stop; `form` forms a new cluster if this node has never been in one.
@@ -214,7 +215,8 @@ impl Rooms {
             crowd: Crowd::default(),
             alarms: feed,
         };
-        Ok(Arc::new(Node { config, state, desk, searcher, replication, metrics, shelf, witnesses }))
+        let erasures = erasure::Turns::default();
+        Ok(Arc::new(Node { config, state, desk, searcher, replication, metrics, shelf, witnesses, erasures }))
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
@@ -27,8 +27,11 @@ use crate::{
 /// How often a leader looks whether a sweep is due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause after a sweep that was cut off.
+/// Pause after a sweep that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Pause after a page was turned away: short, or a list of erasures would stop the sweep.
+const AGAIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long the authority may take for one page.
 const PAGE_MAX: Duration = Duration::from_secs(30);
@@ -51,22 +54,45 @@ pub(super) async fn keep(node: Arc<Node>, metrics: Arc<SweepMetrics>) {
         return;
     }
     let every_ms = u64::from(authority.sweep_every_hours) * HOUR_MS;
-    let mut begun: Option<Instant> = None;
+    let mut done: Option<Instant> = None;
+    let (mut pause, mut again) = (LOOK_INTERVAL, false);
     loop {
-        sleep(LOOK_INTERVAL).await;
+        sleep(std::mem::replace(&mut pause, LOOK_INTERVAL)).await;
         if !node.replication.leads_with_all() {
             continue;
         }
-        let begun_here = begun.map(|at| at.elapsed());
-        let Ok(Some(from)) = node.desk.sweep_due(every_ms, begun_here) else { continue };
-        begun = Some(Instant::now());
-        metrics.running(true);
-        let outcome = sweep(&node, from, &metrics).await;
-        metrics.running(false);
-        if let Err(why) = outcome {
-            tracing::warn!(why, "a sweep was cut off; the leader goes on with it");
-            sleep(RETRY_PAUSE).await;
+        let begun = Instant::now();
+        let Ok(Some(from)) = node.desk.sweep_due(every_ms, done.map(|at| at.elapsed())) else { continue };
+        if !std::mem::take(&mut again) {
+            tracing::info!(page = from.page, "a sweep of the population begins or goes on");
         }
+        metrics.running(true);
+        match sweep(&node, from, &metrics).await {
+            Ok(()) => done = Some(begun),
+            Err(CutOff::TurnedAway) => {
+                tracing::debug!("a page was turned away, by an erasure or another leader's: it is read again");
+                (pause, again) = (AGAIN_PAUSE, true);
+            }
+            Err(CutOff::Failed(why)) => {
+                tracing::warn!(why, "a sweep was cut off; the leader goes on with it");
+                pause = RETRY_PAUSE;
+            }
+        }
+        metrics.running(false);
+    }
+}
+
+/// Why a sweep did not come to its end.
+enum CutOff {
+    /// A page was not taken: it was read before somebody was erased, or is not the next one any more.
+    TurnedAway,
+    /// The authority or replication failed.
+    Failed(String),
+}
+
+impl From<String> for CutOff {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
     }
 }
 
@@ -77,11 +103,10 @@ struct Told {
 }
 
 /// Pages proposed, in their order, each with what becomes of it: an error if it did not become part of the sweep.
-type UnderWay = VecDeque<BoxFuture<'static, Result<(), String>>>;
+type UnderWay = VecDeque<BoxFuture<'static, Result<(), CutOff>>>;
 
 /// Carries out a sweep from a position to its end.
-async fn sweep(node: &Arc<Node>, from: SweepPosition, metrics: &SweepMetrics) -> Result<(), String> {
-    tracing::info!(page = from.page, "a sweep of the population begins or goes on");
+async fn sweep(node: &Arc<Node>, from: SweepPosition, metrics: &Arc<SweepMetrics>) -> Result<(), CutOff> {
     let (ahead, mut pages) = mpsc::channel(READ_AHEAD_PAGES);
     tokio::spawn(read(Arc::clone(node), from.after, ahead));
     let mut under_way = UnderWay::new();
@@ -97,10 +122,10 @@ async fn sweep(node: &Arc<Node>, from: SweepPosition, metrics: &SweepMetrics) ->
 async fn propose_all(
     node: &Arc<Node>,
     from: SweepPosition,
-    metrics: &SweepMetrics,
+    metrics: &Arc<SweepMetrics>,
     pages: &mut mpsc::Receiver<Result<Told, AuthorityError>>,
     under_way: &mut UnderWay,
-) -> Result<(), String> {
+) -> Result<(), CutOff> {
     let (begun, mut told_at, mut records) = (Instant::now(), Instant::now(), 0_u64);
     let mut at = from;
     while let Some(told) = pages.recv().await {
@@ -113,14 +138,12 @@ async fn propose_all(
         let sealed = tokio::task::spawn_blocking(sealing).await.map_err(|error| error.to_string())?;
         let sealed = sealed.map_err(|number| format!("error {}", number.number()))?;
         let count = u64::try_from(sealed.records.len()).expect("a page is small");
-        if under_way.len() == UNDER_WAY_PAGES
-            && let Some(oldest) = under_way.pop_front()
-        {
-            oldest.await?;
-        }
+        make_room(under_way).await?;
         let applied = node.replication.propose_page(sealed).await?;
-        under_way.push_back(Box::pin(took(Arc::clone(node), at, applied)));
-        metrics.page(count, malformed);
+        let counted = Arc::clone(metrics);
+        let taken =
+            took(Arc::clone(node), at, applied).map(move |taken| taken.map(|()| counted.page(count, malformed)));
+        under_way.push_back(Box::pin(taken));
         records += count;
         at = SweepPosition { page: at.page + 1, after: last.or(at.after), ..at };
         if last.is_none() || told_at.elapsed() >= TELL_INTERVAL {
@@ -132,14 +155,28 @@ async fn propose_all(
     Ok(())
 }
 
+/// Waits until there is room for one page more, and hears of all that have been applied by now: behind a page that was
+/// turned away all others are.
+async fn make_room(under_way: &mut UnderWay) -> Result<(), CutOff> {
+    loop {
+        let full = under_way.len() >= UNDER_WAY_PAGES;
+        let Some(oldest) = under_way.front_mut() else { break };
+        let taken = if full { Some(oldest.await) } else { oldest.now_or_never() };
+        let Some(taken) = taken else { break };
+        under_way.pop_front();
+        taken?;
+    }
+    Ok(())
+}
+
 /// Waits until a page is applied; an error if it did not become part of the sweep.
 async fn took(
     node: Arc<Node>,
     at: SweepPosition,
     applied: impl Future<Output = Result<(), String>>,
-) -> Result<(), String> {
+) -> Result<(), CutOff> {
     applied.await?;
-    if node.desk.sweep_took(at) { Ok(()) } else { Err("a page was turned away".to_owned()) }
+    if node.desk.sweep_took(at) { Ok(()) } else { Err(CutOff::TurnedAway) }
 }
 
 /// When so many records are due at the latest, after the beginning; at once without a limit.

@@ -61,11 +61,13 @@ struct Shared {
 /// What is in the air.
 #[derive(Default)]
 struct Board {
-    /// Keyed by all three keys: the national service answers for the keys it was given, so a wrong name may not
-    /// share the answer for the right one.
-    flights: HashMap<PersonKeys, Flight>,
+    flights: HashMap<Route, Flight>,
     breaker: Breaker,
 }
+
+/// Whose answers are shared: the same three keys, since the national service answers for the keys it was given and a wrong
+/// name may not share the answer for the right one; and the same [`Moment::erased`].
+type Route = (PersonKeys, u64);
 
 type Answer = Result<Arc<Fetched>, AuthorityError>;
 type Landing = watch::Receiver<Option<Answer>>;
@@ -75,6 +77,16 @@ type Landing = watch::Receiver<Option<Answer>>;
 struct Flight {
     asked_at_ms: u64,
     landing: Landing,
+}
+
+/// When something is asked, by the clock and by the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// The newest entry that erased somebody. An answer that was asked for before an erasure may bring back who was erased:
+    /// nobody joins a flight that began before one.
+    pub erased: u64,
 }
 
 /// What the authority said.
@@ -123,8 +135,8 @@ impl Upstream {
     ///
     /// # Errors
     /// [`AuthorityError`]: it is then unknown whether the authority holds anybody.
-    pub async fn ask(&self, keys: &PersonKeys, now_ms: u64, deadline: Instant) -> Result<Said, AuthorityError> {
-        let Flight { asked_at_ms, mut landing } = self.join(keys, now_ms)?;
+    pub async fn ask(&self, keys: &PersonKeys, now: Moment, deadline: Instant) -> Result<Said, AuthorityError> {
+        let Flight { asked_at_ms, mut landing } = self.join(keys, now)?;
         let landed =
             timeout_at(deadline, landing.wait_for(Option::is_some)).await.map_err(|_| AuthorityError::Deadline)?;
         // The flight's task panicked: nobody will answer.
@@ -169,9 +181,10 @@ impl Upstream {
     }
 
     /// The flight of this person: one that is under way, or a new one.
-    fn join(&self, keys: &PersonKeys, now_ms: u64) -> Result<Flight, AuthorityError> {
+    fn join(&self, keys: &PersonKeys, now: Moment) -> Result<Flight, AuthorityError> {
+        let route = (keys.clone(), now.erased);
         let mut board = self.shared.board();
-        if let Some(flight) = board.flights.get(keys) {
+        if let Some(flight) = board.flights.get(&route) {
             return Ok(flight.clone());
         }
         if board.flights.len() >= self.shared.limits.fetches_max.saturating_add(self.shared.limits.waiting_max) {
@@ -181,21 +194,21 @@ impl Upstream {
             return Err(AuthorityError::BreakerOpen);
         }
         let (land, landing) = watch::channel(None);
-        let flight = Flight { asked_at_ms: now_ms, landing };
-        board.flights.insert(keys.clone(), flight.clone());
+        let flight = Flight { asked_at_ms: now.at_ms, landing };
+        board.flights.insert(route.clone(), flight.clone());
         drop(board);
-        tokio::spawn(fly(Arc::clone(&self.shared), keys.clone(), land));
+        tokio::spawn(fly(Arc::clone(&self.shared), route, land));
         Ok(flight)
     }
 }
 
 /// One flight. However it ends, it leaves the board before its answer is seen, so that who comes later asks anew.
-async fn fly(shared: Arc<Shared>, keys: PersonKeys, land: watch::Sender<Option<Answer>>) {
-    let mut leaving = Leaving { shared: &shared, keys: &keys, answer: Err(AuthorityError::Unavailable) };
+async fn fly(shared: Arc<Shared>, route: Route, land: watch::Sender<Option<Answer>>) {
+    let mut leaving = Leaving { shared: &shared, route: &route, answer: Err(AuthorityError::Unavailable) };
     let deadline = Instant::now() + Duration::from_millis(shared.limits.fetch_ms_max);
     let asked = async {
         let _permit = shared.permits.acquire().await.map_err(|_| AuthorityError::Unavailable)?;
-        shared.authority.fetch(&keys, deadline).await
+        shared.authority.fetch(&route.0, deadline).await
     };
     let answer = timeout_at(deadline, asked).await.unwrap_or(Err(AuthorityError::Deadline)).map(Arc::new);
     leaving.answer = answer.as_ref().map(|_| ()).map_err(|error| *error);
@@ -207,7 +220,7 @@ async fn fly(shared: Arc<Shared>, keys: PersonKeys, land: watch::Sender<Option<A
 /// Takes a flight off the board and tells the breaker, even if the authority's code panics.
 struct Leaving<'a> {
     shared: &'a Shared,
-    keys: &'a PersonKeys,
+    route: &'a Route,
     answer: Result<(), AuthorityError>,
 }
 
@@ -216,7 +229,7 @@ impl Drop for Leaving<'_> {
         let open_for = Duration::from_millis(self.shared.limits.breaker_open_ms);
         let failures_max = self.shared.limits.breaker_failures_max;
         let mut board = self.shared.board();
-        board.flights.remove(self.keys);
+        board.flights.remove(self.route);
         let outage = self.answer.is_err_and(AuthorityError::is_outage);
         board.breaker.landed(outage, failures_max, Instant::now() + open_for);
     }
@@ -262,8 +275,24 @@ mod tests {
     impl Upstream {
         /// The people alone, where time does not matter.
         async fn fetch(&self, keys: &PersonKeys, deadline: Instant) -> Result<Vec<Record>, AuthorityError> {
-            self.ask(keys, 0, deadline).await.map(|said| said.people)
+            self.ask(keys, at(0, 0), deadline).await.map(|said| said.people)
         }
+    }
+
+    const fn at(at_ms: u64, erased: u64) -> Moment {
+        Moment { at_ms, erased }
+    }
+
+    #[tokio::test]
+    async fn nobody_joins_a_flight_of_before_an_erasure() {
+        let authority = Arc::new(Scripted::new([record(1)], [Step::Delay(200), Step::Delay(200)]));
+        let upstream = upstream(&authority, FlightLimits::default());
+        let person = keys(1);
+        let ask = |at_ms, erased| upstream.ask(&person, at(at_ms, erased), soon());
+        let (before, after, joined) = tokio::join!(ask(1_000, 7), ask(1_100, 9), ask(1_150, 9));
+        let times = [before, after, joined].map(|said| said.expect("answered").asked_at_ms);
+        assert_eq!((authority.calls(), times), (2, [1_000, 1_100, 1_100]));
+        assert_eq!(upstream.in_flight(), 0);
     }
 
     #[tokio::test]
@@ -271,10 +300,11 @@ mod tests {
         let authority = Arc::new(Scripted::new([record(1)], [Step::Delay(200)]));
         let upstream = upstream(&authority, FlightLimits::default());
         let person = keys(1);
-        let (first, second) = tokio::join!(upstream.ask(&person, 1_000, soon()), upstream.ask(&person, 1_150, soon()));
+        let (first, second) =
+            tokio::join!(upstream.ask(&person, at(1_000, 0), soon()), upstream.ask(&person, at(1_150, 0), soon()));
         assert_eq!(authority.calls(), 1);
         assert_eq!((first.expect("answered").asked_at_ms, second.expect("answered").asked_at_ms), (1_000, 1_000));
-        assert_eq!(upstream.ask(&person, 1_300, soon()).await.expect("answered").asked_at_ms, 1_300);
+        assert_eq!(upstream.ask(&person, at(1_300, 0), soon()).await.expect("answered").asked_at_ms, 1_300);
     }
 
     fn upstream(authority: &Arc<Scripted>, limits: FlightLimits) -> Upstream {

@@ -21,7 +21,7 @@ mod row;
 pub(crate) mod scripted;
 mod soundness;
 
-pub use flight::{FlightLimits, Said, Upstream};
+pub use flight::{FlightLimits, Moment, Said, Upstream};
 pub use page::Page;
 
 use std::fmt;

@@ -25,8 +25,10 @@ pub struct ErasureReason {
 }
 
 impl Desk {
-    /// An erasure with its leaf, to be stamped and proposed by the leader, and the id by which the leaf is found; none if
-    /// nothing is kept about the number.
+    /// An erasure with its leaf, to be stamped and proposed by the leader, and the id by which the leaf is found.
+    ///
+    /// None if nothing is kept about the number, unless sweeps remember everybody (`sweeps`): then a page with the person in
+    /// it may be under way, and only an entry of the log turns it away.
     ///
     /// # Errors
     /// [`ErrorNumber::Internal`].
@@ -34,10 +36,11 @@ impl Desk {
         &self,
         number: PersonNumber,
         reason: &ErasureReason,
+        sweeps: bool,
     ) -> Result<Option<(Erasure, RequestId)>, ErrorNumber> {
         let person = self.keyring.row_key(number);
         let own = self.state.person(&person).map_err(internal)?;
-        if own.is_none() && self.state.record(&person).map_err(internal)?.is_none() {
+        if !sweeps && own.is_none() && self.state.record(&person).map_err(internal)?.is_none() {
             return Ok(None);
         }
         let revision = self.state.meta().register_revision;

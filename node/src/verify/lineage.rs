@@ -9,6 +9,7 @@ use xacminh_core::{
 };
 
 use super::Desk;
+use crate::upstream::Moment;
 
 impl Desk {
     /// Adds to what the authority said of the number asked about the records of the numbers issued in its place.
@@ -20,7 +21,7 @@ impl Desk {
         question: &Question,
         permit: &Permit,
         known: &mut Known,
-        now_ms: u64,
+        now: Moment,
         deadline: Instant,
     ) {
         for _ in 0..lineage::HOPS_MAX {
@@ -30,7 +31,7 @@ impl Desk {
             }
             let Some(next) = decide::successor(question, permit, known) else { return };
             let keys = lineage::keys_of(next, &question.person);
-            let said = match self.upstream.ask(&keys, now_ms, deadline).await {
+            let said = match self.upstream.ask(&keys, now, deadline).await {
                 Ok(said) => said,
                 Err(error) => {
                     tracing::debug!(%error, "the authority did not answer about the number issued anew");

@@ -50,7 +50,7 @@ use crate::{
     raft::submit::{Settled, SubmitError, Submitter},
     store::State,
     telemetry::{CacheResult, Metrics, Stage, Stopwatch, UpstreamOutcome},
-    upstream::{AuthorityError, Said, Upstream},
+    upstream::{AuthorityError, Moment, Said, Upstream},
 };
 
 use entry::Marks;
@@ -120,6 +120,8 @@ pub struct Answered {
 struct Learnt {
     /// What the authority said, if it was asked.
     said: Option<Known>,
+    /// The newest entry that had erased somebody when it was asked.
+    erased: u64,
     /// It was asked and could not be reached.
     unavailable: bool,
     /// A budget of misses is spent: the question is to be refused.
@@ -225,6 +227,8 @@ impl Desk {
         watch.lap(Stage::Register, &self.metrics);
         let key = marks.person;
         let (as_of, remembered) = self.recall(&key)?;
+        // Second: an erasure after this is one after `as_of` too, and apply sees it.
+        learnt.forget_before(self.state.meta().erased);
         watch.lap(Stage::Store, &self.metrics);
         loop {
             let now_ms = self.clock.now_ms();
@@ -269,13 +273,14 @@ impl Desk {
         let asked = Instant::now();
         let left = deadline.saturating_duration_since(asked);
         let patience = left - (left / COMMIT_SHARE).min(COMMIT_TIME_MAX);
-        let said = self.upstream.ask(&question.person, now_ms, asked + patience).await;
+        let now = Moment { at_ms: now_ms, erased: learnt.erased };
+        let said = self.upstream.ask(&question.person, now, asked + patience).await;
         let took_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.metrics.upstream(upstream_outcome(&said), took_us);
         match said {
             Ok(Said { people, asked_at_ms }) => {
                 let mut known = Known { people, read_at_ms: asked_at_ms };
-                self.follow(question, permit, &mut known, now_ms, asked + patience).await;
+                self.follow(question, permit, &mut known, now, asked + patience).await;
                 learnt.said = Some(known);
             }
             Err(error) => {
@@ -412,6 +417,13 @@ impl Desk {
 }
 
 impl Learnt {
+    /// Forgets what the authority said before the newest erasure: it may be about the one who was erased.
+    fn forget_before(&mut self, erased: u64) {
+        if self.erased != erased {
+            (self.said, self.erased) = (None, erased);
+        }
+    }
+
     /// What to decide from: the newer of what is remembered and what the authority said for this question.
     fn basis<'a>(&'a self, remembered: Option<&'a Known>, now_ms: u64) -> (Asked, Option<&'a Known>) {
         match (&self.said, self.unavailable) {

@@ -47,7 +47,7 @@ struct Plan {
     question: u8,
     who: u8,
     remember: bool,
-    /// Entries that were applied here since the record was read.
+    /// Entries that were applied here since the record was read; 6 is one that is to come.
     read_ago: u64,
     official: Option<u8>,
     points: u32,
@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             prop_oneof![9 => Just(0_u8), 1 => Just(1)],
             0..6_u8,
             any::<bool>(),
-            prop_oneof![3 => Just(0_u64), 1 => 1..6_u64],
+            prop_oneof![6 => Just(0_u64), 2 => 1..6_u64, 1 => Just(6)],
         ),
         (prop::option::of(0..3_u8), 0..2_u32),
     );
@@ -172,7 +172,8 @@ impl World {
         let asked_ms = if plan.asked_ago_ms == 0 { at_ms - at_ms % 10_000 } else { at_ms - plan.asked_ago_ms };
         let request = RequestKey { id: RequestId::new(asked_ms, [plan.which; 10]), portal: PortalId(plan.portal) };
         let key = [plan.who; 32];
-        let as_of = self.state().applied().map_or(0, |applied| applied.index).saturating_sub(plan.read_ago);
+        let applied = self.state().applied().map_or(0, |applied| applied.index);
+        let as_of = if plan.read_ago == 6 { applied + 1 } else { applied.saturating_sub(plan.read_ago) };
         let mut item = item(self.index, at_ms);
         item.remember = plan.remember.then(|| RecordChange { key, as_of, sealed: vec![plan.which] });
         item.read = Some(command::RecordRead { key, as_of });

@@ -50,6 +50,38 @@ async fn a_page_that_was_read_before_somebody_was_erased_is_turned_away() {
     assert!(office.desk.sweep_due(HOUR_MS, None).expect("read").expect("it has not begun").page == 0);
 }
 
+/// Found by a review: while nothing was kept of somebody their erasure left no entry, and a page under way remembered them.
+#[tokio::test]
+async fn who_is_erased_before_a_page_is_remembered_is_not_remembered_by_it() {
+    let office = office(3, Vec::new()).await;
+    let soon = Instant::now() + Duration::from_secs(20);
+    let at = office.desk.sweep_due(HOUR_MS, None).expect("read").expect("the first is due");
+    let page = office.desk.upstream.page(None, 10, soon).await.expect("read");
+    let before = office.desk.sweep_page(at, &page, office.desk.sweep_moment()).expect("sealed");
+    assert!(!office.erase_beside(2, false).await, "nothing is kept");
+    assert!(office.erase_beside(2, true).await);
+    office.log.apply(&Command::Sweep(before)).await;
+    assert!(!office.desk.sweep_took(at));
+    let key = office.desk.keyring.row_key(keys(2).number);
+    assert_eq!(office.desk.state.record(&key).expect("read"), None);
+}
+
+/// Found by a review: what the authority had said before an erasure was remembered after it.
+#[tokio::test]
+async fn what_the_authority_said_before_an_erasure_is_not_remembered_after_it() {
+    let office = Arc::new(office(2, vec![Step::Delay(800)]).await);
+    let asking = {
+        let office = Arc::clone(&office);
+        tokio::spawn(async move { office.ask(&office.question(1, "clerk-01")).await })
+    };
+    while office.authority.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(office.erase_beside(1, true).await);
+    assert!(is_match(&asking.await.expect("no panic").expect("answered")));
+    assert_eq!(office.authority.calls(), 2, "it was asked again");
+}
+
 /// Found by a review: what the authority said just now lost to it, so that nobody could be told until that time came.
 #[tokio::test]
 async fn a_sweep_of_a_clock_that_ran_ahead_gives_way_to_what_the_authority_says() {

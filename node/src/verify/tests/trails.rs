@@ -47,12 +47,17 @@ impl Office {
 
     /// Erases as the leader does; whether it was done.
     pub(super) async fn erase(&self, person: u64) -> bool {
+        self.erase_beside(person, false).await
+    }
+
+    /// The same, where sweeps may remember everybody.
+    pub(super) async fn erase_beside(&self, person: u64, sweeps: bool) -> bool {
         let reason = ErasureReason {
             operator: "lan".into(),
             ground: "Luật 91/2025/QH15, Điều 16".into(),
             ordered_by: "QĐ 12".into(),
         };
-        let prepared = self.desk.erasure(keys(person).number, &reason).expect("sealed");
+        let prepared = self.desk.erasure(keys(person).number, &reason, sweeps).expect("sealed");
         let Some((mut erasure, _)) = prepared else { return false };
         erasure.at_ms = self.desk.state.meta().last_at_ms + 1;
         Leaf::stamp(&mut erasure.leaf, erasure.at_ms);
