@@ -23,7 +23,10 @@ use crate::{config::Remember, serve::Trouble, store::Cleared, verify::ErasureRea
 /// How often the erasure is prepared again because somebody asked about the person in that very moment.
 const ROUNDS_MAX: usize = 8;
 
-/// How long an erasure may take to be applied here.
+/// How long an erasure may wait for its turn.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long it may take after that to be applied here.
 const ERASURE_MAX: Duration = Duration::from_secs(10);
 
 /// Leaves read at once while the erasure's own is looked for.
@@ -45,8 +48,11 @@ pub(super) struct Turns {
     ended: Mutex<Option<Instant>>,
 }
 
-/// The turn of one erasure. The pause begins when it is over, however it ends.
-struct Turn<'a>(MutexGuard<'a, Option<Instant>>);
+/// The turn of one erasure. The pause begins when it is over, however it ends, if anything was proposed.
+struct Turn<'a> {
+    ended: MutexGuard<'a, Option<Instant>>,
+    proposed: bool,
+}
 
 impl Default for Turns {
     fn default() -> Self {
@@ -60,13 +66,15 @@ impl Turns {
         if let Some(ended) = *ended {
             sleep_until(ended + self.pause).await;
         }
-        Turn(ended)
+        Turn { ended, proposed: false }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.0 = Some(Instant::now());
+        if self.proposed {
+            *self.ended = Some(Instant::now());
+        }
     }
 }
 
@@ -74,22 +82,30 @@ impl Node {
     /// Erases a person and waits until this node has applied it; gives the position of the leaf that says so.
     pub(super) async fn erase_person(&self, number: PersonNumber, reason: &ErasureReason) -> Result<u64, Trouble> {
         let failure = |number, detail: &str| Trouble { number, detail: detail.to_owned() };
-        let deadline = Instant::now() + ERASURE_MAX;
+        // Who does not lead, or does not know yet what leaders before it committed, keeps nobody waiting for it.
+        let check_leads = || {
+            let leads = self.replication.leads_with_all();
+            leads.then_some(()).ok_or_else(|| failure(ErrorNumber::NotReady, "this node does not lead; ask another"))
+        };
+        check_leads()?;
         let waited_in_vain = |_| failure(ErrorNumber::Overloaded, "many erasures wait for their turn; send it again");
-        let _turn = timeout_at(deadline, self.erasures.next()).await.map_err(waited_in_vain)?;
+        let mut turn = timeout_at(Instant::now() + WAIT_MAX, self.erasures.next()).await.map_err(waited_in_vain)?;
+        let deadline = Instant::now() + ERASURE_MAX;
         let sweeps = self.config.authority.remember == Remember::Everybody;
         for _ in 0..ROUNDS_MAX {
-            if !self.replication.leads() {
-                return Err(failure(ErrorNumber::NotReady, "this node does not lead; ask another"));
-            }
-            let prepared = self.desk.erasure(number, reason, sweeps).map_err(|number| failure(number, ""))?;
-            let Some((erasure, id)) = prepared else {
+            check_leads()?;
+            let prepared = self.desk.erasure(number, reason).map_err(|number| failure(number, ""))?;
+            // A page of a sweep that has the person may be under way, and only an entry turns it away.
+            if !prepared.kept && !sweeps {
                 return Err(failure(ErrorNumber::Erased, "nothing is kept about this number"));
-            };
+            }
             let before = self.state.meta().leaves;
-            self.propose(erasure, deadline).await?;
-            if let Some(position) = self.leaf_of(id, before).map_err(|number| failure(number, ""))? {
-                return Ok(position);
+            turn.proposed = true;
+            self.propose(prepared.erasure, deadline).await?;
+            match self.leaf_of(prepared.id, before).map_err(|number| failure(number, ""))? {
+                Some(position) if prepared.kept => return Ok(position),
+                Some(_) => return Err(failure(ErrorNumber::Erased, "nothing was kept about this number")),
+                None => {}
             }
         }
         Err(failure(ErrorNumber::Overloaded, "the person is being asked about; send the erasure again"))
@@ -205,15 +221,19 @@ mod tests {
     async fn erasures_come_some_time_apart() {
         let pause = Duration::from_millis(60);
         let (turns, began) = (Turns { pause, ended: Mutex::default() }, Instant::now());
-        drop(turns.next().await);
-        drop(turns.next().await);
+        turns.next().await.proposed = true;
+        turns.next().await.proposed = true;
         assert!(began.elapsed() >= pause);
-        let turn = turns.next().await;
+        let mut turn = turns.next().await;
         assert!(timeout_at(Instant::now() + pause, turns.next()).await.is_err(), "one at a time");
+        turn.proposed = true;
+        let ended = Instant::now();
         drop(turn);
-        let given_up = Instant::now();
         drop(turns.next().await);
-        assert!(given_up.elapsed() >= pause);
+        assert!(ended.elapsed() >= pause);
+        let last = *turns.ended.lock().await;
+        drop(turns.next().await);
+        assert_eq!(*turns.ended.lock().await, last, "nothing was proposed: nobody waits for it");
     }
 
     #[test]

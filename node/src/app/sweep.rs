@@ -58,12 +58,13 @@ pub(super) async fn keep(node: Arc<Node>, metrics: Arc<SweepMetrics>) {
     let (mut pause, mut again) = (LOOK_INTERVAL, false);
     loop {
         sleep(std::mem::replace(&mut pause, LOOK_INTERVAL)).await;
+        let goes_on = std::mem::take(&mut again);
         if !node.replication.leads_with_all() {
             continue;
         }
         let begun = Instant::now();
         let Ok(Some(from)) = node.desk.sweep_due(every_ms, done.map(|at| at.elapsed())) else { continue };
-        if !std::mem::take(&mut again) {
+        if !goes_on {
             tracing::info!(page = from.page, "a sweep of the population begins or goes on");
         }
         metrics.running(true);

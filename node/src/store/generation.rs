@@ -20,6 +20,7 @@ use xacminh_proto::transparency::{
 use super::{
     encoding::malformed,
     entries::{self, Mark, RecentLeaves},
+    erasures::Erasures,
     hashes::{Edge, Recent, TreeReader, WIDTH},
     mirror::Budgets,
     rocks,
@@ -37,6 +38,7 @@ pub(super) struct Generation {
     pub(super) recent: Recent,
     recent_leaves: RwLock<RecentLeaves>,
     pub(super) budgets: Budgets,
+    pub(super) erasures: Erasures,
     edge: Mutex<Edge>,
     /// How often its tables were scrubbed, in this process.
     pub(super) scrubs: AtomicU64,
@@ -57,6 +59,7 @@ impl Generation {
     pub(super) fn open(number: u64, path: &Path, block_cache: &Cache) -> io::Result<Arc<Self>> {
         let db = tables::open(path, block_cache).map_err(rocks::io_error)?;
         let head = Head::load(&db)?;
+        let erasures = Erasures::after(head.meta.erased);
         let shards = rocks::family(&db, tables::SHARDS);
         let shards = db.iterator_cf(shards, IteratorMode::Start).map(|pair| {
             let (key, value) = pair.map_err(rocks::io_error)?;
@@ -71,6 +74,7 @@ impl Generation {
             recent: Recent::default(),
             recent_leaves: RwLock::default(),
             budgets: Budgets::default(),
+            erasures,
             reads: ReadOptions::default(),
             edge: Mutex::default(),
             scrubs: AtomicU64::new(0),

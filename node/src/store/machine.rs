@@ -265,6 +265,10 @@ impl Applier {
         // If we crash here, the state is as of the last flush, and this entry is applied again.
         if let Some((_, changes, _)) = &told {
             self.mirror.wrote(&generation, changes, forgotten);
+            if let Some(erased) = &changes.erased {
+                // Before it is published: who sees a state after the erasure finds the erasure too.
+                generation.erasures.add(entry.log_id.index, erased.person);
+            }
         }
         let leaves = head.meta.leaves;
         generation.publish(head, document, grown.as_ref());

@@ -22,6 +22,7 @@ mod audit_index;
 mod disk;
 mod encoding;
 mod entries;
+mod erasures;
 mod fatal;
 mod floor;
 mod generation;

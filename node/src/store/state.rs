@@ -93,6 +93,12 @@ impl State {
         self.generation().head.load().applied
     }
 
+    /// Raft index of the newest erasure that may have been of this person, as far as this process knows; 0 if none was.
+    #[must_use]
+    pub fn newest_erasure_of(&self, person: &RecordKey) -> u64 {
+        self.generation().erasures.newest_of(person)
+    }
+
     /// First log index whose effect would be lost by a crash now; the Raft log brings it back.
     #[must_use]
     pub fn flushed_next(&self) -> u64 {

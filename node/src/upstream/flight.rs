@@ -84,8 +84,8 @@ struct Flight {
 pub struct Moment {
     /// Unix milliseconds.
     pub at_ms: u64,
-    /// The newest entry that erased somebody. An answer that was asked for before an erasure may bring back who was erased:
-    /// nobody joins a flight that began before one.
+    /// The newest entry that may have erased the person asked about. What was asked for before an erasure would bring them
+    /// back: nobody joins a flight that began before it.
     pub erased: u64,
 }
 

@@ -24,31 +24,31 @@ pub struct ErasureReason {
     pub ordered_by: String,
 }
 
+/// An erasure that can be proposed.
+pub struct PreparedErasure {
+    /// The change, not stamped yet.
+    pub erasure: Erasure,
+    /// The id by which its leaf is found.
+    pub id: RequestId,
+    /// Whether anything is kept about the person. If not, it only turns away what is under way about them.
+    pub kept: bool,
+}
+
 impl Desk {
-    /// An erasure with its leaf, to be stamped and proposed by the leader, and the id by which the leaf is found.
-    ///
-    /// None if nothing is kept about the number, unless sweeps remember everybody (`sweeps`): then a page with the person in
-    /// it may be under way, and only an entry of the log turns it away.
+    /// The erasure of a person with its leaf, to be stamped and proposed by the leader.
     ///
     /// # Errors
     /// [`ErrorNumber::Internal`].
-    pub fn erasure(
-        &self,
-        number: PersonNumber,
-        reason: &ErasureReason,
-        sweeps: bool,
-    ) -> Result<Option<(Erasure, RequestId)>, ErrorNumber> {
+    pub fn erasure(&self, number: PersonNumber, reason: &ErasureReason) -> Result<PreparedErasure, ErrorNumber> {
         let person = self.keyring.row_key(number);
         let own = self.state.person(&person).map_err(internal)?;
-        if !sweeps && own.is_none() && self.state.record(&person).map_err(internal)?.is_none() {
-            return Ok(None);
-        }
+        let kept = own.is_some() || self.state.record(&person).map_err(internal)?.is_some();
         let revision = self.state.meta().register_revision;
         let words = Words { by: &reason.operator, dossier: &reason.ordered_by, procedure: &reason.ground };
         let Administrative { leaf, envelope, request } = self.administrative(LeafKind::Erased, revision, &words)?;
         let created = own.map_or(0, |(created, ..)| created);
         let erasure =
             Erasure { ticket: self.submitter.ticket(Urgency::Background), at_ms: 0, person, created, leaf, envelope };
-        Ok(Some((erasure, request.id)))
+        Ok(PreparedErasure { erasure, id: request.id, kept })
     }
 }

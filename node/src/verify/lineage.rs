@@ -31,7 +31,8 @@ impl Desk {
             }
             let Some(next) = decide::successor(question, permit, known) else { return };
             let keys = lineage::keys_of(next, &question.person);
-            let said = match self.upstream.ask(&keys, now, deadline).await {
+            let erased = self.state.newest_erasure_of(&self.keyring.row_key(keys.number));
+            let said = match self.upstream.ask(&keys, Moment { erased, ..now }, deadline).await {
                 Ok(said) => said,
                 Err(error) => {
                     tracing::debug!(%error, "the authority did not answer about the number issued anew");

@@ -58,7 +58,7 @@ use entry::Marks;
 pub use auditing::{Inquired, Opened};
 pub use crowd::Crowd;
 pub use entry::Terms;
-pub use erasure::ErasureReason;
+pub use erasure::{ErasureReason, PreparedErasure};
 pub use receipts::ReceiptHolder;
 pub use sweep::{SweepMoment, SweepPosition};
 pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
@@ -120,7 +120,7 @@ pub struct Answered {
 struct Learnt {
     /// What the authority said, if it was asked.
     said: Option<Known>,
-    /// The newest entry that had erased somebody when it was asked.
+    /// The newest entry that may have erased the person before it was asked.
     erased: u64,
     /// It was asked and could not be reached.
     unavailable: bool,
@@ -228,7 +228,7 @@ impl Desk {
         let key = marks.person;
         let (as_of, remembered) = self.recall(&key)?;
         // Second: an erasure after this is one after `as_of` too, and apply sees it.
-        learnt.forget_before(self.state.meta().erased);
+        learnt.forget_before(self.state.newest_erasure_of(&key));
         watch.lap(Stage::Store, &self.metrics);
         loop {
             let now_ms = self.clock.now_ms();
@@ -417,7 +417,7 @@ impl Desk {
 }
 
 impl Learnt {
-    /// Forgets what the authority said before the newest erasure: it may be about the one who was erased.
+    /// Forgets what the authority said before the person was erased.
     fn forget_before(&mut self, erased: u64) {
         if self.erased != erased {
             (self.said, self.erased) = (None, erased);

@@ -82,6 +82,22 @@ async fn what_the_authority_said_before_an_erasure_is_not_remembered_after_it() 
     assert_eq!(office.authority.calls(), 2, "it was asked again");
 }
 
+/// Found by a review: each erasure of a list sent everybody who waited for a slow authority there again.
+#[tokio::test]
+async fn what_the_authority_said_before_the_erasure_of_somebody_else_is_not_asked_for_again() {
+    let office = Arc::new(office(2, vec![Step::Delay(800)]).await);
+    let asking = {
+        let office = Arc::clone(&office);
+        tokio::spawn(async move { office.ask(&office.question(1, "clerk-01")).await })
+    };
+    while office.authority.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(office.erase_beside(2, true).await);
+    assert!(is_match(&asking.await.expect("no panic").expect("answered")));
+    assert_eq!(office.authority.calls(), 1);
+}
+
 /// Found by a review: what the authority said just now lost to it, so that nobody could be told until that time came.
 #[tokio::test]
 async fn a_sweep_of_a_clock_that_ran_ahead_gives_way_to_what_the_authority_says() {

@@ -57,8 +57,11 @@ impl Office {
             ground: "Luật 91/2025/QH15, Điều 16".into(),
             ordered_by: "QĐ 12".into(),
         };
-        let prepared = self.desk.erasure(keys(person).number, &reason, sweeps).expect("sealed");
-        let Some((mut erasure, _)) = prepared else { return false };
+        let PreparedErasure { mut erasure, kept, .. } =
+            self.desk.erasure(keys(person).number, &reason).expect("sealed");
+        if !kept && !sweeps {
+            return false;
+        }
         erasure.at_ms = self.desk.state.meta().last_at_ms + 1;
         Leaf::stamp(&mut erasure.leaf, erasure.at_ms);
         self.log.apply(&Command::Erase(erasure)).await;
