@@ -18,7 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, future::BoxFuture, task::AtomicWaker};
 use openraft::impls::ProgressResponder;
 use tokio::{
     sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
@@ -28,7 +28,7 @@ use xacminh_core::command::{BATCH_ITEMS_MAX, Batch, COMMAND_BYTES_MAX, Command, 
 use xacminh_proto::transparency::Leaf;
 
 use super::{CommandBytes, start::Raft};
-use crate::{env::Clock, telemetry::Metrics};
+use crate::{env::Clock, store::Waiters, telemetry::Metrics};
 
 /// Items that may wait for a batch on the leader, from all nodes together; beyond it they are dropped and sent again.
 const QUEUE_ITEMS_MAX: usize = 16 * 1024;
@@ -101,7 +101,7 @@ struct Here(Arc<SyncMutex<HashSet<Ticket>>>);
 
 /// Counts items that were taken and have not been handed to Raft yet: the log is about to grow by them.
 #[derive(Clone, Default)]
-pub struct Coming(Arc<AtomicUsize>);
+pub struct Coming(Arc<(AtomicUsize, Waiters)>);
 
 impl Stamps {
     /// Stamps by a clock; `applied` gives that of the last applied command, and the tree after it.
@@ -185,12 +185,16 @@ impl ProposerTask {
             let proposed = Instant::now();
             let Ok(written) = write(&log, &stamps, items).await else { return };
             self.coming.gone(tickets.len());
-            let (here, metrics) = (self.here.clone(), Arc::clone(&metrics));
+            let (here, coming, metrics) = (self.here.clone(), self.coming.clone(), Arc::clone(&metrics));
             tokio::spawn(async move {
-                let Some(Written { settled, applied }) = written else { return here.forget(&tickets) };
+                let Some(Written { settled, applied }) = written else {
+                    here.forget(&tickets);
+                    return coming.settled();
+                };
                 // Turned away (another node leads, or the lease is not there yet): the items' nodes send them again.
                 settled.await;
                 drop(permit);
+                coming.settled();
                 here.forget(&tickets);
                 metrics.committed(u64::try_from(proposed.elapsed().as_micros()).unwrap_or(u64::MAX));
                 applied.await;
@@ -283,15 +287,28 @@ impl Coming {
     /// Whether there are any.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.0.load(Ordering::SeqCst) > 0
+    }
+
+    /// Has a task woken once nothing is coming any more, and what did come has settled.
+    pub(super) fn join(&self, waker: &Arc<AtomicWaker>) {
+        self.0.1.join(waker);
     }
 
     pub(super) fn more(&self, items: usize) {
-        self.0.fetch_add(items, Ordering::Relaxed);
+        self.0.0.fetch_add(items, Ordering::SeqCst);
     }
 
+    /// Some were handed over; they may not be in the log yet.
     pub(super) fn gone(&self, items: usize) {
-        self.0.fetch_sub(items, Ordering::Relaxed);
+        self.0.0.fetch_sub(items, Ordering::SeqCst);
+    }
+
+    /// Some that were handed over are committed by now, or come to nothing.
+    pub(super) fn settled(&self) {
+        if !self.any() {
+            self.0.1.wake();
+        }
     }
 }
 

@@ -375,6 +375,8 @@ fn config(cluster: &str, settings: &Settings) -> Result<Config, String> {
     Config {
         cluster_name: cluster.to_owned(),
         heartbeat_interval: ms(settings.heartbeat),
+        // Each node gets each of them: they carry the commits that ride along with nothing.
+        heartbeat_min_interval: Some(0),
         election_timeout_min: ms(settings.election_min),
         election_timeout_max: ms(settings.election_max),
         // The default of 200 ms is the time of the whole transfer; a snapshot takes as long as its bytes do.

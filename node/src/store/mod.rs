@@ -48,7 +48,7 @@ pub use fatal::{Fatal, FatalHook};
 pub use floor::FlushedFloor;
 pub use hashes::TreeReader;
 pub use inspect::{Inspection, inspect};
-pub use log::{Cleared, Growth, LogEnd, LogError, LogStore};
+pub use log::{Cleared, Growth, LogEnd, LogError, LogStore, Waiters};
 pub use machine::{ApplySink, StateMachine};
 pub use snapshot::{FILES_MAX, MANIFEST_BYTES_MAX, Manifest, ManifestFile, Receiving, SnapshotBuilder, SnapshotDir};
 pub use state::{Document, Indexed, State};

@@ -5,7 +5,8 @@
 //! appended a moment later (docs/decisions/0018): what is sent then says the same. So openraft is not asked for a request as long
 //! as all entries are sent and more are coming.
 //!
-//! No commit depends on this: the next entries carry it, and if what was coming does not come, a heartbeat does.
+//! No commit depends on this: the next entries carry it, and who waits is also woken once a batch has settled and nothing
+//! more is coming, whatever became of it. openraft's heartbeats, which do not come through here, carry it besides.
 
 use std::{
     pin::Pin,
@@ -42,7 +43,9 @@ pub(super) struct Riding<S> {
 impl Upcoming {
     /// Requests of a session that begins.
     pub(super) fn riding<S>(&self, requests: S) -> Riding<S> {
-        Riding { requests, coming: self.coming.clone(), growth: self.end.growth(), sent: 0 }
+        let growth = self.end.growth();
+        self.coming.join(growth.waker());
+        Riding { requests, coming: self.coming.clone(), growth, sent: 0 }
     }
 }
 
@@ -53,7 +56,8 @@ where
     type Item = AppendEntriesRequest<TypeConfig>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.sent > 0 && self.coming.any() && self.growth.poll_behind(self.sent, context).is_pending() {
+        // In this order: what comes to nothing after the second look finds the waker that the first one left.
+        if self.sent > 0 && self.growth.poll_behind(self.sent, context).is_pending() && self.coming.any() {
             return Poll::Pending;
         }
         let next = Pin::new(&mut self.requests).poll_next(context);
@@ -171,6 +175,28 @@ mod tests {
         session.coming.gone(1);
         session.make(0..0);
         assert_eq!(session.next(), Some(0), "nothing is coming");
+    }
+
+    /// Found by a review: a question's own commit could be held, since it was handed over before it was counted as gone;
+    /// and one that was turned away left the commit before it to the next heartbeat.
+    #[test]
+    fn whoever_waits_is_woken_when_nothing_comes_of_what_was_coming() {
+        let mut session = Session::begin();
+        session.end.set(12);
+        session.make(10..13);
+        assert_eq!(session.next(), Some(3));
+        session.coming.more(2);
+        session.make(0..0);
+        assert_eq!(session.next(), None);
+        session.woken();
+        session.coming.gone(1);
+        session.coming.settled();
+        assert_eq!(session.woken(), 0, "one is still coming");
+        session.coming.gone(1);
+        assert_eq!(session.woken(), 0, "it may be on its way into the log");
+        session.coming.settled();
+        assert_eq!(session.woken(), 1);
+        assert_eq!(session.next(), Some(0));
     }
 
     /// openraft may have been at something else when it was asked last, and wakes nobody for what is appended.

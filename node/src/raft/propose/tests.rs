@@ -1,7 +1,8 @@
 //! The proposer against a log that notes what it is given.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use futures::task::ArcWake;
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use xacminh_core::command::{Entry, OwnKey, Person, RequestKey};
 use xacminh_proto::{
@@ -174,6 +175,43 @@ async fn what_is_coming_is_what_was_taken_and_is_not_proposed_yet() {
     let taken = (0..).take_while(|seq| proposer.offer(numbered(*seq, 1))).count();
     proposer.coming().gone(taken);
     assert!(!proposer.coming().any());
+}
+
+/// What became of a batch is told whether it was committed, turned away, or never fitted.
+#[tokio::test]
+async fn whoever_waits_for_what_is_coming_is_told_when_it_has_settled() {
+    let (proposer, task) = Proposer::new();
+    let coming = proposer.coming();
+    let (waker, wakes) = (Arc::new(AtomicWaker::new()), Arc::new(Wakes::default()));
+    coming.join(&waker);
+    let mut notes = run(task, 1);
+    for (seq, bytes) in [(1, 100), (2, COMMAND_BYTES_MAX)] {
+        waker.register(&futures::task::waker(Arc::clone(&wakes)));
+        assert!(proposer.offer(numbered(seq, bytes)));
+        if bytes == 100 {
+            let (_, settle) = notes.recv().await.expect("a batch");
+            gone(&coming).await;
+            assert_eq!(wakes.0.load(Ordering::SeqCst), 0, "it is under way");
+            drop(settle);
+        }
+        let mut turns = 0;
+        while wakes.0.swap(0, Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+            turns += 1;
+            assert!(turns < 1_000_000, "nobody is told");
+        }
+        assert!(!coming.any());
+    }
+}
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl ArcWake for Wakes {
+    fn wake_by_ref(wakes: &Arc<Self>) {
+        wakes.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// Waits until nothing is coming.

@@ -10,12 +10,16 @@ use std::{
 
 use futures::task::AtomicWaker;
 
+/// Tasks that wait for something to move. Who is gone is forgotten.
+#[derive(Default)]
+pub struct Waiters(Mutex<Vec<Weak<AtomicWaker>>>);
+
 /// The index of the last entry, as soon as it can be read.
 #[derive(Default)]
 pub struct LogEnd {
     /// 0 while there is none.
     index: AtomicU64,
-    waiting: Mutex<Vec<Weak<AtomicWaker>>>,
+    waiters: Waiters,
 }
 
 /// One task's way to wait for the log to grow.
@@ -24,26 +28,44 @@ pub struct Growth {
     waker: Arc<AtomicWaker>,
 }
 
+impl Waiters {
+    /// One more.
+    pub fn join(&self, waker: &Arc<AtomicWaker>) {
+        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.retain(|waker| waker.strong_count() > 0);
+        waiters.push(Arc::downgrade(waker));
+    }
+
+    /// Wakes all of them.
+    pub fn wake(&self) {
+        let waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.iter().filter_map(Weak::upgrade).for_each(|waker| waker.wake());
+    }
+}
+
 impl LogEnd {
     /// Waits on behalf of one task.
     #[must_use]
     pub fn growth(self: &Arc<Self>) -> Growth {
         let waker = Arc::new(AtomicWaker::new());
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|waker| waker.strong_count() > 0);
-        waiting.push(Arc::downgrade(&waker));
+        self.waiters.join(&waker);
         Growth { end: Arc::clone(self), waker }
     }
 
     /// Says where the log ends now.
     pub(crate) fn set(&self, index: u64) {
         self.index.store(index, Ordering::SeqCst);
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.iter().filter_map(Weak::upgrade).for_each(|waker| waker.wake());
+        self.waiters.wake();
     }
 }
 
 impl Growth {
+    /// What the task is woken by, to wait for something else besides.
+    #[must_use]
+    pub const fn waker(&self) -> &Arc<AtomicWaker> {
+        &self.waker
+    }
+
     /// Ready if there are entries behind this index; otherwise the task is woken once the end has moved.
     pub fn poll_behind(&self, index: u64, context: &mut Context<'_>) -> Poll<()> {
         // In this order: what moves the end after the look finds the waker.

@@ -40,7 +40,7 @@ use super::{
 };
 use cache::Cache;
 pub(super) use cache::cost;
-pub use end::{Growth, LogEnd};
+pub use end::{Growth, LogEnd, Waiters};
 use sync::{SyncThread, Synced};
 
 const LOG: &str = "log";

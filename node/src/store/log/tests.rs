@@ -66,10 +66,12 @@ async fn the_end_is_told_as_it_moves() {
     log.truncate_after(Some(log_id(1, 5))).await.unwrap();
     assert!(is_behind(4) && !is_behind(5));
     append(&mut log, entries(2, 6..8, 100)).await.unwrap();
-    let waited = std::future::poll_fn(|context| growth.poll_behind(7, context));
-    let appended = append(&mut log, entries(2, 8..9, 100));
-    let (appended, ()) = tokio::join!(appended, waited);
-    appended.unwrap();
+    // A task of its own, which only a wake can end.
+    let waited = tokio::spawn(std::future::poll_fn(move |context| growth.poll_behind(7, context)));
+    tokio::task::yield_now().await;
+    assert!(!waited.is_finished());
+    append(&mut log, entries(2, 8..9, 100)).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(20), waited).await.expect("woken").unwrap();
     drop(log);
     assert!(
         open(folder.path())
