@@ -117,7 +117,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         // If we crash before this is durable, the entries are back and are purged again later.
         self.write(batch)?;
         // Whole files go at once; what shares a file with later entries is hidden, and goes with compaction.
-        let dropped = self.inner.db.delete_file_in_range_cf(log, from.to_be_bytes(), end.to_be_bytes());
+        // This range has its end within it, unlike the one above: a file that ends with the first entry kept must stay.
+        let dropped = self.inner.db.delete_file_in_range_cf(log, from.to_be_bytes(), upto.index.to_be_bytes());
         dropped.map_err(|error| self.inner.fail(error))?;
         let mut index = self.inner.index();
         index.purged = Some(upto);

@@ -104,6 +104,23 @@ async fn votes_and_entries_survive_in_order() {
     assert_eq!(terms, [1, 1, 1, 2, 2, 2]);
 }
 
+/// Found by the chaos test of many erasures: the file went with the first entry that was to stay, and the node could not start.
+#[tokio::test]
+async fn a_purge_leaves_a_file_that_ends_with_the_first_entry_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = open(folder.path()).unwrap();
+    append(&mut log, entries(1, 0..6, 100)).await.unwrap();
+    // Off the first level, where whole files may go.
+    log.inner.db.flush_cf(log.inner.family(LOG)).unwrap();
+    log.inner.db.compact_range_cf(log.inner.family(LOG), None::<&[u8]>, None::<&[u8]>);
+    append(&mut log, entries(1, 6..8, 100)).await.unwrap();
+    log.purge(log_id(1, 4)).await.unwrap();
+    drop(log);
+    let mut log = open(folder.path()).unwrap();
+    let kept = log.try_get_log_entries(..).await.unwrap();
+    assert_eq!(kept.iter().map(|entry| entry.log_id.index).collect::<Vec<_>>(), [5, 6, 7]);
+}
+
 /// Purged entries are hidden at once, and off the tables once they are scrubbed; those after them stay.
 #[tokio::test]
 async fn what_was_purged_leaves_the_tables() {
