@@ -74,10 +74,10 @@ fn what_changed_meanwhile_stays() {
 fn a_page_of_what_is_still_to_come_is_not_taken() {
     let mut disk = Disk::default();
     for as_of in [1, 2, u64::MAX] {
-        assert!(!taken(&mut disk, &page(7, 0, false, as_of, &[1])), "it would be the first entry");
-        disk = Disk::default();
+        // It is entry 1, then 2, then 3.
+        assert!(!taken(&mut disk, &page(7, 0, false, as_of, &[1])), "as of {as_of}");
     }
-    assert!(taken(&mut disk, &page(7, 0, false, 0, &[1])));
+    assert!(taken(&mut disk, &page(7, 0, false, 3, &[1])), "as of the entry before");
 }
 
 #[test]
