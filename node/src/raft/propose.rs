@@ -101,7 +101,13 @@ struct Here(Arc<SyncMutex<HashSet<Ticket>>>);
 
 /// Counts items that were taken and have not been handed to Raft yet: the log is about to grow by them.
 #[derive(Clone, Default)]
-pub struct Coming(Arc<(AtomicUsize, Waiters)>);
+pub struct Coming(Arc<Counted>);
+
+#[derive(Default)]
+struct Counted {
+    items: AtomicUsize,
+    waiters: Waiters,
+}
 
 impl Stamps {
     /// Stamps by a clock; `applied` gives that of the last applied command, and the tree after it.
@@ -287,27 +293,27 @@ impl Coming {
     /// Whether there are any.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.0.0.load(Ordering::SeqCst) > 0
+        self.0.items.load(Ordering::SeqCst) > 0
     }
 
     /// Has a task woken once nothing is coming any more, and what did come has settled.
     pub(super) fn join(&self, waker: &Arc<AtomicWaker>) {
-        self.0.1.join(waker);
+        self.0.waiters.join(waker);
     }
 
     pub(super) fn more(&self, items: usize) {
-        self.0.0.fetch_add(items, Ordering::SeqCst);
+        self.0.items.fetch_add(items, Ordering::SeqCst);
     }
 
     /// Some were handed over; they may not be in the log yet.
     pub(super) fn gone(&self, items: usize) {
-        self.0.0.fetch_sub(items, Ordering::SeqCst);
+        self.0.items.fetch_sub(items, Ordering::SeqCst);
     }
 
     /// Some that were handed over are committed by now, or come to nothing.
     pub(super) fn settled(&self) {
         if !self.any() {
-            self.0.1.wake();
+            self.0.waiters.wake();
         }
     }
 }
