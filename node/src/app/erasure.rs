@@ -39,7 +39,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Pause between two erasures: each makes questions about people who are new be decided once more, and a sweep read its last
-/// pages again. Many times what either takes, so that an operator's list stops neither.
+/// pages again. Many times what a commit takes, and a page of a quick authority, so that an operator's list stops neither.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Erasures come one after another, some time apart.

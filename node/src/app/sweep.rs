@@ -117,16 +117,20 @@ async fn sweep(node: &Arc<Node>, from: SweepPosition, metrics: &Arc<SweepMetrics
     for page in under_way {
         settled = settled.and(page.await);
     }
-    outcome.and(settled)
+    let records = outcome?;
+    settled?;
+    tracing::info!(records, "the population is swept");
+    Ok(())
 }
 
+/// Gives the records proposed, once all of them are.
 async fn propose_all(
     node: &Arc<Node>,
     from: SweepPosition,
     metrics: &Arc<SweepMetrics>,
     pages: &mut mpsc::Receiver<Result<Told, AuthorityError>>,
     under_way: &mut UnderWay,
-) -> Result<(), CutOff> {
+) -> Result<u64, CutOff> {
     let (begun, mut told_at, mut records) = (Instant::now(), Instant::now(), 0_u64);
     let mut at = from;
     while let Some(told) = pages.recv().await {
@@ -147,13 +151,13 @@ async fn propose_all(
         under_way.push_back(Box::pin(taken));
         records += count;
         at = SweepPosition { page: at.page + 1, after: last.or(at.after), ..at };
-        if last.is_none() || told_at.elapsed() >= TELL_INTERVAL {
+        if told_at.elapsed() >= TELL_INTERVAL {
             told_at = Instant::now();
-            tracing::info!(records, pages = at.page, seconds = begun.elapsed().as_secs(), "swept");
+            tracing::info!(records, pages = at.page, seconds = begun.elapsed().as_secs(), "sweeping");
         }
         sleep_until(begun + pace(records, node.config.authority.sweep_records_per_second)).await;
     }
-    Ok(())
+    Ok(records)
 }
 
 /// Waits until there is room for one page more, and hears of all that have been applied by now: behind a page that was

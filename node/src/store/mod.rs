@@ -4,6 +4,7 @@
 //! disk      the data directory: whose it is, who holds it, which state is in force
 //! log       entries and vote, durable before anybody is told               (RocksDB, synced)
 //! machine   committed entries become the state, and outcomes leave          (apply thread)
+//! erasures  who was erased last, in memory, for questions that are under way
 //! mirror    what apply itself read or wrote last, in memory
 //! state     what others may read                                            (RocksDB, flushed now and then)
 //! hashes    the log's trees, where proofs are made from

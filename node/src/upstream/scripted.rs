@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use xacminh_core::question::PersonKeys;
 use xacminh_core::record::{NumberStatus, Record};
@@ -18,6 +19,8 @@ use super::{Authority, AuthorityError, Change, Fetched, Page};
 pub(crate) enum Step {
     /// Answers truly after so many milliseconds.
     Delay(u64),
+    /// Answers truly once it is released.
+    Held,
     /// Fails.
     Fail(AuthorityError),
     /// Answers with the record of another person.
@@ -33,6 +36,7 @@ pub(crate) struct Scripted {
     calls: AtomicUsize,
     at_once: AtomicUsize,
     at_once_max: AtomicUsize,
+    released: Semaphore,
 }
 
 impl Scripted {
@@ -42,12 +46,17 @@ impl Scripted {
         let people = Mutex::new(people);
         let script = Mutex::new(script.into_iter().collect());
         let zero = || AtomicUsize::new(0);
-        Self { people, script, calls: zero(), at_once: zero(), at_once_max: zero() }
+        Self { people, script, calls: zero(), at_once: zero(), at_once_max: zero(), released: Semaphore::new(0) }
     }
 
     /// Changes what it knows of somebody.
     pub(crate) fn replace(&self, record: Record) {
         self.people.lock().expect("no panic while held").insert(PersonNumber::Citizen(record.number), record);
+    }
+
+    /// Lets one fetch go on that is held, or will be.
+    pub(crate) fn release(&self) {
+        self.released.add_permits(1);
     }
 
     /// Fetches so far.
@@ -64,6 +73,7 @@ impl Scripted {
         let step = self.script.lock().expect("no panic while held").pop_front();
         match step {
             Some(Step::Delay(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
+            Some(Step::Held) => self.released.acquire().await.expect("never closed").forget(),
             Some(Step::Fail(error)) => return Err(error),
             Some(Step::Lie(person)) => return Ok(Fetched::Found(Box::new(record(person)))),
             Some(Step::Panic) => panic!("as scripted"),

@@ -14,6 +14,7 @@
 //! Architecture invariant: no wire type, no socket and no clock of its own.
 
 mod administrative;
+mod ask;
 mod auditing;
 mod crowd;
 mod entry;
@@ -25,7 +26,7 @@ mod sights;
 mod sweep;
 mod trail;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
@@ -35,7 +36,7 @@ use xacminh_core::{
     decide::{self, Asked, Decision, Next},
     question::Question,
     record::Known,
-    register::{self, Grounds, Permit, Register},
+    register::{self, Grounds, Register},
 };
 use xacminh_proto::{
     transparency::{Addendum, Leaf},
@@ -49,8 +50,8 @@ use crate::{
     notary::{Notary, NotaryError},
     raft::submit::{Settled, SubmitError, Submitter},
     store::State,
-    telemetry::{CacheResult, Metrics, Stage, Stopwatch, UpstreamOutcome},
-    upstream::{AuthorityError, Moment, Said, Upstream},
+    telemetry::{CacheResult, Metrics, Stage, Stopwatch},
+    upstream::Upstream,
 };
 
 use entry::Marks;
@@ -66,11 +67,6 @@ pub use trail::{Gloss, ToldAccess, ToldTrail, TrailPart, TrailReader};
 /// How often a question is decided again because something it read was changed by another.
 /// Each round loses to a change that won, so that many rounds mean a record that never rests.
 const ROUNDS_MAX: usize = 8;
-
-/// Part of the time left that is kept for committing the answer, when the authority is asked. Without it an authority
-/// that hangs would leave the clerk without an answer, instead of with "cannot tell", which allows asking for paper.
-const COMMIT_SHARE: u32 = 4;
-const COMMIT_TIME_MAX: Duration = Duration::from_millis(1_500);
 
 /// A request id older than this may be a retry, whose first answer is looked for before anything else is done.
 const RETRY_AGE_MS_MIN: u64 = 200;
@@ -227,8 +223,9 @@ impl Desk {
         watch.lap(Stage::Register, &self.metrics);
         let key = marks.person;
         let (as_of, remembered) = self.recall(&key)?;
-        // Second: an erasure after this is one after `as_of` too, and apply sees it.
-        learnt.forget_before(self.state.newest_erasure_of(&key));
+        if learnt.said.is_some() {
+            learnt.forget_before(self.state.newest_erasure_of(&key));
+        }
         watch.lap(Stage::Store, &self.metrics);
         loop {
             let now_ms = self.clock.now_ms();
@@ -247,7 +244,7 @@ impl Desk {
                 }
                 Next::AskAuthority => {
                     // Boxed, so that those who need not ask do not carry it.
-                    Box::pin(self.ask(question, &permit, learnt, now_ms, deadline)).await;
+                    Box::pin(self.ask(question, &permit, &key, learnt, now_ms, deadline)).await;
                     watch.lap(Stage::Upstream, &self.metrics);
                 }
             }
@@ -266,28 +263,6 @@ impl Desk {
         let parsed = Arc::new(Register::parse(&document.text).map_err(internal)?);
         self.register.store(Some(Arc::clone(&parsed)));
         Ok(parsed)
-    }
-
-    /// Step ③. Whatever the authority answers, the question goes on, with time left to commit what comes of it.
-    async fn ask(&self, question: &Question, permit: &Permit, learnt: &mut Learnt, now_ms: u64, deadline: Instant) {
-        let asked = Instant::now();
-        let left = deadline.saturating_duration_since(asked);
-        let patience = left - (left / COMMIT_SHARE).min(COMMIT_TIME_MAX);
-        let now = Moment { at_ms: now_ms, erased: learnt.erased };
-        let said = self.upstream.ask(&question.person, now, asked + patience).await;
-        let took_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.metrics.upstream(upstream_outcome(&said), took_us);
-        match said {
-            Ok(Said { people, asked_at_ms }) => {
-                let mut known = Known { people, read_at_ms: asked_at_ms };
-                self.follow(question, permit, &mut known, now, asked + patience).await;
-                learnt.said = Some(known);
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the authority did not answer");
-                learnt.unavailable = true;
-            }
-        }
     }
 
     /// How many questions the portal may have in work here.
@@ -420,7 +395,7 @@ impl Learnt {
     /// Forgets what the authority said before the person was erased.
     fn forget_before(&mut self, erased: u64) {
         if self.erased != erased {
-            (self.said, self.erased) = (None, erased);
+            self.said = None;
         }
     }
 
@@ -461,15 +436,6 @@ const fn refusal_of(budget: Budget) -> ErrorNumber {
         Budget::OfficialHour | Budget::OfficialDay => ErrorNumber::MissBudgetSpent,
         Budget::PortalHour | Budget::PortalDay => ErrorNumber::PortalMissesSpent,
         Budget::ClusterHour | Budget::ClusterDay => ErrorNumber::ClusterMissesSpent,
-    }
-}
-
-fn upstream_outcome(said: &Result<Said, AuthorityError>) -> UpstreamOutcome {
-    match said {
-        Ok(_) => UpstreamOutcome::Answered,
-        Err(AuthorityError::Deadline) => UpstreamOutcome::Timeout,
-        Err(AuthorityError::BreakerOpen) => UpstreamOutcome::BreakerOpen,
-        Err(_) => UpstreamOutcome::Failed,
     }
 }
 

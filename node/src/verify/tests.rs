@@ -1,5 +1,7 @@
 //! The desk over a real store and a scripted authority; commits are immediate, on one node.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use xacminh_core::{
     command::{Command, Ticket, Urgency},
